@@ -1,0 +1,131 @@
+"""What a corpus is to everything downstream: columns and feature arrays, row by row."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class CorpusError(ValueError):
+    """The data on disk is not what it should be; the message says where and how."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """`N` utterances with their metadata and precomputed features.
+
+    Attributes:
+      name: what to call it in tables.
+      columns: metadata, column -> string array `[N]`; `utt_id` and `speaker` always,
+        empty strings where a value is not known.
+      features: modality -> float array `[N, dim]`.
+      present: modality -> bool `[N]`; False where an utterance lacks the modality.
+      provenance: how the features were made; travels with every result.
+    """
+
+    name: str
+    columns: Mapping[str, np.ndarray]
+    features: Mapping[str, np.ndarray]
+    present: Mapping[str, np.ndarray]
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["utt_id"])
+
+    def column(self, name: str) -> np.ndarray:
+        """The column, or an error that lists what there is."""
+        if name not in self.columns:
+            raise CorpusError(
+                f"corpus {self.name!r} has no column {name!r}; "
+                f"it has {', '.join(sorted(self.columns))}"
+            )
+        return self.columns[name]
+
+    def dialogues(self) -> list[np.ndarray]:
+        """Row indices of every dialogue, in the order of its turns.
+
+        A corpus without a `dialogue` column has dialogues of one utterance.
+        """
+        if "dialogue" not in self.columns:
+            return [np.array([row]) for row in range(len(self))]
+        order = self.turn_order()
+        _, first, inverse = np.unique(
+            self.columns["dialogue"], return_index=True, return_inverse=True
+        )
+        grouped = order[np.argsort(inverse[order], kind="stable")]
+        counts = np.bincount(inverse, minlength=len(first))
+        return np.split(grouped, np.cumsum(counts)[:-1])
+
+    def turn_order(self) -> np.ndarray:
+        """Rows sorted by `turn`, else by `start`, else as they stand."""
+        for name in ("turn", "start"):
+            if name in self.columns:
+                try:
+                    times = self.columns[name].astype(np.float64)
+                except ValueError as error:
+                    raise CorpusError(
+                        f"corpus {self.name!r}: column {name!r} must be numbers: {error}"
+                    ) from None
+                return np.argsort(times, kind="stable")
+        return np.arange(len(self))
+
+    def parties(self) -> np.ndarray:
+        """Which speaker of its dialogue talks in each row: 0, 1, ..., int32 `[N]`."""
+        party = np.zeros(len(self), np.int32)
+        for rows in self.dialogues():
+            party[rows] = np.unique(self.columns["speaker"][rows], return_inverse=True)[1]
+        return party
+
+    def select(self, modalities: tuple[str, ...]) -> "Corpus":
+        """The same corpus with these modalities only, in this order."""
+        missing = [name for name in modalities if name not in self.features]
+        if missing or not modalities:
+            raise CorpusError(
+                f"corpus {self.name!r} has no modality {', '.join(missing) or '(none)'}; "
+                f"it has {', '.join(sorted(self.features))}"
+            )
+        return dataclasses.replace(
+            self,
+            features={name: self.features[name] for name in modalities},
+            present={name: self.present[name] for name in modalities},
+        )
+
+
+def check(corpus: Corpus) -> Corpus:
+    """Return the corpus if it can be trained on; raise `CorpusError` if it cannot."""
+    ids = corpus.column("utt_id")
+    if not len(ids):
+        raise CorpusError(f"corpus {corpus.name!r} has no utterances")
+    corpus.column("speaker")
+    values, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise CorpusError(
+            f"corpus {corpus.name!r}: {(counts > 1).sum()} utterance ids occur more "
+            f"than once: {_some(values[counts > 1])}"
+        )
+    for name, column in corpus.columns.items():
+        _require_rows(corpus, f"column {name!r}", len(column))
+    for name, array in corpus.features.items():
+        _require_rows(corpus, f"array {name!r}", len(array))
+        bad = ~np.isfinite(np.asarray(array, np.float32)).reshape(len(array), -1).all(1)
+        bad &= corpus.present[name]
+        if bad.any():
+            raise CorpusError(
+                f"corpus {corpus.name!r}: {bad.sum()} rows of {name!r} hold NaN or "
+                f"infinite values: {_some(ids[bad])}"
+            )
+    return corpus
+
+
+def _require_rows(corpus: Corpus, what: str, rows: int) -> None:
+    if rows != len(corpus):
+        raise CorpusError(
+            f"corpus {corpus.name!r}: {what} has {rows} rows, "
+            f"the manifest has {len(corpus)}"
+        )
+
+
+def _some(names: np.ndarray, limit: int = 5) -> str:
+    shown = ", ".join(str(name) for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

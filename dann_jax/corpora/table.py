@@ -1,0 +1,127 @@
+"""The feature table: a folder with `manifest.csv` and `features.npz`.
+
+The manifest has one row an utterance; every array of the archive whose first axis has
+as many rows is a modality. `NAME_names` documents the columns of `NAME`, and an
+optional `NAME_present` (bool) says which utterances have it. If the archive holds
+`utt_id`, the rows are matched by id, not by position.
+"""
+
+import csv
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from dann_jax.corpora.corpus import Corpus, CorpusError, check
+
+REQUIRED_COLUMNS = ("utt_id", "speaker", "emotion")
+
+
+def read_feature_table(source: epath.PathLike) -> Corpus:
+    """Read a feature table.
+
+    Args:
+      source: folder with `manifest.csv` (columns `utt_id`, `speaker` and `emotion`
+        at least) and `features.npz`; `provenance.json` is kept if it is there.
+
+    Returns:
+      A checked corpus.
+
+    Raises:
+      CorpusError: the folder, a file, a column or an array is missing, ids repeat or
+        do not match, or features are not finite. Nothing is unpickled.
+    """
+    folder = epath.Path(source)
+    if not folder.is_dir():
+        raise CorpusError(f"no such folder: {folder}")
+    for needed in ("manifest.csv", "features.npz"):
+        if not (folder / needed).exists():
+            raise CorpusError(f"{folder} has no {needed}; a feature table needs one")
+    columns = read_manifest(folder / "manifest.csv")
+    name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
+    arrays = _read_arrays(folder / "features.npz")
+    order = _row_order(folder, columns["utt_id"], arrays)
+    features, present = _modalities(folder, arrays, len(columns["utt_id"]))
+    return check(
+        Corpus(
+            name=str(name),
+            columns=columns,
+            features={key: array[order] for key, array in features.items()},
+            present={key: array[order] for key, array in present.items()},
+            provenance=_provenance(folder, features),
+        )
+    )
+
+
+def read_manifest(path: epath.Path) -> dict[str, np.ndarray]:
+    """Read a manifest as column -> string array; every row has every column."""
+    with path.open() as file:
+        reader = csv.DictReader(file)
+        header = reader.fieldnames or []
+        missing = [name for name in REQUIRED_COLUMNS if name not in header]
+        if missing:
+            raise CorpusError(
+                f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}"
+            )
+        rows = list(reader)
+    if not rows:
+        raise CorpusError(f"{path} has a header and no rows")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise CorpusError(f"{path}, line {number}: expected {len(header)} fields")
+    return {name: np.array([row[name] for row in rows]) for name in header}
+
+
+def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise CorpusError(
+            f"{path} is not an .npz archive of plain arrays: {error}"
+        ) from None
+
+
+def _row_order(folder: epath.Path, ids: np.ndarray, arrays: dict) -> np.ndarray:
+    if "utt_id" not in arrays:
+        return np.arange(len(ids))
+    position = {name: index for index, name in enumerate(arrays["utt_id"].astype(str))}
+    absent = [name for name in ids if name not in position]
+    extra = len(position) - (len(set(ids)) - len(set(absent)))
+    if absent or extra:
+        raise CorpusError(
+            f"{folder}: manifest.csv and features.npz do not match: {len(absent)} "
+            f"manifest ids have no features (such as {absent[:3]}), {extra} feature "
+            f"rows have no manifest row"
+        )
+    return np.array([position[name] for name in ids])
+
+
+def _modalities(
+    folder: epath.Path, arrays: dict, rows: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    features, present = {}, {}
+    for name, array in arrays.items():
+        documents = name == "utt_id" or name.endswith(("_names", "_present"))
+        if documents or not np.issubdtype(array.dtype, np.floating):
+            continue
+        if array.ndim != 2 or len(array) != rows:
+            raise CorpusError(
+                f"{folder}/features.npz: {name!r} has shape {array.shape}, "
+                f"expected ({rows}, dim): one row for each row of the manifest"
+            )
+        features[name] = array.astype(np.float32)
+        flags = arrays.get(f"{name}_present", np.ones(rows, bool)).astype(bool)
+        present[name] = flags
+    if not features:
+        raise CorpusError(f"{folder}/features.npz holds no float array")
+    return features, present
+
+
+def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
+    recorded = folder / "provenance.json"
+    made = json.loads(recorded.read_text()) if recorded.exists() else {}
+    dims = {name: array.shape[1] for name, array in features.items()}
+    return {"layout": "feature table", "dims": dims, **made}

@@ -1,0 +1,67 @@
+"""Scores of one set of predictions. scikit-learn computes; this only arranges."""
+
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+
+def classification_scores(
+    truth: np.ndarray, prediction: np.ndarray, num_classes: int
+) -> dict[str, Any]:
+    """WA, UA, macro-F1, recall of each class and the confusion matrix.
+
+    Args:
+      truth: int `[n]`, class indices.
+      prediction: int `[n]`.
+      num_classes: how many classes there are; one that is absent from `truth` has
+        recall NaN and does not enter UA or macro-F1.
+
+    Returns:
+      `wa`, the share of rows that are right; `ua`, the mean recall of the classes;
+      `macro_f1`; `recall` `[classes]`; `confusion` `[truth, prediction]` counts.
+
+    Example:
+      >>> scores = classification_scores(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 2)
+      >>> round(scores["wa"], 3), round(scores["ua"], 3)
+      (0.75, 0.833)
+    """
+    classes = np.arange(num_classes)
+    seen = np.unique(truth)
+    recall = np.full(num_classes, np.nan)
+    recall[seen] = metrics.recall_score(
+        truth, prediction, labels=seen, average=None, zero_division=0
+    )
+    return {
+        "wa": float(metrics.accuracy_score(truth, prediction)),
+        "ua": float(np.mean(recall[seen])),
+        "macro_f1": float(
+            metrics.f1_score(
+                truth, prediction, labels=seen, average="macro", zero_division=0
+            )
+        ),
+        "recall": recall.tolist(),
+        "confusion": metrics.confusion_matrix(
+            truth, prediction, labels=classes
+        ).tolist(),
+    }
+
+
+def scores_of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """WA, UA and macro-F1 of confusion counts `[..., truth, prediction]`, each `[...]`.
+
+    The same scores as `classification_scores`, for many sums of counts at once (a
+    bootstrap draws thousands).
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    truth, guesses = confusion.sum(-1), confusion.sum(-2)
+    seen = truth > 0
+    with np.errstate(invalid="ignore"):
+        recall = np.where(seen, hits / truth, 0.0)
+        f1 = np.where(seen, 2.0 * hits / (truth + guesses), 0.0)
+    classes = seen.sum(-1)
+    return {
+        "wa": hits.sum(-1) / truth.sum(-1),
+        "ua": recall.sum(-1) / classes,
+        "macro_f1": f1.sum(-1) / classes,
+    }

@@ -1,0 +1,35 @@
+"""Classifiers that sit on the encoder's features."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from dann_jax.models.dropout import turn_dropout
+from dann_jax.types import Array
+
+
+class ClassifierHead(nn.Module):
+    """A linear layer, after hidden layers if there are any.
+
+    The emotion head is linear; a domain head needs hidden layers, or the encoder can
+    hide the domain from it without removing it.
+
+    Attributes:
+      num_classes: number of logits.
+      hidden: widths of the hidden layers.
+      dropout: rate before every layer.
+      dtype: compute type; parameters stay float32, logits come out as float32.
+    """
+
+    num_classes: int
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array, *, deterministic: bool) -> Array:
+        """`[..., width] -> [..., num_classes]`."""
+        for width in self.hidden:
+            x = turn_dropout(self.dropout, deterministic)(x)
+            x = nn.relu(nn.Dense(width, dtype=self.dtype)(x))
+        x = turn_dropout(self.dropout, deterministic)(x)
+        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)

@@ -1,0 +1,108 @@
+"""Encoder, emotion head and adversaries joined into one pure function."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from dann_jax.models.context import DialogueContext
+from dann_jax.models.fusion import AttentionFusion
+from dann_jax.models.heads import ClassifierHead
+from dann_jax.reversal import reverse_gradient
+from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
+
+
+class DialogueEncoder(nn.Module):
+    """Fused utterances, with or without their dialogue; `z = [context; utterance]`.
+
+    Attributes:
+      width: size of an utterance vector and of the GRU in each direction.
+      context: False leaves out the GRU and the attention and nothing else.
+      heads: attention heads.
+      dropout: rate in fusion and context.
+      dtype: compute type, `float32` or `bfloat16`.
+    """
+
+    width: int = 100
+    context: bool = True
+    heads: int = 4
+    dropout: float = 0.3
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
+        """Features `[B, T, 3 * width]` (`[B, T, width]` without context)."""
+        dtype = jnp.dtype(self.dtype)
+        utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
+            batch.inputs, batch.present, deterministic=deterministic
+        )
+        if not self.context:
+            return utterance
+        context = DialogueContext(
+            self.width, self.heads, self.dropout, dtype, name="context"
+        )(utterance, batch.visible, batch.party, deterministic=deterministic)
+        return jnp.concatenate([context, utterance], axis=-1)
+
+
+class Dann(nn.Module):
+    """An encoder with an emotion head and any number of adversaries.
+
+    Attributes:
+      encoder: module `(batch, deterministic=) -> features [..., width]`.
+      num_labels: emotions.
+      num_domains: adversary -> how many domains it tells apart.
+      domain_hidden: hidden widths of every domain head.
+      head_dropout: dropout of the emotion head and the domain heads.
+    """
+
+    encoder: nn.Module
+    num_labels: int
+    num_domains: Mapping[str, int]
+    domain_hidden: tuple[int, ...] = (100,)
+    head_dropout: float = 0.3
+
+    @nn.compact
+    def __call__(
+        self, batch: Batch, strength: Mapping[str, Scalar], *, deterministic: bool
+    ) -> Outputs:
+        features = self.encoder(batch, deterministic=deterministic)
+        label_logits = ClassifierHead(
+            self.num_labels, (), self.head_dropout, name="label_head"
+        )(features, deterministic=deterministic)
+        domain_logits = {
+            name: ClassifierHead(
+                count, self.domain_hidden, self.head_dropout, name=f"{name}_head"
+            )(
+                reverse_gradient(features, strength[name]),
+                deterministic=deterministic,
+            )
+            for name, count in sorted(self.num_domains.items())
+        }
+        return Outputs(features.astype(jnp.float32), label_logits, domain_logits)
+
+
+def as_apply(module: nn.Module) -> Apply:
+    """Turn a linen module called as `Dann` is into the pure function of a train step.
+
+    Without a key dropout is off.
+    """
+
+    def apply(
+        params: PyTree,
+        batch: Batch,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+    ) -> Outputs:
+        rngs = None if key is None else {"dropout": key}
+        return module.apply(
+            {"params": params}, batch, strength, deterministic=key is None, rngs=rngs
+        )
+
+    return apply
+
+
+def initialise(module: nn.Module, batch: Batch, key: jax.Array) -> PyTree:
+    """Fresh float32 parameters for batches shaped as `batch`."""
+    strength = dict.fromkeys(batch.domain, 0.0)
+    return module.init(key, batch, strength, deterministic=True)["params"]

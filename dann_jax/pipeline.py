@@ -1,0 +1,214 @@
+"""From a corpus and its roles to batches: a pure function of the step number.
+
+`plan` decides which dialogues make up which batch; `Assembler` fills the arrays;
+`stream` puts a tf.data pipeline in front of the device. Nothing is remembered between
+steps, so a run can start again at any of them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.protocols import Protocol
+from dann_jax.standardise import Standardiser
+from dann_jax.types import UNKNOWN, Batch
+
+
+def length_buckets(
+    lengths: np.ndarray, num_buckets: int, *, multiple: int = 8
+) -> tuple[int, ...]:
+    """Up to `num_buckets` padded lengths, at the quantiles of `lengths`.
+
+    Example:
+      >>> length_buckets(np.array([3, 9, 10, 30]), 2)
+      (16, 32)
+    """
+    quantiles = np.quantile(
+        lengths, np.arange(1, num_buckets + 1) / num_buckets, method="inverted_cdf"
+    )
+    return tuple(int(x) for x in np.unique(-(-quantiles // multiple) * multiple))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which dialogues make up which batch, for every fold at once.
+
+    All streams have the same shape at the same step, so that they form one array.
+
+    Attributes:
+      lengths: int `[D]`, turns of each dialogue.
+      members: bool `[F, D]`, the dialogues that a fold goes through.
+      batch_size: dialogues in a batch.
+      buckets: padded lengths, rising; the last is at least the longest dialogue.
+    """
+
+    lengths: np.ndarray
+    members: np.ndarray
+    batch_size: int
+    buckets: tuple[int, ...]
+
+    def shapes(self) -> list[tuple[int, int]]:
+        """One epoch's batches as (bucket, index within the bucket)."""
+        counts = [
+            int(self.members[:, bucket == self.bucket_of].sum(1).max(initial=0))
+            for bucket in range(len(self.buckets))
+        ]
+        return [
+            (bucket, index)
+            for bucket, count in enumerate(counts)
+            for index in range(-(-count // self.batch_size))
+        ]
+
+    @property
+    def bucket_of(self) -> np.ndarray:
+        """The bucket of each dialogue, int `[D]`."""
+        return np.searchsorted(self.buckets, self.lengths)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.shapes())
+
+    def batch(
+        self, step: int, fold: int, seed: int, *, shuffle: bool = True
+    ) -> tuple[np.ndarray, int]:
+        """Dialogues `[batch_size]` (`UNKNOWN` where a place is empty), padded length.
+
+        Every epoch goes once through every member. The order of shapes depends on the
+        epoch alone, the dialogues within them on (seed, fold, epoch).
+        """
+        shapes = self.shapes()
+        epoch, position = divmod(step, len(shapes))
+        if shuffle:
+            position = np.random.default_rng([0, epoch]).permutation(len(shapes))[position]
+        bucket, index = shapes[position]
+        inside = np.flatnonzero(self.members[fold] & (self.bucket_of == bucket))
+        if shuffle:
+            rng = np.random.default_rng([1, seed, fold, epoch, bucket])
+            inside = rng.permutation(inside)
+        parts = sum(1 for other, _ in shapes if other == bucket)
+        chosen = np.array_split(inside, parts)[index]
+        padded = np.full(self.batch_size, UNKNOWN)
+        padded[: len(chosen)] = chosen
+        return padded, self.buckets[bucket]
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembler:
+    """Fills batches of dialogues with standardised features, masks and erased labels.
+
+    Attributes:
+      corpus: features and dialogues.
+      visible: bool `[F, N]`.
+      label: int32 `[F, N]`, already erased.
+      domain: adversary -> int32 `[F, N]`.
+      standardiser: of each fold.
+    """
+
+    corpus: Corpus
+    visible: np.ndarray
+    label: np.ndarray
+    domain: Mapping[str, np.ndarray]
+    standardiser: Standardiser
+
+    def __post_init__(self) -> None:
+        # Looked up for every batch, computed once.
+        object.__setattr__(self, "_dialogues", self.corpus.dialogues())
+        object.__setattr__(self, "_parties", self.corpus.parties())
+
+    def __call__(
+        self, dialogues: np.ndarray, length: int, folds: Sequence[int]
+    ) -> Batch:
+        """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
+        rows = np.full((*dialogues.shape, length), UNKNOWN, np.int32)
+        for stream, place in np.argwhere(dialogues != UNKNOWN):
+            turns = self._dialogues[dialogues[stream, place]]
+            rows[stream, place, : len(turns)] = turns
+        real, fold = rows != UNKNOWN, np.asarray(folds)[:, None, None]
+
+        def of_fold(table: np.ndarray, fill: int | bool) -> np.ndarray:
+            return np.where(real, table[fold, rows], fill)
+
+        visible = of_fold(self.visible, False)
+        present = {
+            name: visible & flags[rows] for name, flags in self.corpus.present.items()
+        }
+        return Batch(
+            inputs={
+                name: self._standardised(name, rows, folds, present[name])
+                for name in self.corpus.features
+            },
+            present=present,
+            visible=visible,
+            party=np.where(real, self._parties[rows], 0),
+            label=of_fold(self.label, UNKNOWN),
+            domain={
+                name: of_fold(ids, UNKNOWN) for name, ids in sorted(self.domain.items())
+            },
+            row=rows,
+        )
+
+    def _standardised(
+        self, name: str, rows: np.ndarray, folds: Sequence[int], present: np.ndarray
+    ) -> np.ndarray:
+        mean, scale = (x[np.asarray(folds)] for x in self.standardiser[name])
+        values = self.corpus.features[name][rows]
+        values = (values - mean[:, None, None]) / scale[:, None, None]
+        # What a row does not show must not be there at all.
+        return np.where(present[..., None], values, 0.0).astype(np.float32)
+
+
+def training_assembler(
+    corpus: Corpus,
+    protocol: Protocol,
+    domain: Mapping[str, np.ndarray],
+    standardiser: Standardiser,
+) -> Assembler:
+    """The view of a training step: visible rows, labels of labelled rows only."""
+    return Assembler(
+        corpus, protocol.visible(), protocol.erased_labels(), domain, standardiser
+    )
+
+
+def evaluation_assembler(
+    corpus: Corpus,
+    protocol: Protocol,
+    domain: Mapping[str, np.ndarray],
+    standardiser: Standardiser,
+) -> Assembler:
+    """The view of an evaluation: the whole dialogue is heard, no label is there."""
+    nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
+    return Assembler(
+        corpus,
+        np.ones(protocol.roles.shape, bool),
+        nothing,
+        dict.fromkeys(domain, nothing),
+        standardiser,
+    )
+
+
+def stream(
+    make: Callable[[int], Batch], start: int, stop: int, *, prefetch: int = 2
+) -> Iterator[Batch]:
+    """`make(start) ... make(stop - 1)` through tf.data, prepared ahead of the device.
+
+    TensorFlow is imported here and nowhere above.
+    """
+    import tensorflow as tf
+
+    # It must not reserve the accelerator that JAX computes on.
+    tf.config.set_visible_devices([], "GPU")
+    example = make(start)
+    leaves, treedef = jax.tree.flatten(example)
+    types = [leaf.dtype for leaf in leaves]
+    steps = tf.data.Dataset.range(start, stop).map(
+        lambda step: tf.numpy_function(
+            lambda s: jax.tree.leaves(make(int(s))), [step], types
+        ),
+        num_parallel_calls=1,
+        deterministic=True,
+    )
+    for flat in steps.prefetch(prefetch).as_numpy_iterator():
+        yield treedef.unflatten(flat)

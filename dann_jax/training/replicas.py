@@ -1,0 +1,143 @@
+"""Folds x seeds x arms as leading axes of one state, mapped over one step.
+
+The first axis is the group, one (fold, seed); the second the arm. Arms of a group
+share batches, initialisation and keys: the comparison is paired. Groups are spread
+over the devices. This is the one place that applies jit, donation and sharding.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from dann_jax.types import PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Which replica stands where: groups `[G]` of arms `[A]` on a mesh.
+
+    Where the groups do not divide among the devices, fillers repeat the first ones;
+    they are trained and never reported.
+
+    Attributes:
+      folds: fold names.
+      seeds: seeds.
+      arms: arm name -> adversary -> peak strength.
+      mesh: one axis, `replica`.
+    """
+
+    folds: Sequence[str]
+    seeds: Sequence[int]
+    arms: Mapping[str, Mapping[str, float]]
+    mesh: Mesh
+
+    @property
+    def num_groups(self) -> int:
+        """Groups that are reported."""
+        return len(self.folds) * len(self.seeds)
+
+    @property
+    def fold_of(self) -> np.ndarray:
+        """Fold index of every group, fillers included, int `[G]`."""
+        return self._pairs() // len(self.seeds)
+
+    @property
+    def seed_of(self) -> np.ndarray:
+        """Seed of every group, fillers included, int `[G]`."""
+        return np.asarray(self.seeds)[self._pairs() % len(self.seeds)]
+
+    def _pairs(self) -> np.ndarray:
+        padded = -(-self.num_groups // self.mesh.size) * self.mesh.size
+        return np.arange(padded) % self.num_groups
+
+    def strength(self) -> dict[str, np.ndarray]:
+        """Adversary -> peak strength of every replica, float32 `[G, A]`."""
+        names = sorted({name for arm in self.arms.values() for name in arm})
+        groups = len(self.fold_of)
+        return {
+            name: np.tile(
+                np.float32([arm.get(name, 0.0) for arm in self.arms.values()]), (groups, 1)
+            )
+            for name in names
+        }
+
+    def name(self, group: int, arm: int) -> str:
+        """A replica in words, for messages."""
+        fold = self.folds[self.fold_of[group]]
+        return f"fold {fold!r}, seed {self.seed_of[group]}, arm {list(self.arms)[arm]!r}"
+
+    def put(self, tree: PyTree) -> PyTree:
+        """Put arrays with a leading group axis on the mesh."""
+        return jax.device_put(tree, NamedSharding(self.mesh, P("replica")))
+
+
+def make_mesh(devices: int | None = None) -> Mesh:
+    """A mesh with the axis `replica` over the first `devices` devices (default all)."""
+    count = devices or jax.device_count()
+    return jax.make_mesh(
+        (count,), ("replica",), (AxisType.Auto,), devices=jax.devices()[:count]
+    )
+
+
+def map_replicas(
+    function: Callable,
+    mesh: Mesh,
+    *,
+    shared: tuple[int, ...] = (),
+    donate: tuple[int, ...] = (),
+    vectorise: bool | None = None,
+) -> Callable:
+    """Map a function of one replica over groups and arms, compiled.
+
+    Args:
+      function: of one replica.
+      mesh: where the groups go.
+      shared: positions of arguments that the arms of a group share (batches): they
+        have the group axis only. All others have `[group, arm]`.
+      donate: positions of arguments whose memory may be reused.
+      vectorise: True maps the replicas of a device side by side, False one after
+        the other. By default they go side by side except on CPU, where small matrix
+        products run fastest alone.
+
+    Returns:
+      A jitted function of arrays with leading axes `[groups, arms]`.
+    """
+    if vectorise is None:
+        vectorise = mesh.devices.flat[0].platform != "cpu"
+
+    def per_device(*arguments: Any) -> Any:
+        every = tuple(range(len(arguments)))
+        own = tuple(place for place in every if place not in shared)
+        over_arms = _map(function, own, vectorise)
+        return _map(over_arms, every, vectorise)(*arguments)
+
+    mapped = jax.shard_map(
+        per_device,
+        mesh=mesh,
+        in_specs=P("replica"),
+        out_specs=P("replica"),
+        check_vma=False,
+    )
+    return jax.jit(mapped, donate_argnums=donate)
+
+
+def _map(function: Callable, moving: tuple[int, ...], vectorise: bool) -> Callable:
+    """Map over the leading axis of the arguments at `moving`, keeping the others."""
+
+    def mapped(*arguments: Any) -> Any:
+        if vectorise:
+            axes = tuple(0 if place in moving else None for place in range(len(arguments)))
+            return jax.vmap(function, in_axes=axes)(*arguments)
+
+        def one(moved: tuple) -> Any:
+            current = dict(enumerate(arguments)) | dict(zip(moving, moved, strict=True))
+            return function(*current.values())
+
+        return jax.lax.map(one, tuple(arguments[place] for place in moving))
+
+    return mapped

@@ -1,0 +1,63 @@
+"""Everything a run must keep to go on exactly where it stopped."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from dann_jax.types import PyTree
+
+
+@struct.dataclass
+class TrainState:
+    """State of one replica (or, with leading axes, of all of them).
+
+    Attributes:
+      step: int32, optimiser steps taken.
+      params: parameters, float32.
+      opt_state: of the optimiser.
+      average: exponential moving average of `params`; what is evaluated and kept.
+      best: the `average` with the highest selection score so far.
+      best_score: its score, float32; -inf before the first evaluation.
+      best_step: the step it was taken at, int32.
+      key: root of the replica's randomness; a step folds its number in.
+    """
+
+    step: jax.Array
+    params: PyTree
+    opt_state: PyTree
+    average: PyTree
+    best: PyTree
+    best_score: jax.Array
+    best_step: jax.Array
+    key: jax.Array
+
+
+def create_state(
+    params: PyTree, optimizer: optax.GradientTransformation, key: jax.Array
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.int32(0),
+        params=params,
+        opt_state=optimizer.init(params),
+        average=params,
+        best=params,
+        best_score=jnp.float32(-jnp.inf),
+        best_step=jnp.int32(0),
+        key=key,
+    )
+
+
+def keep_best(state: TrainState, score: jax.Array) -> TrainState:
+    """Remember the averaged parameters if `score` beats every earlier one."""
+    better = score > state.best_score
+
+    def pick(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(better, new, old)
+
+    return state.replace(
+        best=jax.tree.map(pick, state.average, state.best),
+        best_score=pick(score, state.best_score),
+        best_step=pick(state.step, state.best_step),
+    )

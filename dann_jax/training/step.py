@@ -1,0 +1,75 @@
+"""The train step and the evaluation step of one replica, as pure functions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dann_jax.training.state import TrainState
+from dann_jax.types import Apply, Array, Metrics, Objective, Outputs, PyTree, Schedule
+
+TrainStep = Callable[[TrainState, Any, Mapping[str, Array]], tuple[TrainState, Metrics]]
+EvaluationStep = Callable[[PyTree, Any], Outputs]
+
+
+def make_train_step(
+    *,
+    apply: Apply,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    schedule: Schedule,
+    average_decay: float = 0.0,
+) -> TrainStep:
+    """Bind what is fixed in a run; return `(state, batch, strength) -> state, metrics`.
+
+    The result is pure: no jit, donation or sharding is applied here.
+
+    Args:
+      apply: the network, `(params, batch, strength, key) -> Outputs`; any function of
+        that form will do, from Flax or not.
+      objective: what to minimise.
+      optimizer: any optax transformation.
+      schedule: step -> factor on every adversary's strength.
+      average_decay: of the moving average of the parameters, in [0, 1); 0 keeps the
+        last ones. The decay starts low, so that the average forgets the first steps.
+
+    Returns:
+      A step. Its `strength` maps each adversary to the peak of its strength; a
+      replica with 0 everywhere is trained as source-only.
+    """
+
+    def train_step(
+        state: TrainState, batch: Any, strength: Mapping[str, Array]
+    ) -> tuple[TrainState, Metrics]:
+        now = {name: peak * schedule(state.step) for name, peak in strength.items()}
+        dropout_key = jax.random.fold_in(state.key, state.step)
+
+        def loss_fn(params: PyTree) -> tuple[Array, Metrics]:
+            return objective(apply(params, batch, now, dropout_key), batch, now)
+
+        (loss, metrics), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
+            state.params
+        )
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        decay = jnp.minimum(average_decay, (1.0 + state.step) / (10.0 + state.step))
+        average = optax.incremental_update(params, state.average, 1.0 - decay)
+        metrics = {"loss": loss, **metrics}
+        metrics |= {f"strength/{name}": value for name, value in now.items()}
+        state = state.replace(
+            step=state.step + 1, params=params, opt_state=opt_state, average=average
+        )
+        return state, metrics
+
+    return train_step
+
+
+def make_evaluation_step(*, apply: Apply) -> EvaluationStep:
+    """Return `(params, batch) -> Outputs`, without dropout."""
+
+    def evaluation_step(params: PyTree, batch: Any) -> Outputs:
+        return apply(params, batch, dict.fromkeys(batch.domain, 0.0), None)
+
+    return evaluation_step

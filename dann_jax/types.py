@@ -1,0 +1,88 @@
+"""The few types that every part agrees on, with their shapes.
+
+`...` in a shape stands for any leading axes: the maths is written for one row and
+maps over dialogues, turns and replicas alike.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+Array = jax.Array | np.ndarray
+Scalar = Array | float
+PyTree = Any
+
+UNKNOWN = -1
+"""The label or domain of a row that has none, or whose label has been erased."""
+
+Schedule = Callable[[Scalar], Array]
+"""Optimiser step -> value; pure, so that it can be traced."""
+
+
+class Batch(NamedTuple):
+    """Dialogues padded to one length: `B` dialogues of `T` turns.
+
+    Attributes:
+      inputs: modality -> float `[B, T, dim]`, standardised.
+      present: modality -> bool `[B, T]`; False where a turn lacks the modality.
+      visible: bool `[B, T]`; the turns that the encoder may look at. Padding and
+        rows that a protocol holds out are False.
+      party: int32 `[B, T]`; which speaker of the dialogue talks: 0, 1, ...
+      label: int32 `[B, T]`; `UNKNOWN` wherever it must not be learned from.
+      domain: adversary -> int32 `[B, T]`; `UNKNOWN` where a row takes no part.
+      row: int32 `[B, T]`; index into the corpus, `UNKNOWN` for padding.
+    """
+
+    inputs: Mapping[str, Array]
+    present: Mapping[str, Array]
+    visible: Array
+    party: Array
+    label: Array
+    domain: Mapping[str, Array]
+    row: Array
+
+
+class Outputs(NamedTuple):
+    """What a network returns for a batch.
+
+    Attributes:
+      features: float `[..., width]`, the representation that both heads see.
+      label_logits: float `[..., labels]`.
+      domain_logits: adversary -> float `[..., domains]`.
+    """
+
+    features: Array
+    label_logits: Array
+    domain_logits: Mapping[str, Array]
+
+
+Metrics = dict[str, Array]
+"""Name -> scalar, for logging."""
+
+
+class Objective(Protocol):
+    """A training loss: `(outputs, batch, strength) -> (loss, metrics)`.
+
+    `batch` needs `label` and `domain` only, so any named tuple that has them will do.
+    `strength` maps each adversary to its current strength. Reversal objectives leave
+    it to the network (it has already scaled the gradient); discrepancy objectives
+    multiply their term by it.
+    """
+
+    def __call__(
+        self, outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]: ...
+
+
+class Apply(Protocol):
+    """A network as a pure function, for training and (without a key) evaluation."""
+
+    def __call__(
+        self,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+    ) -> Outputs: ...
