@@ -82,7 +82,9 @@ class Plan:
         shapes = self.shapes()
         epoch, position = divmod(step, len(shapes))
         if shuffle:
-            position = np.random.default_rng([0, epoch]).permutation(len(shapes))[position]
+            position = np.random.default_rng([0, epoch]).permutation(len(shapes))[
+                position
+            ]
         bucket, index = shapes[position]
         inside = np.flatnonzero(self.members[fold] & (self.bucket_of == bucket))
         if shuffle:

@@ -7,7 +7,8 @@ refuses those that would flatter the result.
 
 import dataclasses
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
@@ -60,7 +61,9 @@ class Protocol:
 
     def erased_labels(self) -> np.ndarray:
         """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""
-        return np.where(self.roles == Role.LABELLED, self.label, UNKNOWN).astype(np.int32)
+        return np.where(self.roles == Role.LABELLED, self.label, UNKNOWN).astype(
+            np.int32
+        )
 
     def visible(self) -> np.ndarray:
         """Which rows a training step may look at, bool `[F, N]`."""
@@ -230,7 +233,9 @@ def _require_classes(protocol: Protocol) -> None:
             absent = [
                 word for index, word in enumerate(protocol.labels) if index not in found
             ]
-            if absent and (role == Role.LABELLED or len(absent) == len(protocol.labels)):
+            if absent and (
+                role == Role.LABELLED or len(absent) == len(protocol.labels)
+            ):
                 raise ProtocolError(
                     f"fold {name!r} has no {role.name.lower()} utterance of "
                     f"{', '.join(absent)}"
@@ -284,3 +289,34 @@ def domain_ids(
             f"an adversary over {column!r} has nothing to tell apart: there is one value"
         )
     return np.where(choices[rows](), ids, UNKNOWN).astype(np.int32), count
+
+
+SPLITS = {
+    "leave_one_out": leave_one_out,
+    "group_k_fold": group_k_fold,
+    "fixed_split": fixed_split,
+}
+"""The word in a config -> the constructor of splits."""
+
+
+def make_protocol(
+    corpus: Corpus, *, split: str, split_args: Mapping[str, Any], **roles: Any
+) -> Protocol:
+    """A protocol from words: `split` of `SPLITS`, then `assign_roles`.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> protocol = make_protocol(
+      ...     synthetic_conversations(),
+      ...     split="leave_one_out",
+      ...     split_args={"column": "session"},
+      ...     name="leave-one-session-out",
+      ...     labels=("anger", "neutral"),
+      ...     validation_folds=0,
+      ... )
+      >>> protocol.folds[0], protocol.transductive
+      ('session 1', False)
+    """
+    if split not in SPLITS:
+        raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
+    return assign_roles(corpus, SPLITS[split](corpus, **split_args), **roles)

@@ -1,0 +1,41 @@
+"""Corpora: one reader a layout, all of which return a `Corpus`."""
+
+from collections.abc import Sequence
+
+from etils import epath
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.synthetic import synthetic_conversations
+from dann_jax.corpora.table import read_feature_table
+from dann_jax.standardise import standardise_by as group_standardised
+
+EMBEDDED = "synthetic"
+"""The source that needs no files."""
+
+
+def open_corpus(
+    source: epath.PathLike,
+    *,
+    modalities: Sequence[str] = (),
+    standardise_by: str = "",
+) -> Corpus:
+    """Read the corpus that `source` names.
+
+    Args:
+      source: `EMBEDDED`, the folder of a feature table, or that of a prepared store.
+      modalities: to keep; all of them by default.
+      standardise_by: a column, such as `speaker`, within whose values the features
+        are standardised; not at all by default. It makes every result transductive.
+    """
+    if source == EMBEDDED:
+        corpus = synthetic_conversations()
+    elif (epath.Path(source) / "dataset_info.json").exists():
+        # Imported here: it brings TensorFlow along.
+        from dann_jax.store import read_store
+
+        corpus = read_store(source)
+    else:
+        corpus = read_feature_table(source)
+    if modalities:
+        corpus = corpus.select(tuple(modalities))
+    return group_standardised(corpus, standardise_by) if standardise_by else corpus

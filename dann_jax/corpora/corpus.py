@@ -74,7 +74,9 @@ class Corpus:
         """Which speaker of its dialogue talks in each row: 0, 1, ..., int32 `[N]`."""
         party = np.zeros(len(self), np.int32)
         for rows in self.dialogues():
-            party[rows] = np.unique(self.columns["speaker"][rows], return_inverse=True)[1]
+            party[rows] = np.unique(self.columns["speaker"][rows], return_inverse=True)[
+                1
+            ]
         return party
 
     def select(self, modalities: tuple[str, ...]) -> "Corpus":

@@ -9,6 +9,7 @@ optional `NAME_present` (bool) says which utterances have it. If the archive hol
 import csv
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,14 @@ def read_manifest(path: epath.Path) -> dict[str, np.ndarray]:
         if None in row or None in row.values():
             raise CorpusError(f"{path}, line {number}: expected {len(header)} fields")
     return {name: np.array([row[name] for row in rows]) for name in header}
+
+
+def write_manifest(path: epath.PathLike, columns: Mapping[str, np.ndarray]) -> None:
+    """Write column -> string array `[N]` as a manifest that `read_manifest` reads."""
+    with epath.Path(path).open("w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:

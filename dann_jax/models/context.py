@@ -90,9 +90,14 @@ class DialogueContext(nn.Module):
         self, x: Array, visible: Array, party: Array, *, deterministic: bool
     ) -> Array:
         drop = turn_dropout(self.dropout, deterministic)
-        hidden = drop(BidirectionalGru(self.width, dtype=self.dtype, name="gru")(x, visible))
+        hidden = drop(
+            BidirectionalGru(self.width, dtype=self.dtype, name="gru")(x, visible)
+        )
         mask = visible[:, None, None, :] & visible[:, None, :, None]
         attended = nn.MultiHeadDotProductAttention(
-            num_heads=self.heads, qkv_features=self.width, dtype=self.dtype, name="attention"
+            num_heads=self.heads,
+            qkv_features=self.width,
+            dtype=self.dtype,
+            name="attention",
         )(hidden, mask=mask)
         return hidden + drop(attended) * visible[..., None]

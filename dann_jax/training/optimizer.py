@@ -1,8 +1,9 @@
 """The optimiser, assembled from optax."""
 
+import jax
 import optax
 
-LEARNING_RATES = ("constant", "cosine", "ganin")
+from dann_jax.schedules import ganin_learning_rate
 
 
 def make_optimizer(
@@ -14,36 +15,34 @@ def make_optimizer(
     clip_norm: float = 0.0,
     name: str = "adam",
 ) -> optax.GradientTransformation:
-    """Adam or SGD with momentum .9, decoupled weight decay, and gradient clipping.
+    """Adam, or SGD with momentum .9, with decoupled weight decay and clipping.
 
     Args:
       total_steps: of the whole run, for the schedule.
       learning_rate: where the schedule starts.
       schedule: `constant`, `cosine` (to 0) or `ganin`.
-      weight_decay: decoupled, on weight matrices only (not on biases and scales).
+      weight_decay: decoupled, times the learning rate, on matrices only (not on
+        biases and scales).
       clip_norm: global norm above which gradients are scaled down; 0 for never.
       name: `adam` or `sgd`.
     """
-    from dann_jax.schedules import ganin_learning_rate
-
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, total_steps),
         "ganin": ganin_learning_rate(total_steps, base=learning_rate),
     }
     directions = {"adam": optax.scale_by_adam(), "sgd": optax.trace(decay=0.9)}
-    for word, table in ((schedule, rates), (name, directions)):
+    for what, word, table in (
+        ("learning-rate schedule", schedule, rates),
+        ("optimiser", name, directions),
+    ):
         if word not in table:
-            raise ValueError(f"unknown {word!r}; choose from {', '.join(table)}")
+            raise ValueError(f"unknown {what} {word!r}; choose from {', '.join(table)}")
     return optax.chain(
         optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
         directions[name],
-        optax.add_decayed_weights(weight_decay, mask=_matrices),
+        optax.add_decayed_weights(
+            weight_decay, mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params)
+        ),
         optax.scale_by_learning_rate(rates[schedule]),
     )
-
-
-def _matrices(params: optax.Params) -> optax.Params:
-    import jax
-
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -61,7 +62,8 @@ class Layout:
         groups = len(self.fold_of)
         return {
             name: np.tile(
-                np.float32([arm.get(name, 0.0) for arm in self.arms.values()]), (groups, 1)
+                np.float32([arm.get(name, 0.0) for arm in self.arms.values()]),
+                (groups, 1),
             )
             for name in names
         }
@@ -69,7 +71,9 @@ class Layout:
     def name(self, group: int, arm: int) -> str:
         """A replica in words, for messages."""
         fold = self.folds[self.fold_of[group]]
-        return f"fold {fold!r}, seed {self.seed_of[group]}, arm {list(self.arms)[arm]!r}"
+        return (
+            f"fold {fold!r}, seed {self.seed_of[group]}, arm {list(self.arms)[arm]!r}"
+        )
 
     def put(self, tree: PyTree) -> PyTree:
         """Put arrays with a leading group axis on the mesh."""
@@ -111,10 +115,8 @@ def map_replicas(
         vectorise = mesh.devices.flat[0].platform != "cpu"
 
     def per_device(*arguments: Any) -> Any:
-        every = tuple(range(len(arguments)))
-        own = tuple(place for place in every if place not in shared)
-        over_arms = _map(function, own, vectorise)
-        return _map(over_arms, every, vectorise)(*arguments)
+        run = _side_by_side if vectorise else _one_by_one
+        return run(function, arguments, shared)
 
     mapped = jax.shard_map(
         per_device,
@@ -126,18 +128,29 @@ def map_replicas(
     return jax.jit(mapped, donate_argnums=donate)
 
 
-def _map(function: Callable, moving: tuple[int, ...], vectorise: bool) -> Callable:
-    """Map over the leading axis of the arguments at `moving`, keeping the others."""
+def _side_by_side(function: Callable, arguments: tuple, shared: tuple[int, ...]) -> Any:
+    axes = tuple(None if place in shared else 0 for place in range(len(arguments)))
+    return jax.vmap(jax.vmap(function, in_axes=axes))(*arguments)
 
-    def mapped(*arguments: Any) -> Any:
-        if vectorise:
-            axes = tuple(0 if place in moving else None for place in range(len(arguments)))
-            return jax.vmap(function, in_axes=axes)(*arguments)
 
-        def one(moved: tuple) -> Any:
-            current = dict(enumerate(arguments)) | dict(zip(moving, moved, strict=True))
-            return function(*current.values())
+def _one_by_one(function: Callable, arguments: tuple, shared: tuple[int, ...]) -> Any:
+    own = next(arg for place, arg in enumerate(arguments) if place not in shared)
+    groups, arms = jax.tree.leaves(own)[0].shape[:2]
 
-        return jax.lax.map(one, tuple(arguments[place] for place in moving))
+    # One flat loop: a loop over arms inside a loop over groups copies the state twice.
+    flat = {
+        place: jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), argument)
+        for place, argument in enumerate(arguments)
+        if place not in shared
+    }
 
-    return mapped
+    def replica(moving: tuple[jax.Array, dict]) -> Any:
+        group, current = moving
+        for place in shared:
+            current[place] = jax.tree.map(lambda x: x[group], arguments[place])
+        return function(*(current[place] for place in sorted(current)))
+
+    results = jax.lax.map(replica, (jnp.arange(groups * arms) // arms, flat))
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(groups, arms, *leaf.shape[1:]), results
+    )

@@ -1,0 +1,51 @@
+"""`dann-train`: run an experiment, or what is left of it, and print its table."""
+
+import os
+import sys
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.cli.paths import default_config
+from dann_jax.experiment import train_and_evaluate
+from dann_jax.report.tables import result_table
+from dann_jax.training.compilation import use_compilation_cache
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    default_config(),
+    "The experiment; any key can be set by --config.KEY=VALUE.",
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    "runs/synthetic",
+    "Where the run keeps its files; an earlier run goes on.",
+)
+_DEVICES = flags.DEFINE_integer(
+    "cpu_devices",
+    0,
+    "Without an accelerator: devices to split the CPU into; 0 for one a core.",
+)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected argument {arguments[1]!r}")
+    start_logging()
+    jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
+    use_compilation_cache()
+    with exit_with_message():
+        print(result_table(train_and_evaluate(_CONFIG.value, _WORKDIR.value)))
+
+
+def run() -> None:
+    """Console entry point."""
+    # TensorFlow only feeds batches; its start-up messages help nobody.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    app.run(main)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,153 @@
+"""The story of a run: `train_and_evaluate(config, workdir)`.
+
+Only this module and the commands see a config; its sections are handed on as plain
+arguments to the constructors that they mirror.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax
+from etils import epath
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from dann_jax.corpora import open_corpus
+from dann_jax.models.network import Dann, DialogueEncoder
+from dann_jax.objectives import OBJECTIVES
+from dann_jax.pipeline import stream
+from dann_jax.protocols import make_protocol
+from dann_jax.results import score_replicas
+from dann_jax.schedules import STRENGTH_SCHEDULES
+from dann_jax.task import Task, make_task
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.compilation import measure_compilations
+from dann_jax.training.loop import Timetable, fit
+from dann_jax.training.optimizer import make_optimizer
+from dann_jax.training.predict import make_batch
+from dann_jax.training.program import Program, initial_state, make_program, step_of
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.selection import Selector
+from dann_jax.training.writer import open_writer
+from dann_jax.workdir import claim, write_json
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str, Any]:
+    """Run the experiment that `config` describes, or what is left of it.
+
+    Args:
+      config: as from `configs/*.py`.
+      workdir: new, or that of an earlier run of the same config, which is then
+        taken up where it stopped and ends with the same numbers, bit for bit.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      ValueError: the corpus, the protocol, the work directory or another part of the
+        input is not what it should be (`CorpusError`, `ProtocolError` and
+        `WorkdirError` are kinds of it); nothing has been trained.
+      TrainingDiverged: a loss is not finite; the last checkpoint is good.
+    """
+    task, layout = setting(config)
+    plan = task.plan(task.protocol.visible())
+    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    module, optimizer, program = compiled(config, task, layout, timetable)
+    selector = Selector(config.selection, program, task, layout)
+    workdir = claim(workdir, config.to_dict())
+
+    batch = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
+    state = initial_state(module, batch(0), layout=layout, optimizer=optimizer)
+    began = time.perf_counter()
+    with open_checkpoints(workdir / "checkpoints") as checkpoints:
+        resumed = checkpoints.latest_step()
+        if resumed is not None:
+            _log.info("going on from step %d in %s", resumed, workdir)
+            state = checkpoints.restore(resumed, state)
+        start = step_of(state)
+        with (
+            open_writer(workdir, resume_step=start) as writer,
+            measure_compilations() as compilations,
+        ):
+            state = fit(
+                state,
+                timetable=timetable,
+                layout=layout,
+                batches=functools.partial(stream, batch),
+                train_step=program.train_step,
+                validate=selector.validate,
+                checkpoints=checkpoints,
+                writer=writer,
+            )
+    train_s = time.perf_counter() - began
+    epochs = timetable.epochs - start / timetable.steps_per_epoch
+    seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms) * epochs
+    results = {
+        "system": config.system,
+        "corpora": [task.corpus.name],
+        "protocol": {
+            "name": task.protocol.name,
+            "transductive": task.protocol.transductive
+            or task.corpus.provenance.get("standardised_by") is not None,
+            "selection": config.selection,
+            "allowed_leaks": list(task.protocol.allowed_leaks),
+        },
+        **score_replicas(state, program, task, layout),
+        "timing": {
+            "compile_s": compilations.seconds,
+            "train_s": train_s,
+            "utterances_per_s": float(seen / train_s),
+        },
+    }
+    write_json(workdir / "results.json", results)
+    return results
+
+
+def setting(config: ConfigDict) -> tuple[Task, Layout]:
+    """What is learned from, and how many times over."""
+    corpus = open_corpus(**config.data)
+    protocol = make_protocol(corpus, **config.protocol)
+    task = make_task(corpus, protocol, config.adversaries.to_dict(), **config.batches)
+    # A config keeps no order; the baseline comes first.
+    arms = config.arms.to_dict()
+    if config.baseline not in arms:
+        raise ValueError(f"baseline {config.baseline!r} is none of {', '.join(arms)}")
+    arms = {config.baseline: arms[config.baseline], **arms}
+    return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
+
+
+def compiled(
+    config: ConfigDict, task: Task, layout: Layout, timetable: Timetable
+) -> tuple[nn.Module, optax.GradientTransformation, Program]:
+    """The network, its optimiser, and the program of both over all replicas."""
+    total_steps = timetable.steps_per_epoch * timetable.epochs
+    module = Dann(
+        encoder=DialogueEncoder(**config.encoder),
+        num_labels=len(task.protocol.labels),
+        num_domains=task.num_domains,
+        **config.heads,
+    )
+    optimizer = make_optimizer(total_steps=total_steps, **config.optimizer)
+    program = make_program(
+        module,
+        layout=layout,
+        objective=_chosen(OBJECTIVES, config.objective),
+        optimizer=optimizer,
+        schedule=_chosen(STRENGTH_SCHEDULES, config.strength, total_steps),
+        average_decay=config.average_decay,
+    )
+    return module, optimizer, program
+
+
+def _chosen(table: Mapping[str, Callable], section: ConfigDict, *arguments: Any) -> Any:
+    """What a section with a `name` and its arguments stands for."""
+    options = section.to_dict()
+    name = options.pop("name")
+    if name not in table:
+        raise ValueError(f"unknown word {name!r}; choose from {', '.join(table)}")
+    return table[name](*arguments, **options)

@@ -1,0 +1,187 @@
+"""From the predictions of all replicas to `results.json`."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dann_jax.evaluation.metrics import classification_scores
+from dann_jax.evaluation.probe import domain_probe
+from dann_jax.evaluation.statistics import compare, confusion_counts, interval, pooled
+from dann_jax.protocols import Protocol, Role
+from dann_jax.task import Task
+from dann_jax.training.predict import predict
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+
+METRICS = ("wa", "ua", "macro_f1")
+
+
+def score_replicas(
+    state: TrainState, program: Program, task: Task, layout: Layout
+) -> dict[str, Any]:
+    """Test, probe, summarise and compare the parameters that were kept.
+
+    Returns:
+      The keys `labels`, `replicas`, `summary` and `comparisons` of `results.json`.
+    """
+    rows = task.rows_with(Role.TEST)
+    logits = predict(
+        program.logits,
+        state.best,
+        plan=task.plan(task.protocol.roles == Role.TEST),
+        assemble=task.evaluation,
+        layout=layout,
+        rows=rows,
+    )
+    replicas = replica_scores(logits, rows, task.protocol, layout)
+    best_step = np.asarray(state.best_step)[: layout.num_groups].ravel()
+    probes = probe_replicas(state, program, task, layout)
+    for replica, step, probe in zip(replicas, best_step, probes, strict=True):
+        replica |= {"selected_step": int(step), "domain_probe": probe}
+    speaker = task.corpus.column("speaker")
+    counts = speaker_counts(logits, rows, speaker, task.protocol, layout)
+    return {
+        "labels": list(task.protocol.labels),
+        "replicas": replicas,
+        "summary": summarise(replicas, counts),
+        "comparisons": comparisons(counts),
+    }
+
+
+def probe_replicas(
+    state: TrainState,
+    program: Program,
+    task: Task,
+    layout: Layout,
+    *,
+    num_rows: int = 1000,
+) -> list[dict[str, float]]:
+    """Whether a fresh classifier finds the speaker in each replica's frozen features.
+
+    All replicas are probed on the same `num_rows` rows, drawn from the whole corpus.
+    """
+    drawn = np.random.default_rng(0).permutation(len(task.corpus))[:num_rows]
+    holds = np.zeros(task.protocol.roles.shape, bool)
+    holds[:, drawn] = True
+    features = predict(
+        program.features,
+        state.best,
+        plan=task.plan(holds),
+        assemble=task.evaluation,
+        layout=layout,
+        rows=drawn,
+    )
+    speaker = np.unique(task.corpus.column("speaker"), return_inverse=True)[1][drawn]
+    flat = features.reshape(-1, *features.shape[2:])
+    return [domain_probe(replica, speaker) for replica in flat]
+
+
+def replica_scores(
+    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: Layout
+) -> list[dict[str, Any]]:
+    """Test scores of every replica.
+
+    Args:
+      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
+      rows: int `[n]`.
+      protocol: which of them each fold tests.
+      layout: of the replicas.
+    """
+    scores = []
+    for group, (index, arm) in itertools.product(
+        range(layout.num_groups), enumerate(layout.arms)
+    ):
+        fold = layout.fold_of[group]
+        tested = protocol.roles[fold, rows] == Role.TEST
+        truth = protocol.label[rows[tested]]
+        guess = logits[group, index, tested].argmax(-1)
+        scores.append(
+            {
+                "fold": layout.folds[fold],
+                "seed": int(layout.seed_of[group]),
+                "arm": arm,
+                "n_test": int(tested.sum()),
+                **classification_scores(truth, guess, len(protocol.labels)),
+            }
+        )
+    return scores
+
+
+def speaker_counts(
+    logits: np.ndarray,
+    rows: np.ndarray,
+    speaker: np.ndarray,
+    protocol: Protocol,
+    layout: Layout,
+) -> dict[str, np.ndarray]:
+    """Arm -> confusion counts `[seeds, tested speakers, labels, labels]`, all folds.
+
+    Args:
+      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
+      rows: int `[n]`.
+      speaker: `[N]`, of every row of the corpus.
+      protocol: which rows each fold tests.
+      layout: of the replicas.
+    """
+    names, ids = np.unique(speaker[rows], return_inverse=True)
+    seeds = list(layout.seeds)
+    size = len(protocol.labels)
+    counts = {
+        arm: np.zeros((len(seeds), len(names), size, size)) for arm in layout.arms
+    }
+    for group, (index, arm) in itertools.product(
+        range(layout.num_groups), enumerate(layout.arms)
+    ):
+        tested = protocol.roles[layout.fold_of[group], rows] == Role.TEST
+        counts[arm][seeds.index(layout.seed_of[group])] += confusion_counts(
+            protocol.label[rows[tested]],
+            logits[group, index, tested].argmax(-1),
+            ids[tested],
+            size,
+            len(names),
+        )
+    return counts
+
+
+def summarise(
+    replicas: list[dict[str, Any]], counts: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Each arm's scores over folds and seeds.
+
+    `mean` is the mean over folds, then over seeds; `std` its standard deviation over
+    seeds; `pooled` scores all test utterances together, and `ci95` is its interval.
+    """
+    summary: dict[str, Any] = {}
+    for arm, table in counts.items():
+        own = [replica for replica in replicas if replica["arm"] == arm]
+        seeds = sorted({replica["seed"] for replica in own})
+        summary[arm] = {}
+        for metric in METRICS:
+            by_seed = [
+                np.mean([r[metric] for r in own if r["seed"] == seed]) for seed in seeds
+            ]
+            summary[arm][metric] = {
+                "mean": float(np.mean(by_seed)),
+                "std": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else 0.0,
+                "pooled": pooled(table, metric),
+                "ci95": list(interval(table, metric)),
+            }
+    return summary
+
+
+def comparisons(counts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Every arm against the first one, for WA and UA."""
+    baseline, *others = counts
+    return [
+        {
+            "arm": arm,
+            "against": baseline,
+            "metric": metric,
+            **compare(counts[arm], counts[baseline], metric),
+        }
+        for arm in others
+        for metric in ("wa", "ua")
+    ]

@@ -1,0 +1,65 @@
+"""Checkpoints: the only user of orbax."""
+
+import contextlib
+from collections.abc import Iterator
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from dann_jax.training.state import TrainState
+
+
+class Checkpoints:
+    """The last good states of a run, in `directory`, one folder a step.
+
+    A checkpoint is written beside the others and renamed when it is whole, so a
+    killed or failed write leaves the earlier ones as they were.
+    """
+
+    def __init__(self, directory: epath.PathLike, *, keep: int = 2) -> None:
+        self._manager = ocp.CheckpointManager(
+            epath.Path(directory).resolve(),
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep, create=True, enable_async_checkpointing=False
+            ),
+        )
+
+    def latest_step(self) -> int | None:
+        """The step of the newest whole checkpoint, or None."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: TrainState) -> None:
+        """Write `state`; raise `OSError` with advice if there is no room for it."""
+        if self._manager.latest_step() == step:
+            return
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(state))
+        except Exception as error:
+            # Tensorstore reports a full disk as ValueError, the file system as OSError.
+            raise OSError(
+                f"could not write the checkpoint of step {step} to "
+                f"{self._manager.directory}: {error}. The checkpoint of step "
+                f"{self.latest_step()} is whole; make room and run the same command "
+                f"again to go on from it"
+            ) from error
+
+    def restore(self, step: int, like: TrainState) -> TrainState:
+        """The state of `step`, placed on devices as `like` is."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+
+    def close(self) -> None:
+        self._manager.close()
+
+
+@contextlib.contextmanager
+def open_checkpoints(
+    directory: epath.PathLike, *, keep: int = 2
+) -> Iterator[Checkpoints]:
+    """`Checkpoints`, closed at the end."""
+    checkpoints = Checkpoints(directory, keep=keep)
+    try:
+        yield checkpoints
+    finally:
+        checkpoints.close()

@@ -1,0 +1,129 @@
+"""The loop: steps, validation, selection, checkpoints, and going on after a stop."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from dann_jax.training.checkpoint import Checkpoints
+from dann_jax.training.program import step_of
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+from dann_jax.training.writer import MetricWriter
+from dann_jax.types import Batch
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is not finite; the message names the replica and the step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Timetable:
+    """When things happen, in epochs.
+
+    Attributes:
+      steps_per_epoch: optimiser steps in an epoch.
+      epochs: of the whole run.
+      evaluate_every: epochs between validations; the last epoch always has one.
+      checkpoint_every: epochs between checkpoints; the last epoch always has one.
+    """
+
+    steps_per_epoch: int
+    epochs: int
+    evaluate_every: int = 1
+    checkpoint_every: int = 5
+
+    def due(self, every: int, epoch: int) -> bool:
+        """Whether what happens `every` so many epochs happens after `epoch` of them."""
+        return epoch % every == 0 or epoch == self.epochs
+
+
+def fit(
+    state: TrainState,
+    *,
+    timetable: Timetable,
+    layout: Layout,
+    batches: Callable[[int, int], Iterator[Batch]],
+    train_step: Callable,
+    validate: Callable[[TrainState], tuple[TrainState, Mapping[str, float]]],
+    checkpoints: Checkpoints,
+    writer: MetricWriter,
+) -> TrainState:
+    """Train all replicas from wherever `state` stands to the last epoch.
+
+    Args:
+      state: `[groups, arms]`, on the mesh.
+      timetable: how long, and how often what.
+      layout: of the replicas.
+      batches: `(start, stop)` steps -> their batches, each with a group axis.
+      train_step: mapped over replicas, donating its state.
+      validate: scores the state and keeps the best; returns what to log.
+      checkpoints: where the state is saved.
+      writer: where metrics go.
+
+    Raises:
+      TrainingDiverged: a loss became NaN or infinite. The checkpoints before it stay.
+    """
+    strength = layout.put(layout.strength())
+    start = step_of(state)
+    total = timetable.steps_per_epoch * timetable.epochs
+    # disable=None: quiet when the output is not a terminal.
+    progress = tqdm(total=total, initial=start, unit="step", disable=None)
+    step, previous, sums = start, None, []
+    with progress:
+        for batch in batches(start, total):
+            state, metrics = train_step(state, layout.put(batch), strength)
+            # Looking one step back leaves the device busy with this one.
+            if previous is not None:
+                sums.append(_checked(previous, step, layout))
+            previous, step = metrics, step + 1
+            progress.update()
+            epoch, inside = divmod(step, timetable.steps_per_epoch)
+            if inside:
+                continue
+            sums.append(_checked(previous, step, layout))
+            logged, previous, sums = _means(sums, layout), None, []
+            if timetable.due(timetable.evaluate_every, epoch):
+                state, scores = validate(state)
+                logged |= scores
+            writer.write(step, {"epoch": epoch, **logged})
+            progress.set_postfix(_summary(logged, layout))
+            if timetable.due(timetable.checkpoint_every, epoch):
+                checkpoints.save(step, state)
+    return state
+
+
+def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarray]:
+    """Metrics on the host, once their loss is known to be finite."""
+    values = jax.device_get(metrics)
+    bad = np.argwhere(~np.isfinite(values["loss"]))
+    if len(bad):
+        raise TrainingDiverged(
+            f"the loss is {values['loss'][tuple(bad[0])]} at step {step} for "
+            f"{layout.name(*bad[0])} ({len(bad)} of {values['loss'].size} replicas). "
+            f"The last checkpoint is from before it; try a lower learning rate or "
+            f"strength, or clip_norm"
+        )
+    return values
+
+
+def _means(values: list[Mapping[str, np.ndarray]], layout: Layout) -> dict[str, float]:
+    """Mean of each metric over an epoch's steps and an arm's replicas."""
+    return {
+        f"{arm}/{name}": float(
+            np.mean([step[name][: layout.num_groups, index] for step in values])
+        )
+        for index, arm in enumerate(layout.arms)
+        for name in values[0]
+    }
+
+
+def _summary(logged: Mapping[str, float], layout: Layout) -> dict[str, str]:
+    shown = {arm: f"{logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms}
+    strengths = [value for name, value in logged.items() if "/strength/" in name]
+    return {
+        "loss": " ".join(shown.values()),
+        "strength": f"{max(strengths, default=0):.2f}",
+    }

@@ -1,0 +1,67 @@
+"""Outputs of all replicas for chosen rows, from batches of whole dialogues."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from dann_jax.pipeline import Assembler, Plan
+from dann_jax.training.replicas import Layout
+from dann_jax.types import UNKNOWN, Batch, PyTree
+
+
+def make_batch(
+    plan: Plan, assemble: Assembler, layout: Layout, step: int, *, shuffle: bool
+) -> Batch:
+    """The batch of every group at one step, with a leading group axis."""
+    chosen = [
+        plan.batch(step, fold, seed, shuffle=shuffle)
+        for fold, seed in zip(layout.fold_of, layout.seed_of, strict=True)
+    ]
+    dialogues = np.stack([dialogue for dialogue, _ in chosen])
+    return assemble(dialogues, chosen[0][1], layout.fold_of)
+
+
+def predict(
+    evaluate: Callable[[PyTree, Batch], np.ndarray],
+    params: PyTree,
+    *,
+    plan: Plan,
+    assemble: Assembler,
+    layout: Layout,
+    rows: np.ndarray,
+) -> np.ndarray:
+    """What `evaluate` returns for every row that the plan goes through.
+
+    Args:
+      evaluate: mapped over replicas, `(params, batch) -> [groups, arms, B, T, dim]`.
+      params: of every replica.
+      plan: the dialogues to go through.
+      assemble: the view of an evaluation.
+      layout: of the replicas.
+      rows: int `[n]`, the corpus rows to keep.
+
+    Returns:
+      float32 `[groups, arms, n, dim]` without fillers; NaN for a row that a group's
+      plan does not hold.
+    """
+    place = np.full(len(assemble.corpus), UNKNOWN)
+    place[rows] = np.arange(len(rows))
+    kept = None
+    for batch, values in _evaluated(evaluate, params, plan, assemble, layout):
+        if kept is None:
+            shape = (layout.num_groups, values.shape[1], len(rows), values.shape[-1])
+            kept = np.full(shape, np.nan, np.float32)
+        for group in range(layout.num_groups):
+            wanted = (batch.row[group] != UNKNOWN) & (
+                place[batch.row[group]] != UNKNOWN
+            )
+            kept[group][:, place[batch.row[group][wanted]]] = values[group][:, wanted]
+    return kept
+
+
+def _evaluated(
+    evaluate: Callable, params: PyTree, plan: Plan, assemble: Assembler, layout: Layout
+) -> Iterator[tuple[Batch, np.ndarray]]:
+    for step in range(plan.steps_per_epoch):
+        batch = make_batch(plan, assemble, layout, step, shuffle=False)
+        yield batch, np.asarray(evaluate(params, layout.put(batch)))

@@ -1,0 +1,105 @@
+"""The compiled program of a run: a network, its steps, and replicas of them."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+
+from dann_jax.models.network import as_apply, initialise
+from dann_jax.training.replicas import Layout, map_replicas
+from dann_jax.training.state import TrainState, create_state, keep_best
+from dann_jax.training.step import make_evaluation_step, make_train_step
+from dann_jax.types import Batch, Objective, Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """Compiled functions of the state of all replicas, `[groups, arms]`.
+
+    Attributes:
+      train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
+      logits: `(params, batch) -> [groups, arms, B, T, labels]`.
+      features: `(params, batch) -> [groups, arms, B, T, width]`.
+      keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
+    """
+
+    train_step: Callable
+    logits: Callable
+    features: Callable
+    keep_best: Callable
+
+
+def make_program(
+    module: nn.Module,
+    *,
+    layout: Layout,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    schedule: Schedule,
+    average_decay: float,
+    vectorise: bool | None = None,
+) -> Program:
+    """Compile (lazily, once a batch shape) what a run calls."""
+    apply = as_apply(module)
+    train_step = make_train_step(
+        apply=apply,
+        objective=objective,
+        optimizer=optimizer,
+        schedule=schedule,
+        average_decay=average_decay,
+    )
+    evaluate = make_evaluation_step(apply=apply)
+
+    def on_replicas(function: Callable, **places: tuple[int, ...]) -> Callable:
+        return map_replicas(function, layout.mesh, vectorise=vectorise, **places)
+
+    return Program(
+        train_step=on_replicas(train_step, shared=(1,), donate=(0,)),
+        logits=on_replicas(lambda p, b: evaluate(p, b).label_logits, shared=(1,)),
+        features=on_replicas(lambda p, b: evaluate(p, b).features, shared=(1,)),
+        keep_best=on_replicas(keep_best, donate=(0,)),
+    )
+
+
+def initial_state(
+    module: nn.Module,
+    batch: Batch,
+    *,
+    layout: Layout,
+    optimizer: optax.GradientTransformation,
+) -> TrainState:
+    """The state before the first step, on the mesh.
+
+    Args:
+      module: the network.
+      batch: any batch with a group axis.
+      layout: of the replicas.
+      optimizer: as in the train step.
+
+    Returns:
+      State `[groups, arms]`; the arms of a group start from the same parameters and
+      the same key, so that what differs between them is their strength alone.
+    """
+    one = jax.tree.map(lambda leaf: leaf[0], batch)
+
+    def create(fold: jax.Array, seed: jax.Array) -> TrainState:
+        key = jax.random.fold_in(jax.random.key(seed), fold)
+        init_key, run_key = jax.random.split(key)
+        return create_state(initialise(module, one, init_key), optimizer, run_key)
+
+    groups = jax.jit(jax.vmap(create))(
+        jnp.asarray(layout.fold_of), jnp.asarray(layout.seed_of, jnp.uint32)
+    )
+    arms = len(layout.arms)
+    return layout.put(
+        jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], arms, axis=1), groups)
+    )
+
+
+def step_of(state: TrainState) -> int:
+    """Optimiser steps that the replicas have taken."""
+    return int(np.asarray(state.step).flat[0])

@@ -1,0 +1,64 @@
+"""Metrics of a run, as JSON lines and, where it is installed, for TensorBoard."""
+
+import contextlib
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+
+from etils import epath
+
+
+class MetricWriter:
+    """Appends one JSON object a call to `metrics.jsonl` in `directory`.
+
+    Args:
+      directory: of the run.
+      resume_step: what was written after this step by an earlier, interrupted
+        process is dropped: the steps will be taken again.
+    """
+
+    def __init__(self, directory: epath.Path, *, resume_step: int = 0) -> None:
+        self._path = directory / "metrics.jsonl"
+        kept = []
+        if self._path.exists():
+            for line in self._path.read_text().splitlines():
+                # A process killed while it wrote may leave half a line.
+                with contextlib.suppress(json.JSONDecodeError):
+                    if json.loads(line)["step"] <= resume_step:
+                        kept.append(line + "\n")
+        self._path.write_text("".join(kept))
+        self._board = _tensorboard(directory)
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Record scalars of one step."""
+        line = json.dumps({"step": step, **metrics})
+        with self._path.open("a") as file:
+            file.write(line + "\n")
+        if self._board is not None:
+            import tensorflow as tf
+
+            with self._board.as_default(step=step):
+                for name, value in metrics.items():
+                    tf.summary.scalar(name, value)
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+@contextlib.contextmanager
+def open_writer(directory: epath.Path, *, resume_step: int) -> Iterator[MetricWriter]:
+    """`MetricWriter`, closed at the end."""
+    writer = MetricWriter(directory, resume_step=resume_step)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def _tensorboard(directory: epath.Path):
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    import tensorflow as tf
+
+    return tf.summary.create_file_writer(str(directory / "tensorboard"))

@@ -1,0 +1,52 @@
+"""The package; tool settings are in pyproject.toml."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+
+REQUIRED = [
+    "jax>=0.10",
+    "jaxlib>=0.10",
+    "flax>=0.12",
+    "optax>=0.2.8",
+    "orbax-checkpoint>=0.12,<0.13",
+    "numpy>=2.0",
+    "scipy>=1.15",
+    "scikit-learn>=1.6",
+    "librosa>=0.11",
+    "tensorflow-cpu>=2.21",
+    "tensorflow-datasets>=4.9.10",
+    # tensorflow-datasets 4.9.10 imports it without asking for it.
+    "importlib_resources",
+    "absl-py>=2.1",
+    "ml-collections>=1.1",
+    "etils[epath]>=1.12",
+    "tqdm>=4.66",
+]
+
+setuptools.setup(
+    name="dann_jax",
+    version="0.1.0",
+    description="Domain-adversarial speech emotion recognition in JAX and Flax",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # The configs lie at the top of the checkout and inside the installed package.
+    packages=[
+        *setuptools.find_packages(include=["dann_jax", "dann_jax.*"]),
+        "dann_jax.configs",
+    ],
+    package_dir={"dann_jax.configs": "configs"},
+    install_requires=REQUIRED,
+    extras_require={
+        "test": ["pytest>=8", "ruff>=0.15", "dill"],
+        "bench": ["torch>=2.6"],
+        "tensorboard": ["tensorboard>=2.19"],
+    },
+    entry_points={
+        "console_scripts": ["dann-train=dann_jax.cli.train:run"],
+    },
+)
