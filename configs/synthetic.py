@@ -2,7 +2,8 @@
 
     dann-train --workdir=runs/synthetic
 
-Trains source-only and a speaker-adversarial arm on five folds, three seeds.
+Four people with labels, twelve unheard ones without: source-only against a speaker
+adversary, three seeds, in about a minute on two cores.
 """
 
 from ml_collections import ConfigDict
@@ -15,13 +16,17 @@ def get_config() -> ConfigDict:
             "system": "context-dependent DANN",
             "data": {"source": "synthetic", "modalities": (), "standardise_by": ""},
             "protocol": {
-                "name": "leave-one-session-out",
-                "split": "leave_one_out",
-                "split_args": {"column": "session"},
+                "name": "train on sessions 1-2, test on 3-8",
+                "split": "fixed_split",
+                "split_args": {
+                    "column": "session",
+                    "train": ("1", "2"),
+                    "test": ("3", "4", "5", "6", "7", "8"),
+                },
                 "labels": ("anger", "happiness", "neutral", "sadness"),
                 "unlabelled": ("test",),
                 "validation_column": "dialogue",
-                "validation_folds": 8,
+                "validation_folds": 5,
                 "seed": 0,
                 "disjoint": ("speaker",),
                 "allowed_leaks": (),

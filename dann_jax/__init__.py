@@ -1,0 +1,85 @@
+"""Domain-adversarial speech emotion recognition in JAX.
+
+The names below are the library: pure functions and small types that compose with any
+Flax or plain-JAX model. Importing them imports neither TensorFlow nor librosa.
+"""
+
+from dann_jax.corpora import open_corpus, synthetic_conversations
+from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.evaluation.metrics import classification_scores
+from dann_jax.evaluation.probe import domain_probe
+from dann_jax.evaluation.statistics import compare, interval
+from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.models.network import Dann, DialogueEncoder, as_apply
+from dann_jax.objectives import OBJECTIVES, dann, source_only
+from dann_jax.protocols import (
+    Protocol,
+    ProtocolError,
+    Role,
+    assign_roles,
+    domain_ids,
+    fixed_split,
+    group_k_fold,
+    leave_one_out,
+)
+from dann_jax.reversal import reverse_gradient
+from dann_jax.schedules import (
+    STRENGTH_SCHEDULES,
+    constant,
+    ganin_learning_rate,
+    ganin_strength,
+    linear,
+    warmup_hold,
+)
+from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+from dann_jax.training.state import TrainState, create_state, keep_best
+from dann_jax.training.step import make_evaluation_step, make_train_step
+from dann_jax.types import UNKNOWN, Batch, Objective, Outputs
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OBJECTIVES",
+    "STRENGTH_SCHEDULES",
+    "UNKNOWN",
+    "Batch",
+    "Corpus",
+    "CorpusError",
+    "Dann",
+    "DialogueEncoder",
+    "Layout",
+    "Objective",
+    "Outputs",
+    "Protocol",
+    "ProtocolError",
+    "Role",
+    "TrainState",
+    "as_apply",
+    "assign_roles",
+    "classification_scores",
+    "compare",
+    "constant",
+    "create_state",
+    "cross_entropy",
+    "dann",
+    "domain_ids",
+    "domain_probe",
+    "fixed_split",
+    "ganin_learning_rate",
+    "ganin_strength",
+    "group_k_fold",
+    "interval",
+    "keep_best",
+    "leave_one_out",
+    "linear",
+    "make_evaluation_step",
+    "make_mesh",
+    "make_train_step",
+    "map_replicas",
+    "masked_mean",
+    "open_corpus",
+    "reverse_gradient",
+    "source_only",
+    "synthetic_conversations",
+    "warmup_hold",
+]

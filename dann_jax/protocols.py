@@ -282,7 +282,10 @@ def domain_ids(
     if column == "role":
         ids, count = (protocol.roles != Role.LABELLED).astype(np.int32), 2
     else:
-        names, ids = np.unique(corpus.column(column), return_inverse=True)
+        values = corpus.column(column)
+        names = np.unique(values[values != ""])
+        # An empty value is one that is not known, not a domain of its own.
+        ids = np.where(values == "", UNKNOWN, np.searchsorted(names, values))
         ids, count = np.broadcast_to(ids, protocol.roles.shape), len(names)
     if count < 2:
         raise ProtocolError(

@@ -29,8 +29,9 @@ def score_replicas(
     """
     rows = task.rows_with(Role.TEST)
     logits = predict(
-        program.logits,
+        program.evaluate,
         state.best,
+        output="label_logits",
         plan=task.plan(task.protocol.roles == Role.TEST),
         assemble=task.evaluation,
         layout=layout,
@@ -67,8 +68,9 @@ def probe_replicas(
     holds = np.zeros(task.protocol.roles.shape, bool)
     holds[:, drawn] = True
     features = predict(
-        program.features,
+        program.evaluate,
         state.best,
+        output="features",
         plan=task.plan(holds),
         assemble=task.evaluation,
         layout=layout,

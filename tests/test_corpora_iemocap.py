@@ -171,7 +171,7 @@ def test_absent_wav_and_transcript_are_empty(release: pathlib.Path) -> None:
 def test_macos_shadow_files_are_ignored(release: pathlib.Path) -> None:
     before = read_iemocap_release(release)
     for path in list(release.rglob("*.*")):
-        (path.parent / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07[\xff")
+        (path.parent / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\n[\xff\n")
     after = read_iemocap_release(release)
     assert {name: c.tolist() for name, c in after.items()} == {
         name: c.tolist() for name, c in before.items()

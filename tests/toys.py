@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.models.network import initialise
 from dann_jax.reversal import reverse_gradient
 from dann_jax.types import UNKNOWN, Array, Batch, Outputs, PyTree, Scalar
 
@@ -123,6 +125,15 @@ def plain_apply(
         for name in batch.domain
     }
     return Outputs(features, features @ params["label_head"], domain_logits)
+
+
+def network_params(module: nn.Module, batch: Batch, seed: int = 0) -> PyTree:
+    """Random parameters of a network, biases included; initialising takes seconds."""
+    shapes = jax.eval_shape(lambda: initialise(module, batch, jax.random.key(0)))
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(0.0, 0.4, leaf.shape), leaf.dtype), shapes
+    )
 
 
 def stack(trees: Sequence[PyTree]) -> PyTree:

@@ -31,6 +31,7 @@ _DEVICES = flags.DEFINE_integer(
 
 
 def main(arguments: list[str]) -> None:
+    """Train, evaluate and print."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected argument {arguments[1]!r}")
     start_logging()
@@ -44,6 +45,7 @@ def run() -> None:
     """Console entry point."""
     # TensorFlow only feeds batches; its start-up messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     app.run(main)
 
 

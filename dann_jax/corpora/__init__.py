@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.synthetic import synthetic_conversations
 from dann_jax.corpora.table import read_feature_table
-from dann_jax.standardise import standardise_by as group_standardised
 
 EMBEDDED = "synthetic"
 """The source that needs no files."""
@@ -38,4 +38,4 @@ def open_corpus(
         corpus = read_feature_table(source)
     if modalities:
         corpus = corpus.select(tuple(modalities))
-    return group_standardised(corpus, standardise_by) if standardise_by else corpus
+    return standardised_by(corpus, standardise_by) if standardise_by else corpus

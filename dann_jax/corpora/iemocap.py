@@ -60,9 +60,9 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
     Returns:
       Column -> string array `[N]`, the `COLUMNS`, rows sorted by `utt_id`. `turn`
       counts the utterances of a dialogue by their start, both speakers interleaved.
-      `start` and `end` are seconds; ratings are nominally 1 to 5; `text` is empty where an
-      utterance has no transcript; `file` is the wav relative to `root`, empty where it
-      is absent.
+      `start` and `end` are seconds; ratings are nominally 1 to 5; `text` is empty
+      where an utterance has no transcript; `file` is the wav relative to `root`, empty
+      where it is absent.
 
     Raises:
       CorpusError: the root, its sessions or a session's evaluations are missing or
@@ -71,7 +71,11 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
     folder = epath.Path(root)
     if not folder.is_dir():
         raise CorpusError(f"no such folder: {folder}")
-    sessions = sorted(path for path in folder.glob("Session*") if path.is_dir())
+    sessions = [
+        path
+        for path in _children(folder)
+        if path.name.startswith("Session") and path.is_dir()
+    ]
     if not sessions:
         raise CorpusError(
             f"{folder} holds no Session folder; expected the folder of the IEMOCAP "
@@ -86,18 +90,19 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
 
 
 def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str, str]]:
-    evaluations = _files(session / "dialog" / "EmoEvaluation", "*.txt")
+    evaluations = _children(session / "dialog" / "EmoEvaluation", ".txt")
     if not evaluations:
         raise CorpusError(
             f"{session} has no dialog/EmoEvaluation/*.txt; the emotions are read there"
         )
     texts: dict[str, str] = {}
-    for path in _files(session / "dialog" / "transcriptions", "*.txt"):
+    for path in _children(session / "dialog" / "transcriptions", ".txt"):
         lines = map(_TRANSCRIPT.match, _lines(path))
         texts.update(line.group("utt_id", "text") for line in lines if line)
     wavs = {
         path.stem: path.relative_to(folder).as_posix()
-        for path in _files(session / "sentences" / "wav", "*/*.wav")
+        for dialogue in _children(session / "sentences" / "wav")
+        for path in _children(dialogue, ".wav")
     }
     for path in evaluations:
         for row in _summaries(path):
@@ -139,9 +144,16 @@ def _number_turns(rows: list[dict[str, str]]) -> None:
             row["turn"] = str(turn)
 
 
-def _files(folder: epath.Path, pattern: str) -> list[epath.Path]:
+def _children(folder: epath.Path, suffix: str = "") -> list[epath.Path]:
+    """What a folder holds, sorted; nothing if it is not there."""
+    if not folder.is_dir():
+        return []
     # macOS leaves a binary `._NAME` beside many a file of the release.
-    return sorted(p for p in folder.glob(pattern) if not p.name.startswith("._"))
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.name.endswith(suffix) and not path.name.startswith("._")
+    )
 
 
 def _lines(path: epath.Path) -> list[str]:

@@ -12,15 +12,16 @@ import numpy as np
 from dann_jax.corpora.corpus import Corpus, check
 
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
+_ACOUSTIC, _LEXICAL, _VOICES = 24, 12, 12
 
 
 def synthetic_conversations(
     *,
-    sessions: int = 5,
+    sessions: int = 8,
     dialogues: int = 10,
     turns: int = 24,
     speaker_shift: float = 3.0,
-    label_shift: float = 0.5,
+    label_shift: float = 0.2,
     inertia: float = 0.85,
     noise: float = 1.0,
     seed: int = 0,
@@ -31,15 +32,15 @@ def synthetic_conversations(
       sessions: pairs of speakers, named `Ses01F`, `Ses01M`, ...
       dialogues: of each session.
       turns: longest dialogue; lengths are between two thirds of it and all of it.
-      speaker_shift: size of what a speaker adds to the acoustic view, in units of
-        the distance between emotions.
+      speaker_shift: size of what a speaker adds to the acoustic view along each
+        direction in which voices differ; emotions differ by about 7.
       label_shift: 0 gives every speaker the same emotions, 1 very different ones.
       inertia: probability that a speaker keeps the emotion of the last own turn.
       noise: standard deviation within an emotion.
       seed: of everything.
 
     Returns:
-      A corpus with modalities `acoustic` (16) and `lexical` (12), and the columns
+      A corpus with modalities `acoustic` (24) and `lexical` (12), and the columns
       utt_id, session, speaker, gender, dialogue, turn, emotion.
 
     Example:
@@ -48,16 +49,12 @@ def synthetic_conversations(
       (['acoustic', 'lexical'], 4)
     """
     rng = np.random.default_rng(seed)
-    emotion_acoustic = rng.normal(size=(len(EMOTIONS), 16))
-    emotion_lexical = 0.6 * rng.normal(size=(len(EMOTIONS), 12))
-    # Voices differ in three directions, two of which the emotions use as well.
-    voices = np.concatenate(
-        [emotion_acoustic[:2] - emotion_acoustic[2:], rng.normal(size=(1, 16))]
-    )
-    voices /= np.linalg.norm(voices, axis=1, keepdims=True)
+    emotion_acoustic = rng.normal(size=(len(EMOTIONS), _ACOUSTIC))
+    emotion_lexical = 0.6 * rng.normal(size=(len(EMOTIONS), _LEXICAL))
+    voices = _voices(rng, emotion_acoustic)
     rows, acoustic, lexical = [], [], []
     for session in range(1, sessions + 1):
-        shifts = speaker_shift * rng.normal(size=(2, 3)) @ voices
+        shifts = speaker_shift * rng.normal(size=(2, len(voices))) @ voices
         priors = _priors(rng, label_shift)
         for dialogue in range(dialogues):
             length = rng.integers(2 * turns // 3, turns + 1)
@@ -68,9 +65,11 @@ def synthetic_conversations(
                 acoustic.append(
                     emotion_acoustic[emotion]
                     + shifts[party]
-                    + noise * rng.normal(size=16)
+                    + noise * rng.normal(size=_ACOUSTIC)
                 )
-                lexical.append(emotion_lexical[emotion] + noise * rng.normal(size=12))
+                lexical.append(
+                    emotion_lexical[emotion] + noise * rng.normal(size=_LEXICAL)
+                )
     return check(
         Corpus(
             name="synthetic",
@@ -85,6 +84,18 @@ def synthetic_conversations(
             provenance={"made_by": "dann_jax.corpora.synthetic", "seed": seed},
         )
     )
+
+
+def _voices(rng: np.random.Generator, emotions: np.ndarray) -> np.ndarray:
+    """Unit directions in which voices differ, mostly those that emotions use too.
+
+    There are more of them than pairs of training speakers: labels alone cannot teach
+    a network to ignore them all.
+    """
+    weights = rng.normal(size=(_VOICES, len(emotions)))
+    shared = weights @ (emotions - emotions.mean(0)) / 2.0
+    directions = 0.8 * shared + 0.2 * rng.normal(size=(_VOICES, _ACOUSTIC))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
 def _priors(rng: np.random.Generator, label_shift: float) -> np.ndarray:

@@ -87,7 +87,7 @@ def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise CorpusError(
             f"{path} is not an .npz archive of plain arrays: {error}"
         ) from None
@@ -122,11 +122,20 @@ def _modalities(
                 f"expected ({rows}, dim): one row for each row of the manifest"
             )
         features[name] = array.astype(np.float32)
-        flags = arrays.get(f"{name}_present", np.ones(rows, bool)).astype(bool)
-        present[name] = flags
+        present[name] = _flags(folder, arrays, name, rows)
     if not features:
         raise CorpusError(f"{folder}/features.npz holds no float array")
     return features, present
+
+
+def _flags(folder: epath.Path, arrays: dict, name: str, rows: int) -> np.ndarray:
+    flags = arrays.get(f"{name}_present", np.ones(rows, bool))
+    if flags.shape != (rows,):
+        raise CorpusError(
+            f"{folder}/features.npz: '{name}_present' has shape {flags.shape}, "
+            f"expected ({rows},)"
+        )
+    return flags.astype(bool)
 
 
 def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:

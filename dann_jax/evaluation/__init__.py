@@ -1,0 +1,1 @@
+"""Scores, intervals and probes; scikit-learn and scipy compute."""

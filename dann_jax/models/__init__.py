@@ -1,0 +1,1 @@
+"""The linen modules: encoders, heads, and the network that joins them."""

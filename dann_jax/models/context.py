@@ -72,7 +72,9 @@ class DialogueContext(nn.Module):
 
     Attributes:
       width: GRU width in each direction.
-      heads: attention heads; a divisor of `2 * width`.
+      heads: attention heads; a divisor of `width`.
+      own_heads: how many of them hear the speaker's own turns only; the others hear
+        the whole dialogue.
       dropout: rate after the GRU and on the attention's output.
       dtype: compute type; parameters stay float32.
 
@@ -82,6 +84,7 @@ class DialogueContext(nn.Module):
 
     width: int
     heads: int = 4
+    own_heads: int = 0
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
@@ -94,6 +97,10 @@ class DialogueContext(nn.Module):
             BidirectionalGru(self.width, dtype=self.dtype, name="gru")(x, visible)
         )
         mask = visible[:, None, None, :] & visible[:, None, :, None]
+        if self.own_heads:
+            own = party[:, None, None, :] == party[:, None, :, None]
+            restricted = jnp.arange(self.heads)[:, None, None] < self.own_heads
+            mask = mask & (own | ~restricted)
         attended = nn.MultiHeadDotProductAttention(
             num_heads=self.heads,
             qkv_features=self.width,

@@ -20,6 +20,7 @@ class DialogueEncoder(nn.Module):
       width: size of an utterance vector and of the GRU in each direction.
       context: False leaves out the GRU and the attention and nothing else.
       heads: attention heads.
+      own_heads: how many of them hear only the speaker's own turns.
       dropout: rate in fusion and context.
       dtype: compute type, `float32` or `bfloat16`.
     """
@@ -27,6 +28,7 @@ class DialogueEncoder(nn.Module):
     width: int = 100
     context: bool = True
     heads: int = 4
+    own_heads: int = 0
     dropout: float = 0.3
     dtype: str = "float32"
 
@@ -40,7 +42,12 @@ class DialogueEncoder(nn.Module):
         if not self.context:
             return utterance
         context = DialogueContext(
-            self.width, self.heads, self.dropout, dtype, name="context"
+            self.width,
+            self.heads,
+            self.own_heads,
+            self.dropout,
+            dtype,
+            name="context",
         )(utterance, batch.visible, batch.party, deterministic=deterministic)
         return jnp.concatenate([context, utterance], axis=-1)
 

@@ -1,0 +1,1 @@
+"""State, steps, replicas, the loop, and what it leaves on disk."""

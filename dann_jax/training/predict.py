@@ -1,12 +1,12 @@
 """Outputs of all replicas for chosen rows, from batches of whole dialogues."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from dann_jax.pipeline import Assembler, Plan
 from dann_jax.training.replicas import Layout
-from dann_jax.types import UNKNOWN, Batch, PyTree
+from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 
 
 def make_batch(
@@ -22,19 +22,21 @@ def make_batch(
 
 
 def predict(
-    evaluate: Callable[[PyTree, Batch], np.ndarray],
+    evaluate: Callable[[PyTree, Batch], Outputs],
     params: PyTree,
     *,
+    output: str,
     plan: Plan,
     assemble: Assembler,
     layout: Layout,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """What `evaluate` returns for every row that the plan goes through.
+    """One of the network's outputs for every row that the plan goes through.
 
     Args:
-      evaluate: mapped over replicas, `(params, batch) -> [groups, arms, B, T, dim]`.
+      evaluate: mapped over replicas; outputs are `[groups, arms, B, T, dim]`.
       params: of every replica.
+      output: the field of `Outputs` to keep, `features` or `label_logits`.
       plan: the dialogues to go through.
       assemble: the view of an evaluation.
       layout: of the replicas.
@@ -47,7 +49,10 @@ def predict(
     place = np.full(len(assemble.corpus), UNKNOWN)
     place[rows] = np.arange(len(rows))
     kept = None
-    for batch, values in _evaluated(evaluate, params, plan, assemble, layout):
+    for step in range(plan.steps_per_epoch):
+        batch = make_batch(plan, assemble, layout, step, shuffle=False)
+        # Only the wanted output leaves the device.
+        values = np.asarray(getattr(evaluate(params, layout.put(batch)), output))
         if kept is None:
             shape = (layout.num_groups, values.shape[1], len(rows), values.shape[-1])
             kept = np.full(shape, np.nan, np.float32)
@@ -57,11 +62,3 @@ def predict(
             )
             kept[group][:, place[batch.row[group][wanted]]] = values[group][:, wanted]
     return kept
-
-
-def _evaluated(
-    evaluate: Callable, params: PyTree, plan: Plan, assemble: Assembler, layout: Layout
-) -> Iterator[tuple[Batch, np.ndarray]]:
-    for step in range(plan.steps_per_epoch):
-        batch = make_batch(plan, assemble, layout, step, shuffle=False)
-        yield batch, np.asarray(evaluate(params, layout.put(batch)))

@@ -22,14 +22,12 @@ class Program:
 
     Attributes:
       train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
-      logits: `(params, batch) -> [groups, arms, B, T, labels]`.
-      features: `(params, batch) -> [groups, arms, B, T, width]`.
+      evaluate: `(params, batch) -> Outputs`, without dropout.
       keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
     """
 
     train_step: Callable
-    logits: Callable
-    features: Callable
+    evaluate: Callable
     keep_best: Callable
 
 
@@ -52,15 +50,13 @@ def make_program(
         schedule=schedule,
         average_decay=average_decay,
     )
-    evaluate = make_evaluation_step(apply=apply)
 
     def on_replicas(function: Callable, **places: tuple[int, ...]) -> Callable:
         return map_replicas(function, layout.mesh, vectorise=vectorise, **places)
 
     return Program(
         train_step=on_replicas(train_step, shared=(1,), donate=(0,)),
-        logits=on_replicas(lambda p, b: evaluate(p, b).label_logits, shared=(1,)),
-        features=on_replicas(lambda p, b: evaluate(p, b).features, shared=(1,)),
+        evaluate=on_replicas(make_evaluation_step(apply=apply), shared=(1,)),
         keep_best=on_replicas(keep_best, donate=(0,)),
     )
 

@@ -81,8 +81,9 @@ class Selector:
         found: dict[str, np.ndarray] = {}
         if len(self._rows):
             logits = predict(
-                self._program.logits,
+                self._program.evaluate,
                 state.average,
+                output="label_logits",
                 plan=self._plan,
                 assemble=self._task.evaluation,
                 layout=self._layout,
