@@ -24,6 +24,7 @@ REQUIRED = [
     "ml-collections>=1.1",
     "etils[epath]>=1.12",
     "tqdm>=4.66",
+    "matplotlib>=3.9",
 ]
 
 setuptools.setup(
@@ -32,7 +33,7 @@ setuptools.setup(
     description="Domain-adversarial speech emotion recognition in JAX and Flax",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license="MIT",
     python_requires=">=3.11",
     # The configs lie at the top of the checkout and inside the installed package.
     packages=[
@@ -47,6 +48,9 @@ setuptools.setup(
         "tensorboard": ["tensorboard>=2.19"],
     },
     entry_points={
-        "console_scripts": ["dann-train=dann_jax.cli.train:run"],
+        "console_scripts": [
+            "dann-train=dann_jax.cli.train:run",
+            "dann-report=dann_jax.cli.report:run",
+        ],
     },
 )

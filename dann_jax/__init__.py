@@ -6,22 +6,14 @@ Flax or plain-JAX model. Importing them imports neither TensorFlow nor librosa.
 
 from dann_jax.corpora import open_corpus, synthetic_conversations
 from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.domains import domain_ids
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.statistics import compare, interval
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.protocols import (
-    Protocol,
-    ProtocolError,
-    Role,
-    assign_roles,
-    domain_ids,
-    fixed_split,
-    group_k_fold,
-    leave_one_out,
-)
+from dann_jax.protocols import Protocol, Role, assign_roles
 from dann_jax.reversal import reverse_gradient
 from dann_jax.schedules import (
     STRENGTH_SCHEDULES,
@@ -31,6 +23,7 @@ from dann_jax.schedules import (
     linear,
     warmup_hold,
 )
+from dann_jax.splits import ProtocolError, fixed_split, group_k_fold, leave_one_out
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import make_evaluation_step, make_train_step

@@ -50,7 +50,8 @@ def cross_entropy(
 
     Example:
       >>> import jax.numpy as jnp
-      >>> loss, known = cross_entropy(logits=jnp.zeros((2, 4)), labels=jnp.array([1, -1]))
+      >>> labels = jnp.array([1, -1])
+      >>> loss, known = cross_entropy(logits=jnp.zeros((2, 4)), labels=labels)
       >>> [round(float(x), 4) for x in loss], known.tolist()
       ([1.3863, 0.0], [True, False])
     """

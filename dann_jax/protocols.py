@@ -7,18 +7,15 @@ refuses those that would flatter the result.
 
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
-
-
-class ProtocolError(ValueError):
-    """The protocol cannot be built on this corpus, or its result would mislead."""
 
 
 class Role(enum.IntEnum):
@@ -47,6 +44,8 @@ class Protocol:
       labels: the class names.
       label: int32 `[N]`, index into `labels`, `UNKNOWN` where it is none of them.
         Never hand this to a training step: use `erased_labels`.
+      test_side: bool `[F, N]`, rows of the side that a fold tests, whatever their
+        role.
       transductive: test and validation rows are seen in training, without labels.
       allowed_leaks: columns in which labelled and test rows share a value, by name.
     """
@@ -56,6 +55,7 @@ class Protocol:
     roles: np.ndarray
     labels: tuple[str, ...]
     label: np.ndarray
+    test_side: np.ndarray
     transductive: bool
     allowed_leaks: tuple[str, ...] = ()
 
@@ -71,65 +71,6 @@ class Protocol:
         if self.transductive:
             seen += [Role.VALIDATION, Role.TEST]
         return np.isin(self.roles, seen)
-
-
-Split = tuple[str, np.ndarray, np.ndarray]
-"""Fold name, training rows (bool `[N]`), test rows (bool `[N]`)."""
-
-
-def leave_one_out(corpus: Corpus, column: str) -> list[Split]:
-    """One fold for each value of `column`: speaker, session, corpus, language, ..."""
-    groups = corpus.column(column)
-    _require_values(corpus, column, 2)
-    rows = np.arange(len(corpus))
-    splits = []
-    for train, test in LeaveOneGroupOut().split(rows, groups=groups):
-        splits.append((f"{column} {groups[test[0]]}", *_masks(len(rows), train, test)))
-    return splits
-
-
-def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
-    """`k` folds that never share a value of `column`."""
-    _require_values(corpus, column, k)
-    splitter = GroupKFold(n_splits=k).split(
-        np.arange(len(corpus)), groups=corpus.column(column)
-    )
-    return [
-        (f"fold {index + 1}", *_masks(len(corpus), train, test))
-        for index, (train, test) in enumerate(splitter)
-    ]
-
-
-def fixed_split(
-    corpus: Corpus, column: str, train: Sequence[str], test: Sequence[str]
-) -> list[Split]:
-    """One fold: rows with these values train, rows with those test.
-
-    With `column="corpus"` or `"language"` this is source -> target.
-    """
-    values = corpus.column(column)
-    unknown = sorted({*train, *test} - set(values))
-    if unknown or not len(train) or not len(test):
-        raise ProtocolError(
-            f"column {column!r} has no value {unknown}; it has {sorted(set(values))}"
-        )
-    name = f"{','.join(train)} -> {','.join(test)}"
-    return [(name, np.isin(values, list(train)), np.isin(values, list(test)))]
-
-
-def _masks(rows: int, train: np.ndarray, test: np.ndarray) -> tuple:
-    masks = np.zeros((2, rows), bool)
-    masks[0, train] = masks[1, test] = True
-    return masks[0], masks[1]
-
-
-def _require_values(corpus: Corpus, column: str, least: int) -> None:
-    found = np.unique(corpus.column(column))
-    if len(found) < least:
-        raise ProtocolError(
-            f"{least} folds over {column!r} need at least {least} different values; "
-            f"corpus {corpus.name!r} has {len(found)}: {', '.join(found[:5])}"
-        )
 
 
 UNLABELLED_POOLS = ("other", "test")
@@ -172,44 +113,58 @@ def assign_roles(
       ProtocolError: labelled and test rows share a speaker, a class is absent from
         a side of a fold, or an argument makes no sense.
     """
-    wrong = sorted(set(unlabelled) - set(UNLABELLED_POOLS))
-    if wrong:
-        raise ProtocolError(
-            f"unknown pool of unlabelled rows {wrong}; the pools are {UNLABELLED_POOLS}"
-        )
+    require_pools(unlabelled)
     values = corpus.column(label_column)
     label = np.full(len(corpus), UNKNOWN, np.int32)
     for index, word in enumerate(labels):
         label[values == word] = index
-    transductive = "test" in unlabelled
-    roles = np.zeros((len(splits), len(corpus)), np.int8)
-    for fold, (_, train, test) in enumerate(splits):
-        known = label != UNKNOWN
-        roles[fold, train & known] = Role.LABELLED
-        roles[fold, train & ~known] = (
-            Role.UNLABELLED if "other" in unlabelled else Role.HELD_OUT
-        )
-        roles[fold, test & known] = Role.TEST
-        roles[fold, test & ~known] = Role.UNLABELLED if transductive else Role.HELD_OUT
-        if validation_folds:
-            groups = corpus.column(validation_column)
-            rows = _validation_rows(
-                np.flatnonzero(train & known), label, groups, validation_folds, seed
+    groups = corpus.column(validation_column) if validation_folds else None
+    roles = [_roles(label, train, test, unlabelled) for _, train, test in splits]
+    if groups is not None:
+        for own in roles:
+            labelled = np.flatnonzero(own == Role.LABELLED)
+            own[_validation_rows(labelled, label, groups, validation_folds, seed)] = (
+                Role.VALIDATION
             )
-            roles[fold, rows] = Role.VALIDATION
     protocol = Protocol(
         name=name,
         folds=tuple(split[0] for split in splits),
-        roles=roles,
+        roles=np.stack(roles),
         labels=tuple(labels),
         label=label,
-        transductive=transductive,
+        test_side=np.stack([test for _, _, test in splits]),
+        transductive="test" in unlabelled,
         allowed_leaks=tuple(allowed_leaks),
     )
     _require_classes(protocol)
     for column in set(disjoint) - set(allowed_leaks):
         require_disjoint(protocol, corpus, column)
     return protocol
+
+
+def require_pools(unlabelled: Sequence[str]) -> None:
+    """Raise `ProtocolError` unless all of them are `UNLABELLED_POOLS`."""
+    wrong = sorted(set(unlabelled) - set(UNLABELLED_POOLS))
+    if wrong:
+        raise ProtocolError(
+            f"unknown pool of unlabelled rows {wrong}; "
+            f"choose from {', '.join(UNLABELLED_POOLS)}"
+        )
+
+
+def _roles(
+    label: np.ndarray, train: np.ndarray, test: np.ndarray, unlabelled: Sequence[str]
+) -> np.ndarray:
+    """Roles of one fold, before any labelled row is set aside for validation."""
+
+    def pool(name: str) -> Role:
+        return Role.UNLABELLED if name in unlabelled else Role.HELD_OUT
+
+    known = label != UNKNOWN
+    roles = np.full(len(label), Role.HELD_OUT, np.int8)
+    roles[train] = np.where(known[train], Role.LABELLED, pool("other"))
+    roles[test] = np.where(known[test], Role.TEST, pool("test"))
+    return roles
 
 
 def _validation_rows(
@@ -257,49 +212,6 @@ def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
                 f"unheard ones. To run it all the same, and have every table say so, "
                 f"put {column!r} into allowed_leaks"
             )
-
-
-def domain_ids(
-    protocol: Protocol, corpus: Corpus, *, column: str, rows: str = "visible"
-) -> tuple[np.ndarray, int]:
-    """What an adversary tells apart, int32 `[F, N]`, and how many values it has.
-
-    Args:
-      protocol: the roles.
-      corpus: the columns.
-      column: a column of the corpus; or `"role"` for labelled against unlabelled.
-      rows: `"visible"`, every row that training may look at; or `"labelled"`.
-
-    Returns:
-      Ids, `UNKNOWN` where a row takes no part, and the number of domains.
-    """
-    choices: dict[str, Callable[[], np.ndarray]] = {
-        "visible": protocol.visible,
-        "labelled": lambda: protocol.roles == Role.LABELLED,
-    }
-    if rows not in choices:
-        raise ProtocolError(f"unknown rows {rows!r}; choose from {', '.join(choices)}")
-    if column == "role":
-        ids, count = (protocol.roles != Role.LABELLED).astype(np.int32), 2
-    else:
-        values = corpus.column(column)
-        names = np.unique(values[values != ""])
-        # An empty value is one that is not known, not a domain of its own.
-        ids = np.where(values == "", UNKNOWN, np.searchsorted(names, values))
-        ids, count = np.broadcast_to(ids, protocol.roles.shape), len(names)
-    if count < 2:
-        raise ProtocolError(
-            f"an adversary over {column!r} has nothing to tell apart: there is one value"
-        )
-    return np.where(choices[rows](), ids, UNKNOWN).astype(np.int32), count
-
-
-SPLITS = {
-    "leave_one_out": leave_one_out,
-    "group_k_fold": group_k_fold,
-    "fixed_split": fixed_split,
-}
-"""The word in a config -> the constructor of splits."""
 
 
 def make_protocol(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.domains import domain_ids
 from dann_jax.pipeline import (
     Assembler,
     Plan,
@@ -13,7 +14,7 @@ from dann_jax.pipeline import (
     length_buckets,
     training_assembler,
 )
-from dann_jax.protocols import Protocol, Role, domain_ids
+from dann_jax.protocols import Protocol, Role
 from dann_jax.standardise import fit_standardiser
 
 

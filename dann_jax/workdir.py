@@ -68,10 +68,18 @@ def read_json(path: epath.Path) -> Any:
 
 
 def write_json(path: epath.Path, value: Any) -> None:
-    """Write JSON beside `path` and rename it, so that `path` is never half a file."""
+    """Write JSON so that `path` is never half a file."""
+    write_whole(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_whole(path: epath.Path, text: str) -> None:
+    """Write beside `path` and rename, so that `path` is never half a file."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(value, indent=1) + "\n")
-    partial.replace(path)
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Losses: values, invariances, and gradients that stay finite where rows are unknown."""
+"""Losses: values, invariances, and gradients that unknown rows cannot spoil."""
 
 from collections.abc import Callable
 from functools import partial

@@ -20,10 +20,12 @@ from toys import (
     toy_corpus,
 )
 
+from dann_jax.domains import domain_ids
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.protocols import Role, assign_roles, domain_ids, fixed_split
+from dann_jax.protocols import Role, assign_roles
 from dann_jax.schedules import constant
+from dann_jax.splits import fixed_split
 from dann_jax.training.state import create_state
 from dann_jax.training.step import make_train_step
 from dann_jax.types import UNKNOWN, Apply, Batch, Outputs, PyTree, Scalar
@@ -123,7 +125,13 @@ def test_at_strength_zero_encoder_and_label_head_learn_exactly_as_source_only(
 def test_at_strength_zero_the_flax_network_learns_exactly_as_source_only(
     name: str,
 ) -> None:
-    module = Dann(DialogueEncoder(4, context=False, dropout=0.0), 2, DOMAINS, (4,), 0.0)
+    module = Dann(
+        DialogueEncoder(4, context=False, dropout=0.0),
+        num_labels=2,
+        num_domains=DOMAINS,
+        domain_hidden=(4,),
+        head_dropout=0.0,
+    )
     params = network_params(module, BATCH)
     apply = as_apply(module)
     actual, expected = (
@@ -208,7 +216,7 @@ def test_label_smoothing_moves_the_label_loss(construct: Callable) -> None:
             {"column": "speaker"},
             {Role.LABELLED, Role.UNLABELLED, Role.VALIDATION, Role.TEST},
         ),
-        ({"column": "speaker", "rows": "labelled"}, {Role.LABELLED}),
+        ({"column": "speaker", "unlabelled": ()}, {Role.LABELLED}),
         (
             {"column": "role"},
             {Role.LABELLED, Role.UNLABELLED, Role.VALIDATION, Role.TEST},

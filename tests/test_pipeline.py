@@ -1,4 +1,4 @@
-"""Batches: every dialogue once an epoch, the same at every restart, no label to leak."""
+"""Batches: every dialogue once an epoch, the same at every restart, no leak."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import pytest
 from toys import LABELS, LENGTHS, assert_trees_equal, toy_corpus
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.domains import domain_ids
 from dann_jax.pipeline import (
     Assembler,
     Plan,
@@ -16,14 +17,8 @@ from dann_jax.pipeline import (
     stream,
     training_assembler,
 )
-from dann_jax.protocols import (
-    Protocol,
-    Role,
-    assign_roles,
-    domain_ids,
-    fixed_split,
-    leave_one_out,
-)
+from dann_jax.protocols import Protocol, Role, assign_roles
+from dann_jax.splits import fixed_split, leave_one_out
 from dann_jax.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch
 

@@ -11,20 +11,17 @@ import pytest
 from toys import LABELS, assert_trees_equal, network_params, toy_corpus
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.domains import domain_ids
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
 from dann_jax.pipeline import training_assembler
-from dann_jax.protocols import (
-    Protocol,
+from dann_jax.protocols import Protocol, Role, assign_roles, require_disjoint
+from dann_jax.splits import (
     ProtocolError,
-    Role,
     Split,
-    assign_roles,
-    domain_ids,
     fixed_split,
     group_k_fold,
     leave_one_out,
-    require_disjoint,
 )
 from dann_jax.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch, PyTree
@@ -134,7 +131,9 @@ def test_training_sees_test_rows_only_if_transductive(pools: tuple[str, ...]) ->
 def test_erased_labels_are_there_for_labelled_rows_and_for_no_other(
     splits: list[Split],
 ) -> None:
-    protocol = protocol_of(splits, unlabelled=("other", "test"))
+    pools = ("other", "test")
+    protocol = protocol_of(splits, unlabelled=pools, validation_folds=2)
+    assert set(np.unique(protocol.roles)) >= {Role.VALIDATION, Role.TEST}
     erased = protocol.erased_labels()
     labelled = protocol.roles == Role.LABELLED
     assert (erased[~labelled] == UNKNOWN).all()
@@ -295,14 +294,18 @@ def test_an_adversary_with_nothing_to_tell_apart_is_refused() -> None:
     protocol = protocol_of(leave_one_out(corpus, "session"), corpus)
     with pytest.raises(ProtocolError, match="nothing to tell apart"):
         domain_ids(protocol, corpus, column="gender")
-    with pytest.raises(ProtocolError, match="visible, labelled"):
-        domain_ids(protocol, CORPUS, column="speaker", rows="all")
+    with pytest.raises(ProtocolError, match="other, test"):
+        domain_ids(protocol, CORPUS, column="speaker", unlabelled=("all",))
 
 
 # Leave one speaker out of two-person dialogues: one dialogue, two roles.
 
 MODULE = Dann(
-    DialogueEncoder(4, heads=1, dropout=0.0), len(LABELS), {"speaker": 6}, (), 0.0
+    DialogueEncoder(4, heads=1, dropout=0.0),
+    num_labels=len(LABELS),
+    num_domains={"speaker": 6},
+    domain_hidden=(),
+    head_dropout=0.0,
 )
 
 

@@ -196,7 +196,9 @@ def test_evaluation_has_no_dropout() -> None:
 
 def moved_by(params: PyTree, gradients: PyTree, **options: object) -> PyTree:
     optimizer = make_optimizer(total_steps=10, name="sgd", **options)
-    return optimizer.update(gradients, optimizer.init(params), params)[0]
+    return jax.jit(lambda g, p: optimizer.update(g, optimizer.init(p), p)[0])(
+        gradients, params
+    )
 
 
 def test_sgd_has_momentum_and_follows_its_learning_rate() -> None:
@@ -249,7 +251,9 @@ def test_weight_decay_shrinks_kernels_and_leaves_biases_alone() -> None:
     "decide how far the strength-0 arm's encoder moves",
 )
 def test_with_clipping_strength_zero_still_trains_as_source_only() -> None:
-    optimizer = make_optimizer(total_steps=10, clip_norm=0.05, name="sgd")
+    optimizer = make_optimizer(
+        total_steps=10, clip_norm=0.05, name="sgd", learning_rate=1.0
+    )
 
     def trained(name: str) -> PyTree:
         step = make_train_step(
@@ -372,10 +376,11 @@ def test_fillers_repeat_the_first_groups_and_are_not_counted() -> None:
     state, _, layout = trained_on(8)
     assert layout.num_groups == 6 and len(layout.fold_of) == 8
     state = jax.device_get(weights(state))
-    for group, filler in ((0, 6), (1, 7)):
-        assert_trees_equal(
-            *(jax.tree.map(lambda x: x[i], state) for i in (group, filler))
-        )  # noqa: B023
+    first, fillers = (
+        jax.tree.map(lambda leaf, where=where: leaf[where], state)
+        for where in (slice(0, 2), slice(6, 8))
+    )
+    assert_trees_equal(fillers, first)
     assert (state["params"]["encoder"][0] != state["params"]["encoder"][1]).any()
 
 
@@ -427,7 +432,13 @@ def test_a_layout_names_every_replica_and_its_strength() -> None:
 
 # The dialogue network, with dropout, as a run sets it up.
 
-MODULE = Dann(DialogueEncoder(4, context=False, dropout=0.5), 2, DOMAINS, (4,), 0.5)
+MODULE = Dann(
+    DialogueEncoder(4, context=False, dropout=0.5),
+    num_labels=2,
+    num_domains=DOMAINS,
+    domain_hidden=(),
+    head_dropout=0.0,
+)
 
 
 @cache

@@ -1,6 +1,8 @@
 """Small worlds for the tests: a corpus, a batch, a model without Flax."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import resource
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -157,3 +159,15 @@ def assert_trees_close(
         actual,
         expected,
     )
+
+
+@contextlib.contextmanager
+def limited_file_size(size: int) -> Iterator[None]:
+    """Fail every write beyond `size` bytes of a file, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal that would end the process.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -65,7 +65,8 @@ class Corpus:
                     times = self.columns[name].astype(np.float64)
                 except ValueError as error:
                     raise CorpusError(
-                        f"corpus {self.name!r}: column {name!r} must be numbers: {error}"
+                        f"corpus {self.name!r}: column {name!r} must hold numbers: "
+                        f"{error}"
                     ) from None
                 return np.argsort(times, kind="stable")
         return np.arange(len(self))
@@ -84,7 +85,8 @@ class Corpus:
         missing = [name for name in modalities if name not in self.features]
         if missing or not modalities:
             raise CorpusError(
-                f"corpus {self.name!r} has no modality {', '.join(missing) or '(none)'}; "
+                f"corpus {self.name!r} has no modality "
+                f"{', '.join(missing) or '(none named)'}; "
                 f"it has {', '.join(sorted(self.features))}"
             )
         return dataclasses.replace(

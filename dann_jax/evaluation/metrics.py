@@ -22,7 +22,8 @@ def classification_scores(
       `macro_f1`; `recall` `[classes]`; `confusion` `[truth, prediction]` counts.
 
     Example:
-      >>> scores = classification_scores(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 2)
+      >>> truth, guess = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+      >>> scores = classification_scores(truth, guess, 2)
       >>> round(scores["wa"], 3), round(scores["ua"], 3)
       (0.75, 0.833)
     """

@@ -68,7 +68,7 @@ class BidirectionalGru(nn.Module):
 
 
 class DialogueContext(nn.Module):
-    """Bidirectional GRU, then multi-head self-attention; `[B, T, D] -> [B, T, 2 width]`.
+    """Bidirectional GRU, then self-attention; `[B, T, D] -> [B, T, 2 width]`.
 
     Attributes:
       width: GRU width in each direction.

@@ -59,13 +59,19 @@ class Dann(nn.Module):
       encoder: module `(batch, deterministic=) -> features [..., width]`.
       num_labels: emotions.
       num_domains: adversary -> how many domains it tells apart.
+      conditional: the adversaries that see the features together with the predicted
+        class, as the outer product of both; the others see the features alone.
       domain_hidden: hidden widths of every domain head.
       head_dropout: dropout of the emotion head and the domain heads.
+
+    Reference: for `conditional`, Long et al., "Conditional Adversarial Domain
+    Adaptation", NeurIPS 2018, equation 4; no gradient flows through the posterior.
     """
 
     encoder: nn.Module
     num_labels: int
     num_domains: Mapping[str, int]
+    conditional: tuple[str, ...] = ()
     domain_hidden: tuple[int, ...] = (100,)
     head_dropout: float = 0.3
 
@@ -77,15 +83,20 @@ class Dann(nn.Module):
         label_logits = ClassifierHead(
             self.num_labels, (), self.head_dropout, name="label_head"
         )(features, deterministic=deterministic)
-        domain_logits = {
-            name: ClassifierHead(
+        # The class is what it is given; only the features are to change.
+        posterior = jax.lax.stop_gradient(nn.softmax(label_logits))
+        domain_logits = {}
+        for name, count in sorted(self.num_domains.items()):
+            seen = features
+            if name in self.conditional:
+                seen = jnp.einsum("...w,...c->...wc", features, posterior)
+                seen = seen.reshape(*features.shape[:-1], -1)
+            head = ClassifierHead(
                 count, self.domain_hidden, self.head_dropout, name=f"{name}_head"
-            )(
-                reverse_gradient(features, strength[name]),
-                deterministic=deterministic,
             )
-            for name, count in sorted(self.num_domains.items())
-        }
+            domain_logits[name] = head(
+                reverse_gradient(seen, strength[name]), deterministic=deterministic
+            )
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits)
 
 

@@ -37,11 +37,16 @@ class Checkpoints:
             self._manager.save(step, args=ocp.args.StandardSave(state))
         except Exception as error:
             # Tensorstore reports a full disk as ValueError, the file system as OSError.
+            last = self.latest_step()
+            earlier = (
+                "There is no earlier one"
+                if last is None
+                else f"The checkpoint of step {last} is whole"
+            )
             raise OSError(
                 f"could not write the checkpoint of step {step} to "
-                f"{self._manager.directory}: {error}. The checkpoint of step "
-                f"{self.latest_step()} is whole; make room and run the same command "
-                f"again to go on from it"
+                f"{self._manager.directory}: {error}. {earlier}; make room and run the "
+                f"same command again to go on from there"
             ) from error
 
     def restore(self, step: int, like: TrainState) -> TrainState:

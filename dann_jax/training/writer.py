@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from etils import epath
 
+from dann_jax.workdir import write_whole
+
 
 class MetricWriter:
     """Appends one JSON object a call to `metrics.jsonl` in `directory`.
@@ -26,7 +28,7 @@ class MetricWriter:
                 with contextlib.suppress(json.JSONDecodeError):
                     if json.loads(line)["step"] <= resume_step:
                         kept.append(line + "\n")
-        self._path.write_text("".join(kept))
+        write_whole(self._path, "".join(kept))
         self._board = _tensorboard(directory)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -1,0 +1,54 @@
+"""What an adversary tells apart, and in which rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.protocols import UNLABELLED_POOLS, Protocol, Role, require_pools
+from dann_jax.splits import ProtocolError
+from dann_jax.types import UNKNOWN
+
+
+def domain_ids(
+    protocol: Protocol,
+    corpus: Corpus,
+    *,
+    column: str,
+    unlabelled: Sequence[str] = UNLABELLED_POOLS,
+) -> tuple[np.ndarray, int]:
+    """What an adversary tells apart, int32 `[F, N]`, and how many values it has.
+
+    Over `speaker`, the adversary knows every speaker if the test side takes part, and
+    training speakers only if it does not.
+
+    Args:
+      protocol: the roles.
+      corpus: the columns; an empty value belongs to no domain.
+      column: a column of the corpus; or `"role"` for labelled against unlabelled.
+      unlabelled: which pools of unlabelled rows take part beside the labelled ones,
+        as far as the protocol lets training see them. Validation rows belong to the
+        pool that test rows belong to.
+
+    Returns:
+      Ids, `UNKNOWN` where a row takes no part, and the number of domains.
+    """
+    require_pools(unlabelled)
+    like_test = protocol.test_side | (protocol.roles == Role.VALIDATION)
+    takes_part = protocol.roles == Role.LABELLED
+    for pool, rows in (("other", ~like_test), ("test", like_test)):
+        if pool in unlabelled:
+            takes_part |= protocol.visible() & rows
+    if column == "role":
+        names, ids = ("labelled", "unlabelled"), protocol.roles != Role.LABELLED
+    else:
+        values = corpus.column(column)
+        names = np.unique(values[values != ""])
+        # An empty string sorts before every name.
+        ids = np.where(values == "", UNKNOWN, np.searchsorted(names, values))
+    if len(names) < 2:
+        raise ProtocolError(
+            f"an adversary over {column!r} has nothing to tell apart: "
+            f"the corpus has {len(names)} values of it"
+        )
+    return np.where(takes_part, ids, UNKNOWN).astype(np.int32), len(names)

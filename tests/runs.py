@@ -1,0 +1,54 @@
+"""Whole runs small enough for a test: a corpus on disk and a config for it."""
+
+import importlib.util
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dann_jax.corpora import synthetic_conversations
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.table import write_manifest
+
+CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "synthetic.py"
+
+
+def tiny_corpus() -> Corpus:
+    """Four sessions of two speakers; about one utterance in eight is of no emotion."""
+    corpus = synthetic_conversations(sessions=4, dialogues=5, turns=10)
+    emotion = corpus.columns["emotion"].astype("<U16")
+    emotion[np.random.default_rng(0).random(len(corpus)) < 1 / 8] = "surprise"
+    corpus.columns["emotion"] = emotion
+    return corpus
+
+
+def write_table(folder: pathlib.Path, corpus: Corpus) -> pathlib.Path:
+    """Write a corpus as the feature table `toy` in the folder."""
+    table = folder / "toy"
+    table.mkdir(parents=True)
+    write_manifest(table / "manifest.csv", corpus.columns)
+    np.savez(table / "features.npz", **corpus.features)
+    return table
+
+
+def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDict:
+    """The embedded default made tiny, on `tiny_corpus`; `changes` by dotted key."""
+    spec = importlib.util.spec_from_file_location("synthetic_config", CONFIG)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    tiny = {
+        "data.source": str(source),
+        "protocol.split_args.test": ("3", "4"),
+        "protocol.validation_folds": 3,
+        "seeds": 1,
+        "batches.batch_size": 2,
+        "batches.num_buckets": 2,
+        "encoder.width": 8,
+        "heads.domain_hidden": (8,),
+        "timetable.epochs": 2,
+        "timetable.checkpoint_every": 1,
+    }
+    config.update_from_flattened_dict({**tiny, **changes})
+    return config

@@ -1,0 +1,208 @@
+"""Checkpoints: restored to the bit, whole or absent, on any number of devices."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from toys import assert_trees_equal
+
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.state import TrainState, create_state
+from dann_jax.types import PyTree
+
+
+def state_of(step: int, *, groups: int = 4, width: int = 8) -> TrainState:
+    """A state `[groups, arms]` without two equal numbers, as if after `step` steps."""
+    params = {
+        "encoder": {"kernel": jnp.zeros((3, width))},
+        "head": {"bias": jnp.zeros(width)},
+    }
+    one = create_state(params, optax.adam(1e-3), jax.random.key(0))
+    rng = np.random.default_rng(step)
+
+    def drawn(leaf: jax.Array) -> jax.Array:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.split(jax.random.key(step), (groups, 2))
+        numbers = rng.normal(0.0, 1e3, size=(groups, 2, *leaf.shape))
+        return jnp.asarray(numbers, leaf.dtype)
+
+    return jax.tree.map(drawn, one)
+
+
+def on(devices: int, state: TrainState) -> TrainState:
+    """The state with its groups spread over so many devices."""
+    layout = Layout(["fold"], range(4), {"one": {}, "two": {}}, make_mesh(devices))
+    return layout.put(state)
+
+
+def bits(state: TrainState) -> PyTree:
+    """Everything in a state as integers, so that equal means equal to the bit."""
+    state = state.replace(key=jax.random.key_data(state.key))
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).view(f"u{leaf.dtype.itemsize}"), state
+    )
+
+
+def other_than(state: TrainState) -> TrainState:
+    """Shaped and placed as the state, with other numbers in it."""
+    groups, _, _, width = state.params["encoder"]["kernel"].shape
+    return on(1, state_of(99, groups=groups, width=width))
+
+
+def steps_in(folder: pathlib.Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.name.isdigit()}
+
+
+def test_a_state_is_restored_to_the_bit_with_its_typed_key(
+    tmp_path: pathlib.Path,
+) -> None:
+    state = on(1, state_of(7))
+    with open_checkpoints(tmp_path / "new" / "folder") as checkpoints:
+        assert checkpoints.latest_step() is None
+        checkpoints.save(7, state)
+    with open_checkpoints(tmp_path / "new" / "folder") as checkpoints:
+        assert checkpoints.latest_step() == 7
+        restored = checkpoints.restore(7, other_than(state))
+    assert_trees_equal(bits(restored), bits(state))
+    assert jnp.issubdtype(restored.key.dtype, jax.dtypes.prng_key)
+    assert jax.random.bits(restored.key[1, 0]) == jax.random.bits(state.key[1, 0])
+
+
+def test_the_newest_stay(tmp_path: pathlib.Path) -> None:
+    with open_checkpoints(tmp_path, keep=2) as checkpoints:
+        for step in (1, 2, 5, 10):
+            checkpoints.save(step, on(1, state_of(step)))
+        assert steps_in(tmp_path) == {"5", "10"}
+        for step in (5, 10):
+            state = on(1, state_of(step))
+            assert_trees_equal(
+                bits(checkpoints.restore(step, other_than(state))), bits(state)
+            )
+
+
+def test_a_step_that_is_there_is_not_written_again(tmp_path: pathlib.Path) -> None:
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, on(1, state_of(1)))
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, on(1, state_of(2)))
+        state = on(1, state_of(1))
+        assert_trees_equal(bits(checkpoints.restore(1, other_than(state))), bits(state))
+
+
+FAILURES = """
+import pathlib, sys
+from test_checkpoint import on, state_of
+from toys import limited_file_size
+from dann_jax.training.checkpoint import open_checkpoints
+folder = pathlib.Path(sys.argv[1])
+for name, steps in (("first", []), ("second", [10])):
+    with open_checkpoints(folder / name) as checkpoints:
+        for step in steps:
+            checkpoints.save(step, on(1, state_of(step, width=4096)))
+        try:
+            with limited_file_size(20_000):
+                checkpoints.save(20, on(1, state_of(20, width=4096)))
+        except OSError as error:
+            (folder / f"{name}.txt").write_text(str(error))
+for name, shape in (("wider", {"width": 5000}), ("more", {"groups": 8})):
+    with open_checkpoints(folder / "second") as checkpoints:
+        try:
+            checkpoints.restore(10, on(1, state_of(10, **{"width": 4096, **shape})))
+        except ValueError as error:
+            (folder / f"{name}.txt").write_text(str(error))
+"""
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Runs whose first or second checkpoint found the disk full, and what they said.
+
+    In a process of its own: threads of tensorstore outlive the failure.
+    """
+    folder = tmp_path_factory.mktemp("failures")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(
+        [sys.executable, "-c", FAILURES, folder],
+        check=True,
+        capture_output=True,
+        env=environment,
+        timeout=120,
+    )
+    return folder
+
+
+def test_without_room_the_error_says_what_to_do_and_the_earlier_one_stays_whole(
+    failures: pathlib.Path,
+) -> None:
+    message = (failures / "second.txt").read_text()
+    assert "checkpoint of step 20" in message
+    assert "The checkpoint of step 10 is whole" in message
+    assert "make room and run the same command again" in message
+    assert str(failures / "second") in message
+    first, second = (on(1, state_of(step, width=4096)) for step in (10, 20))
+    with open_checkpoints(failures / "second") as checkpoints:
+        assert checkpoints.latest_step() == 10
+        restored = checkpoints.restore(10, other_than(first))
+        assert_trees_equal(bits(restored), bits(first))
+        # Now there is room.
+        checkpoints.save(20, second)
+        assert checkpoints.latest_step() == 20
+        restored = checkpoints.restore(20, other_than(second))
+        assert_trees_equal(bits(restored), bits(second))
+
+
+def test_without_room_for_the_first_one_the_error_does_not_promise_another(
+    failures: pathlib.Path,
+) -> None:
+    message = (failures / "first.txt").read_text()
+    assert "checkpoint of step 20" in message and "make room" in message
+    assert "whole" not in message and "None" not in message
+    with open_checkpoints(failures / "first") as checkpoints:
+        assert checkpoints.latest_step() is None
+
+
+def test_half_a_checkpoint_is_not_taken_for_one(tmp_path: pathlib.Path) -> None:
+    state = on(1, state_of(10))
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(10, state)
+    # As a killed process leaves it: under another name, with files missing.
+    half = tmp_path / "20.orbax-checkpoint-tmp"
+    shutil.copytree(tmp_path / "10", half)
+    (half / "_CHECKPOINT_METADATA").unlink()
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest_step() == 10
+        checkpoints.save(20, on(1, state_of(20)))
+        assert checkpoints.latest_step() == 20
+        restored = checkpoints.restore(10, other_than(state))
+    assert_trees_equal(bits(restored), bits(state))
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2), (4, 1)])
+def test_a_state_is_restored_on_another_number_of_devices(
+    tmp_path: pathlib.Path, before: int, after: int
+) -> None:
+    state = state_of(3)
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, on(before, state))
+    with open_checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore(3, on(after, state_of(99)))
+    assert_trees_equal(bits(restored), bits(state))
+    for leaf in jax.tree.leaves(restored):
+        assert len(leaf.sharding.device_set) == after
+    shards = restored.params["encoder"]["kernel"].addressable_shards
+    assert {shard.data.shape[0] for shard in shards} == {4 // after}
+
+
+@pytest.mark.parametrize("shape", ["wider", "more"])
+def test_a_checkpoint_of_another_shape_is_refused(
+    failures: pathlib.Path, shape: str
+) -> None:
+    assert "shape" in (failures / f"{shape}.txt").read_text()

@@ -1,0 +1,122 @@
+"""A work directory belongs to one config, and a file in it is whole or absent."""
+
+import json
+import pathlib
+import re
+
+import jax
+import pytest
+from toys import limited_file_size
+
+from dann_jax.workdir import WorkdirError, claim, read_json, write_json
+
+CONFIG = {"seeds": 3, "arms": {"dann": {"speaker": 1.0}}, "labels": ("anger", "joy")}
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_directory_records_the_config_and_what_it_ran_on(
+    tmp_path: pathlib.Path,
+) -> None:
+    workdir = claim(tmp_path / "runs" / "new", CONFIG)
+    assert set(contents(tmp_path / "runs" / "new")) == {
+        "config.json",
+        "environment.json",
+    }
+    config = json.loads((workdir / "config.json").read_text())
+    assert config == {**CONFIG, "labels": ["anger", "joy"]}
+    environment = json.loads((workdir / "environment.json").read_text())
+    assert environment["packages"]["jax"] == jax.__version__
+    assert len(environment["devices"]) == jax.device_count()
+    assert environment["git_commit"] is None or re.fullmatch(
+        "[0-9a-f]{40}", environment["git_commit"]
+    )
+
+
+def test_an_empty_directory_is_as_good_as_none(tmp_path: pathlib.Path) -> None:
+    assert read_json(claim(tmp_path, CONFIG) / "config.json")["seeds"] == 3
+
+
+def test_a_directory_of_the_same_config_is_taken_up_and_keeps_its_files(
+    tmp_path: pathlib.Path,
+) -> None:
+    claim(tmp_path, CONFIG)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
+    before = contents(tmp_path)
+    claim(tmp_path, {**CONFIG, "labels": ["anger", "joy"]})
+    after = contents(tmp_path)
+    for name in ("config.json", "metrics.jsonl"):
+        assert after[name] == before[name]
+    assert set(after) == set(before)
+
+
+def test_another_config_is_refused_with_every_difference_and_nothing_changes(
+    tmp_path: pathlib.Path,
+) -> None:
+    claim(tmp_path, CONFIG)
+    before = contents(tmp_path)
+    other = {
+        "seeds": 5,
+        "arms": {"dann": {"speaker": 0.5}, "weak": {"speaker": 0.1}},
+        "labels": ("anger", "joy"),
+        "extra": "x",
+    }
+    with pytest.raises(WorkdirError) as refusal:
+        claim(tmp_path, other)
+    message = str(refusal.value)
+    for difference in (
+        "config.seeds is 5, was 3",
+        "config.arms.dann.speaker is 0.5, was 1.0",
+        "config.arms.weak is {'speaker': 0.1}, was None",
+        "config.extra is 'x', was None",
+        str(tmp_path),
+    ):
+        assert difference in message
+    assert "labels" not in message
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(WorkdirError, match="not empty and has no config.json"):
+        claim(tmp_path, CONFIG)
+    assert contents(tmp_path) == {"thesis.txt": b"years of work"}
+
+
+def test_a_file_is_refused(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "run"
+    file.write_text("not a folder")
+    with pytest.raises(WorkdirError, match="is a file"):
+        claim(file, CONFIG)
+    assert file.read_text() == "not a folder"
+
+
+def test_a_config_that_is_not_json_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "config.json").write_text('{"seeds": ')
+    with pytest.raises(WorkdirError, match=r"config\.json is not JSON"):
+        claim(tmp_path, CONFIG)
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = claim(tmp_path, CONFIG) / "results.json"
+    write_json(path, {"ua": 0.5})
+    before = contents(tmp_path)
+    with limited_file_size(500), pytest.raises(OSError, match="large"):
+        write_json(path, list(range(1000)))
+    assert contents(tmp_path) == before
+
+
+def test_a_directory_whose_first_write_failed_can_be_claimed_again(
+    tmp_path: pathlib.Path,
+) -> None:
+    workdir = tmp_path / "run"
+    with limited_file_size(10), pytest.raises(OSError, match="large"):
+        claim(workdir, CONFIG)
+    claim(workdir, CONFIG)
+    assert set(contents(workdir)) == {"config.json", "environment.json"}
