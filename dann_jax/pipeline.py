@@ -22,14 +22,17 @@ def length_buckets(
 ) -> tuple[int, ...]:
     """Up to `num_buckets` padded lengths, at the quantiles of `lengths`.
 
+    All but the longest are rounded up to a multiple of `multiple`.
+
     Example:
       >>> length_buckets(np.array([3, 9, 10, 30]), 2)
-      (16, 32)
+      (16, 30)
     """
     quantiles = np.quantile(
         lengths, np.arange(1, num_buckets + 1) / num_buckets, method="inverted_cdf"
     )
-    return tuple(int(x) for x in np.unique(-(-quantiles // multiple) * multiple))
+    rounded = np.minimum(-(-quantiles // multiple) * multiple, np.max(lengths))
+    return tuple(int(x) for x in np.unique(rounded))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,13 @@ class Plan:
     members: np.ndarray
     batch_size: int
     buckets: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.lengths.max() > self.buckets[-1]:
+            raise ValueError(
+                f"a dialogue of {self.lengths.max()} turns fits none of the buckets "
+                f"{self.buckets}"
+            )
 
     def shapes(self) -> list[tuple[int, int]]:
         """One epoch's batches as (bucket, index within the bucket)."""

@@ -121,11 +121,14 @@ def assign_roles(
     groups = corpus.column(validation_column) if validation_folds else None
     roles = [_roles(label, train, test, unlabelled) for _, train, test in splits]
     if groups is not None:
+        hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
         for own in roles:
             labelled = np.flatnonzero(own == Role.LABELLED)
-            own[_validation_rows(labelled, label, groups, validation_folds, seed)] = (
-                Role.VALIDATION
-            )
+            rows = _validation_rows(labelled, label, groups, validation_folds, seed)
+            # The rest of a validation group is treated as the rest of a test group.
+            rest = np.isin(groups, groups[rows]) & (own == Role.UNLABELLED)
+            own[rest] = hidden
+            own[rows] = Role.VALIDATION
     protocol = Protocol(
         name=name,
         folds=tuple(split[0] for split in splits),

@@ -56,6 +56,7 @@ def reverse_gradient(tree: PyTree, strength: Scalar) -> PyTree:
     Reference:
       Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17
       (2016), equations 17 and 18. A `custom_vjp` has no forward mode: use
-      `jax.grad` or `jax.vjp`, not `jax.jvp`.
+      `jax.grad` or `jax.vjp`, not `jax.jvp`. A second derivative is that of the
+      reversed gradient.
     """
     return _reverse(tree, jnp.asarray(strength, jnp.float32))

@@ -41,6 +41,8 @@ def ganin_strength(total_steps: int, *, gamma: float = 10.0) -> Schedule:
       Ganin et al., JMLR 17 (2016), section 5.2.2.
     """
     _require_steps(total_steps)
+    if gamma <= 0:
+        raise ValueError(f"gamma must be above 0, got {gamma}")
 
     def schedule(step: Scalar) -> Array:
         # tanh(x / 2) is 2 / (1 + exp(-x)) - 1 without the cancellation near zero.

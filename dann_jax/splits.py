@@ -55,6 +55,11 @@ def fixed_split(
         raise ProtocolError(
             f"column {column!r} has no value {unknown}; it has {sorted(set(values))}"
         )
+    both = sorted({*train} & {*test})
+    if both:
+        raise ProtocolError(
+            f"{', '.join(both)} of {column!r} would train and be tested"
+        )
     name = f"{','.join(train)} -> {','.join(test)}"
     return [(name, np.isin(values, list(train)), np.isin(values, list(test)))]
 
@@ -66,8 +71,14 @@ def _masks(rows: int, train: np.ndarray, test: np.ndarray) -> tuple:
 
 
 def _require_values(corpus: Corpus, column: str, least: int) -> None:
-    found = np.unique(corpus.column(column))
-    if len(found) < least:
+    values = corpus.column(column)
+    if (values == "").any():
+        raise ProtocolError(
+            f"{(values == '').sum()} rows of corpus {corpus.name!r} have no {column!r}; "
+            f"they belong to no fold"
+        )
+    found = np.unique(values)
+    if len(found) < max(least, 2):
         raise ProtocolError(
             f"{least} folds over {column!r} need at least {least} different values; "
             f"corpus {corpus.name!r} has {len(found)}: {', '.join(found[:5])}"

@@ -249,11 +249,6 @@ def test_gru_agrees_with_a_turn_by_turn_reference_in_both_directions() -> None:
     assert (expected[~BATCH.visible] == 0).all()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="context.py cuts one (width, 6 width) orthogonal matrix into blocks, which "
-    "are neither orthogonal nor of norm 1; it needs one matrix for each block",
-)
 def test_recurrent_kernels_start_orthogonal() -> None:
     x, visible = np.zeros((1, 2, 3), np.float32), np.ones((1, 2), bool)
     draw = jax.jit(lambda key: BidirectionalGru(WIDTH).init(key, x, visible))

@@ -268,6 +268,31 @@ def test_domain_ids_name_the_values_of_the_column_in_every_fold() -> None:
         )
 
 
+@pytest.mark.parametrize("pools", POOLS, ids=lambda pools: "+".join(pools) or "none")
+def test_only_the_named_pools_of_unlabelled_rows_take_part(
+    pools: tuple[str, ...],
+) -> None:
+    splits = leave_one_out(CORPUS, "session")
+    protocol = protocol_of(splits, unlabelled=("other", "test"), validation_folds=4)
+    ids, _ = domain_ids(protocol, CORPUS, column="speaker", unlabelled=pools)
+    for fold, (_, train, test) in enumerate(splits):
+        roles = protocol.roles[fold]
+        expected = roles == Role.LABELLED
+        if "other" in pools:
+            expected |= train & (roles == Role.UNLABELLED)
+        if "test" in pools:
+            expected |= test | (roles == Role.VALIDATION)
+        np.testing.assert_array_equal(ids[fold] != UNKNOWN, expected)
+
+
+def test_what_training_may_not_see_is_in_no_domain_whatever_pools_are_named() -> None:
+    protocol = protocol_of(leave_one_out(CORPUS, "session"), validation_folds=4)
+    ids, _ = domain_ids(
+        protocol, CORPUS, column="speaker", unlabelled=("other", "test")
+    )
+    np.testing.assert_array_equal(ids != UNKNOWN, protocol.roles == Role.LABELLED)
+
+
 def test_the_role_adversary_tells_labelled_rows_from_all_others_it_may_see() -> None:
     protocol = protocol_of(leave_one_out(CORPUS, "session"), unlabelled=("test",))
     ids, count = domain_ids(protocol, CORPUS, column="role")

@@ -45,17 +45,17 @@ class Corpus:
     def dialogues(self) -> list[np.ndarray]:
         """Row indices of every dialogue, in the order of its turns.
 
-        A corpus without a `dialogue` column has dialogues of one utterance.
+        An utterance that belongs to none, by an empty value or for want of a
+        `dialogue` column, is a dialogue by itself.
         """
-        if "dialogue" not in self.columns:
-            return [np.array([row]) for row in range(len(self))]
-        order = self.turn_order()
-        _, first, inverse = np.unique(
-            self.columns["dialogue"], return_index=True, return_inverse=True
+        alone = np.array([f"\0{row}" for row in range(len(self))])
+        names = self.columns.get("dialogue", np.full(len(self), ""))
+        groups = np.unique(np.where(names == "", alone, names), return_inverse=True)[1]
+        order = (
+            self.turn_order() if "dialogue" in self.columns else np.arange(len(self))
         )
-        grouped = order[np.argsort(inverse[order], kind="stable")]
-        counts = np.bincount(inverse, minlength=len(first))
-        return np.split(grouped, np.cumsum(counts)[:-1])
+        grouped = order[np.argsort(groups[order], kind="stable")]
+        return np.split(grouped, np.cumsum(np.bincount(groups))[:-1])
 
     def turn_order(self) -> np.ndarray:
         """Rows sorted by `turn`, else by `start`, else as they stand."""

@@ -8,6 +8,14 @@ from dann_jax.models.dropout import turn_dropout
 from dann_jax.types import Array
 
 
+def _orthogonal_blocks(key: Array, width: int) -> Array:
+    """An orthogonal matrix for each direction and gate, `[2, width, 3 width]`."""
+    make = nn.initializers.orthogonal()
+    blocks = jax.vmap(lambda one: make(one, (width, width)))(jax.random.split(key, 6))
+    blocks = blocks.reshape(2, 3, width, width)
+    return blocks.transpose(0, 2, 1, 3).reshape(2, width, 3 * width)
+
+
 class BidirectionalGru(nn.Module):
     """A gated recurrent unit read in both directions; `[B, T, D] -> [B, T, 2 width]`.
 
@@ -33,18 +41,7 @@ class BidirectionalGru(nn.Module):
         gates = jnp.stack([gates[:, 0], gates[::-1, 1]], axis=1)
         keep = jnp.stack([visible.T, visible.T[::-1]], axis=1)[..., None]
 
-        kernel = self.param(
-            "recurrent",
-            # One orthogonal block for each direction and gate.
-            lambda key: jnp.concatenate(
-                nn.initializers.orthogonal()(key, (width, 6 * width))
-                .reshape(width, 6, width)
-                .transpose(1, 0, 2)
-                .reshape(2, 3, width, width)
-                .transpose(1, 0, 2, 3),
-                axis=-1,
-            ),
-        ).astype(self.dtype)
+        kernel = self.param("recurrent", _orthogonal_blocks, width).astype(self.dtype)
         bias = self.param("candidate_bias", nn.initializers.zeros, (2, 1, width))
         bias = bias.astype(self.dtype)
 

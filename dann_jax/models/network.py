@@ -36,8 +36,10 @@ class DialogueEncoder(nn.Module):
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
         """Features `[B, T, 3 * width]` (`[B, T, width]` without context)."""
         dtype = jnp.dtype(self.dtype)
+        # What is not visible must not even reach a gradient as NaN times zero.
+        present = {name: flags & batch.visible for name, flags in batch.present.items()}
         utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
-            batch.inputs, batch.present, deterministic=deterministic
+            batch.inputs, present, deterministic=deterministic
         )
         if not self.context:
             return utterance

@@ -23,7 +23,9 @@ def make_optimizer(
       schedule: `constant`, `cosine` (to 0) or `ganin`.
       weight_decay: decoupled, times the learning rate, on matrices only (not on
         biases and scales).
-      clip_norm: global norm above which gradients are scaled down; 0 for never.
+      clip_norm: global norm above which gradients are scaled down; 0 for never. The
+        norm counts the domain heads too: with clipping, an arm of strength 0 is no
+        longer trained exactly as `source_only` would be.
       name: `adam` or `sgd`.
     """
     rates = {
@@ -41,8 +43,15 @@ def make_optimizer(
     return optax.chain(
         optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity(),
         directions[name],
-        optax.add_decayed_weights(
-            weight_decay, mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params)
-        ),
+        optax.add_decayed_weights(weight_decay, mask=_decayed),
         optax.scale_by_learning_rate(rates[schedule]),
     )
+
+
+def _decayed(params: optax.Params) -> optax.Params:
+    """True for weights, False for biases, which may have several axes too."""
+
+    def decays(path: tuple, leaf: jax.Array) -> bool:
+        return leaf.ndim > 1 and not jax.tree_util.keystr(path[-1:]).endswith("bias']")
+
+    return jax.tree_util.tree_map_with_path(decays, params)
