@@ -46,7 +46,11 @@ def get_config() -> ConfigDict:
             "adversaries": {
                 "speaker": {"column": "speaker", "unlabelled": ("other", "test")}
             },
-            "arms": {"source_only": {"speaker": 0.0}, "dann": {"speaker": 0.3}},
+            "arms": {
+                "source_only": {"speaker": 0.0},
+                "dann": {"speaker": 0.3},
+                "dann_weak": {"speaker": 0.1},
+            },
             "baseline": "source_only",
             "seeds": 5,
             "batches": {"batch_size": 15, "num_buckets": 4},

@@ -1,0 +1,477 @@
+"""A whole run: what it leaves behind, what it must not see, and how it ends."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from etils import epath
+from jax.experimental.compilation_cache import compilation_cache
+from ml_collections import ConfigDict
+from runs import tiny_config, tiny_corpus, write_table
+from toys import assert_trees_equal, network_params, stack
+
+from dann_jax import experiment
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.experiment import compiled, setting, train_and_evaluate
+from dann_jax.pipeline import Plan
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.loop import Timetable, TrainingDiverged, fit
+from dann_jax.training.predict import make_batch
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.state import TrainState, create_state
+from dann_jax.training.writer import open_writer
+from dann_jax.types import Batch, PyTree
+
+SOURCE_SESSIONS = ("1", "2")
+CONFIG = {
+    "batches.num_buckets": 1,
+    "timetable.epochs": 3,
+    # A GRU takes long to compile and changes nothing here.
+    "encoder.context": False,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of one program share what XLA made of it."""
+    compilation_cache.reset_cache()
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run; `state` and `program` are those that were scored."""
+
+    workdir: pathlib.Path
+    results: dict
+    state: TrainState
+    program: Program
+
+    @property
+    def metrics(self) -> list[dict]:
+        lines = (self.workdir / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.metrics[0]["step"]
+
+
+def run(config: ConfigDict, workdir: pathlib.Path) -> Run:
+    with mock.patch.object(
+        experiment, "score_replicas", wraps=experiment.score_replicas
+    ) as score:
+        results = train_and_evaluate(config, workdir)
+    state, program, *_ = score.call_args.args
+    return Run(workdir, results, state, program)
+
+
+@pytest.fixture(scope="module")
+def finished(table: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two arms of one fold and one seed; on eight devices, so with seven fillers."""
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    return run(tiny_config(table, CONFIG), workdir)
+
+
+def bits(state: TrainState) -> PyTree:
+    """Everything in a state as integers, so that equal means equal to the bit."""
+    state = state.replace(key=jax.random.key_data(state.key))
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).view(f"u{leaf.dtype.itemsize}"), state
+    )
+
+
+def assert_same_training(one: Run, other: Run) -> None:
+    """The same last checkpoint and the same metrics, to the bit."""
+    states = []
+    for finished in (one, other):
+        with open_checkpoints(finished.workdir / "checkpoints") as checkpoints:
+            step = checkpoints.latest_step()
+            states.append(checkpoints.restore(step, finished.state))
+    assert_trees_equal(*map(bits, states))
+    texts = [(r.workdir / "metrics.jsonl").read_text() for r in (one, other)]
+    assert texts[0] == texts[1]
+
+
+def without_timing(results: Mapping) -> dict:
+    return {key: value for key, value in results.items() if key != "timing"}
+
+
+# What a run leaves behind.
+
+
+def test_a_run_leaves_its_config_metrics_checkpoints_and_results(finished: Run) -> None:
+    assert {path.name for path in finished.workdir.iterdir()} == {
+        "config.json",
+        "environment.json",
+        "metrics.jsonl",
+        "checkpoints",
+        "results.json",
+    }
+    steps = finished.steps_per_epoch
+    kept = {path.name for path in (finished.workdir / "checkpoints").iterdir()}
+    assert kept == {str(2 * steps), str(3 * steps)}
+    assert [(line["step"], line["epoch"]) for line in finished.metrics] == [
+        (steps, 1),
+        (2 * steps, 2),
+        (3 * steps, 3),
+    ]
+    results = json.loads((finished.workdir / "results.json").read_text())
+    assert results == finished.results
+
+
+def test_every_line_of_metrics_has_losses_strength_and_validation_of_every_arm(
+    finished: Run,
+) -> None:
+    for line in finished.metrics:
+        for arm in ("source_only", "dann"):
+            for name in ("loss", "loss/label", "loss/speaker", "validation/ua"):
+                assert np.isfinite(line[f"{arm}/{name}"])
+        assert line["source_only/strength/speaker"] == 0.0
+    strengths = [line["dann/strength/speaker"] for line in finished.metrics]
+    assert 0.0 < strengths[0] < strengths[1] < strengths[2] < 1.0
+
+
+def test_results_have_the_documented_shape(finished: Run) -> None:
+    results = json.loads(json.dumps(finished.results, allow_nan=False))
+    assert set(results) == {
+        "system",
+        "corpora",
+        "labels",
+        "protocol",
+        "replicas",
+        "summary",
+        "comparisons",
+        "timing",
+    }
+    assert results["system"] == "context-dependent DANN"
+    assert results["corpora"] == ["toy"]
+    assert results["labels"] == ["anger", "happiness", "neutral", "sadness"]
+    assert results["protocol"] == {
+        "name": "train on sessions 1-2, test on 3-8",
+        "transductive": True,
+        "selection": "source-validation",
+        "allowed_leaks": [],
+    }
+    corpus = tiny_corpus()
+    tested = ~np.isin(corpus.columns["session"], SOURCE_SESSIONS)
+    tested &= corpus.columns["emotion"] != "surprise"
+    replicas = results["replicas"]
+    assert [replica["arm"] for replica in replicas] == ["source_only", "dann"]
+    for replica in replicas:
+        assert replica["fold"] == "1,2 -> 3,4" and replica["seed"] == 0
+        assert replica["n_test"] == tested.sum() == np.sum(replica["confusion"])
+        assert replica["selected_step"] in [line["step"] for line in finished.metrics]
+        assert set(replica["domain_probe"]) == {"accuracy", "chance"}
+        for metric in ("wa", "ua", "macro_f1"):
+            assert 0.0 <= replica[metric] <= 1.0
+    assert list(results["summary"]) == ["source_only", "dann"]
+    for scores in results["summary"].values():
+        assert set(scores) == {"wa", "ua", "macro_f1"}
+        for score in scores.values():
+            assert set(score) == {"mean", "std", "pooled", "ci95"}
+            assert score["ci95"][0] <= score["pooled"] <= score["ci95"][1]
+    assert [
+        (entry["arm"], entry["against"], entry["metric"])
+        for entry in results["comparisons"]
+    ] == [("dann", "source_only", "wa"), ("dann", "source_only", "ua")]
+    assert set(results["comparisons"][0]) == {
+        "arm",
+        "against",
+        "metric",
+        "difference",
+        "ci95",
+        "p_value",
+    }
+    assert set(results["timing"]) == {"compile_s", "train_s", "utterances_per_s"}
+    assert all(value > 0.0 for value in results["timing"].values())
+
+
+def test_the_selected_step_is_the_first_with_the_best_validation_score(
+    finished: Run,
+) -> None:
+    for replica in finished.results["replicas"]:
+        name = f"{replica['arm']}/validation/ua"
+        scores = [line[name] for line in finished.metrics]
+        best = finished.metrics[int(np.argmax(scores))]
+        assert replica["selected_step"] == best["step"]
+
+
+def test_standardising_by_speaker_makes_a_result_transductive(
+    table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    changes = {**CONFIG, "protocol.unlabelled": ()}
+    for column, transductive in (("", False), ("speaker", True)):
+        config = tiny_config(table, {**changes, "data.standardise_by": column})
+        config.adversaries.speaker.unlabelled = ()
+        with (
+            mock.patch.object(experiment, "fit", lambda state, **_: state),
+            mock.patch.object(experiment, "score_replicas", return_value={}),
+        ):
+            results = train_and_evaluate(config, tmp_path / f"by {column}")
+        assert results["protocol"]["transductive"] is transductive
+
+
+# What a run must not see.
+
+
+def with_test_labels_permuted(corpus: Corpus) -> Corpus:
+    """The labels of all rows of the test sessions, in another order."""
+    emotion = corpus.columns["emotion"].copy()
+    tested = np.flatnonzero(~np.isin(corpus.columns["session"], SOURCE_SESSIONS))
+    emotion[tested] = np.random.default_rng(1).permutation(emotion[tested])
+    return dataclasses.replace(corpus, columns={**corpus.columns, "emotion": emotion})
+
+
+@pytest.fixture(scope="module")
+def permuted(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """As `finished`, but for the labels of the test sessions."""
+    folder = tmp_path_factory.mktemp("permuted")
+    table = write_table(folder, with_test_labels_permuted(tiny_corpus()))
+    return run(tiny_config(table, CONFIG), folder / "run")
+
+
+def test_permuted_target_labels_change_no_bit_of_the_training(
+    finished: Run, permuted: Run
+) -> None:
+    assert_same_training(finished, permuted)
+
+
+def test_permuted_target_labels_change_the_scores_and_not_what_was_selected(
+    finished: Run, permuted: Run
+) -> None:
+    for one, other in zip(
+        finished.results["replicas"], permuted.results["replicas"], strict=True
+    ):
+        assert one["confusion"] != other["confusion"]
+        assert one["selected_step"] == other["selected_step"]
+        assert one["domain_probe"] == other["domain_probe"]
+
+
+# Going on.
+
+
+def test_a_finished_run_is_not_trained_again(
+    finished: Run, table: pathlib.Path
+) -> None:
+    before = (finished.workdir / "metrics.jsonl").read_bytes()
+    with mock.patch.object(experiment, "stream", wraps=experiment.stream) as stream:
+        again = run(tiny_config(table, CONFIG), finished.workdir)
+    total = 3 * finished.steps_per_epoch
+    assert stream.call_args.args[1:] == (total, total)
+    assert without_timing(again.results) == without_timing(finished.results)
+    assert (finished.workdir / "metrics.jsonl").read_bytes() == before
+
+
+def interrupted_at(step: int) -> Callable:
+    """`make_batch`, until the step; then the user's Ctrl-C."""
+
+    def make(plan: Plan, *arguments: object, **options: object) -> Batch:
+        if arguments[-1] == step:
+            raise KeyboardInterrupt
+        return make_batch(plan, *arguments, **options)
+
+    return make
+
+
+def plain_stream(make: Callable, start: int, stop: int) -> Iterator[Batch]:
+    """As `stream`; errors of `make` arrive as they are."""
+    return map(make, range(start, stop))
+
+
+def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
+    finished: Run, table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    config, steps = tiny_config(table, CONFIG), finished.steps_per_epoch
+    for step in (steps + 2, 2 * steps + 1):
+        with (
+            mock.patch.object(experiment, "make_batch", interrupted_at(step)),
+            mock.patch.object(experiment, "stream", plain_stream),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            train_and_evaluate(config, tmp_path / "run")
+        assert not (tmp_path / "run" / "results.json").exists()
+    resumed = run(config, tmp_path / "run")
+    assert_same_training(resumed, finished)
+    assert without_timing(resumed.results) == without_timing(finished.results)
+
+
+# Diverging.
+
+
+def test_a_diverging_arm_is_named_with_its_fold_seed_and_step(
+    table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    config = tiny_config(table, {**CONFIG, "arms.dann.speaker": float("inf")})
+    # The first step's loss is that of the initial parameters.
+    with pytest.raises(TrainingDiverged) as told:
+        train_and_evaluate(config, tmp_path / "run")
+    message = str(told.value)
+    for word in ("step 2 ", "fold '1,2 -> 3,4'", "seed 0", "arm 'dann'", "nan"):
+        assert word in message
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_checkpoints_before_a_divergence_stay_and_the_run_can_go_on_from_them(
+    table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    config = tiny_config(table, {**CONFIG, "seeds": 2})
+    _, layout = setting(config)
+    whole = run(config, tmp_path / "whole")
+    bad = whole.steps_per_epoch + 3
+
+    def poisoned(plan: Plan, *arguments: object, **options: object) -> Batch:
+        batch = make_batch(plan, *arguments, **options)
+        if arguments[-1] == bad - 1:
+            for values in batch.inputs.values():
+                values[layout.seed_of == 1] = np.nan
+        return batch
+
+    with (
+        mock.patch.object(experiment, "make_batch", poisoned),
+        pytest.raises(TrainingDiverged, match=rf"step {bad} .*seed 1, arm") as told,
+    ):
+        train_and_evaluate(config, tmp_path / "run")
+    # Fillers repeat the groups: every other one of them is seed 1.
+    assert "8 of 16 replicas" in str(told.value)
+    kept = {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert kept == {str(whole.steps_per_epoch)}
+    # What was wrong with the data is mended.
+    resumed = run(config, tmp_path / "run")
+    assert_same_training(resumed, whole)
+    assert without_timing(resumed.results) == without_timing(whole.results)
+
+
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) -> None:
+    layout = Layout(["fold a", "fold b"], [5], {"one": {}, "two": {}}, make_mesh(1))
+    state = TrainState(
+        step=jnp.zeros((2, 2), jnp.int32),
+        params={"kernel": jnp.ones((2, 2, 3))},
+        opt_state=(),
+        average={"kernel": jnp.ones((2, 2, 3))},
+        best={"kernel": jnp.ones((2, 2, 3))},
+        best_score=jnp.zeros((2, 2)),
+        best_step=jnp.zeros((2, 2), jnp.int32),
+        key=jax.random.split(jax.random.key(0), (2, 2)),
+    )
+
+    def train_step(state: TrainState, *_: object) -> tuple[TrainState, dict]:
+        """A finite loss, and at the end of the second epoch a gradient that is not."""
+        kernel = state.params["kernel"]
+        last = state.step[0, 0] == 3
+        state = state.replace(
+            step=state.step + 1,
+            params={"kernel": kernel.at[1, 0, 2].add(jnp.where(last, jnp.inf, 0.0))},
+        )
+        return state, {"loss": jnp.zeros((2, 2)), "loss/label": jnp.zeros((2, 2))}
+
+    with (
+        open_checkpoints(tmp_path / "checkpoints") as checkpoints,
+        open_writer(epath.Path(tmp_path), resume_step=0) as writer,
+    ):
+        with pytest.raises(TrainingDiverged, match=r"step 4 .*'fold b', seed 5.*'one'"):
+            fit(
+                state,
+                timetable=Timetable(2, epochs=2, checkpoint_every=1),
+                layout=layout,
+                batches=lambda start, stop: iter(np.zeros((stop - start, 2))),
+                train_step=train_step,
+                validate=lambda state: (state, {}),
+                checkpoints=checkpoints,
+                writer=writer,
+            )
+        assert checkpoints.latest_step() == 2
+
+
+# The program.
+
+
+def start_of(config: ConfigDict, mesh: jax.sharding.Mesh) -> tuple:
+    """Layout, batches of an epoch, program and first state, with little to compile."""
+    task, layout = setting(config)
+    layout = dataclasses.replace(layout, mesh=mesh)
+    plan = task.plan(task.protocol.visible())
+    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    module, optimizer, program = compiled(config, task, layout, timetable)
+    make = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
+    batches = [make(step) for step in range(timetable.steps_per_epoch)]
+    one = jax.tree.map(lambda leaf: leaf[0], batches[0])
+    groups = [
+        create_state(
+            network_params(module, one, group), optimizer, jax.random.key(group)
+        )
+        for group in range(len(layout.fold_of))
+    ]
+    state = jax.tree.map(
+        lambda leaf: jnp.repeat(leaf[:, None], len(layout.arms), axis=1), stack(groups)
+    )
+    return layout, batches, program, layout.put(state)
+
+
+SGD = {
+    "optimizer.name": "sgd",
+    "optimizer.learning_rate": 0.05,
+    "optimizer.schedule": "constant",
+}
+
+
+def test_the_train_step_compiles_once_a_batch_shape_for_all_folds_seeds_and_arms(
+    table: pathlib.Path,
+) -> None:
+    changes = {
+        "protocol.split": "group_k_fold",
+        "seeds": 3,
+        "batches.num_buckets": 2,
+        "encoder.context": False,
+        **SGD,
+    }
+    config = tiny_config(table, changes)
+    config.protocol.split_args = {"column": "session", "k": 2}
+    config.arms.weak = {"speaker": 0.3}
+    layout, batches, program, state = start_of(config, make_mesh(2))
+    assert (layout.num_groups, len(layout.arms)) == (6, 3)
+    strength = layout.put(layout.strength())
+    for _ in range(2):
+        for batch in batches:
+            state, _ = program.train_step(state, layout.put(batch), strength)
+    shapes = {batch.label.shape for batch in batches}
+    assert len(shapes) == 2 and len(batches) > 4
+    assert program.train_step._cache_size() == len(shapes)
+
+
+def test_the_whole_run_compiles_its_steps_once(finished: Run) -> None:
+    assert finished.program.train_step._cache_size() == 1
+    assert finished.program.keep_best._cache_size() == 1
+
+
+def test_one_device_and_eight_give_the_same_losses(table: pathlib.Path) -> None:
+    config = tiny_config(table, {"batches.num_buckets": 1, "seeds": 8, **SGD})
+    losses = []
+    for devices in (1, 8):
+        layout, batches, program, state = start_of(config, make_mesh(devices))
+        strength, found = layout.put(layout.strength()), []
+        for batch in batches[:6]:
+            state, metrics = program.train_step(state, layout.put(batch), strength)
+            found.append(metrics["loss"])
+        assert len(metrics["loss"].sharding.device_set) == devices
+        losses.append(np.asarray(found))
+    one, eight = losses
+    # They are losses of different replicas, and they move.
+    assert len(np.unique(one[0])) > 7 and (np.ptp(one, axis=0) > 0.01).all()
+    np.testing.assert_allclose(eight, one, rtol=1e-5)
