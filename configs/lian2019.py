@@ -16,8 +16,36 @@ sessions 1-4. Figures, and the time they take, are in docs/results.md.
 from ml_collections import ConfigDict
 
 
-def get_config() -> ConfigDict:
-    """The experiment."""
+def get_config(variant: str = "") -> ConfigDict:
+    """The experiment; `configs/lian2019.py:ablation` is the one over its options."""
+    variants = {"": lambda config: config, "ablation": _ablation}
+    if variant not in variants:
+        raise ValueError(f"unknown variant {variant!r}; there is 'ablation'")
+    return variants[variant](_main_system())
+
+
+def _ablation(config: ConfigDict) -> ConfigDict:
+    """What the domain head separates, and which unlabelled rows take part."""
+    both = ("other", "test")
+    config.adversaries = ConfigDict(
+        {
+            "every_speaker": {"column": "speaker", "unlabelled": both},
+            "speakers_with_test_rows": {"column": "speaker", "unlabelled": ("test",)},
+            "training_speakers": {"column": "speaker", "unlabelled": ("other",)},
+            "labelled_rows_only": {"column": "speaker", "unlabelled": ()},
+            "labelled_or_not": {"column": "role", "unlabelled": both},
+        }
+    )
+    config.arms = ConfigDict(
+        {"source_only": {}, **{name: {name: 0.3} for name in config.adversaries}}
+    )
+    config.seeds = 2
+    config.encoder.width = 64
+    config.timetable.epochs = 25
+    return config
+
+
+def _main_system() -> ConfigDict:
     return ConfigDict(
         {
             "system": "lian2019",

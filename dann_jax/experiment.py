@@ -7,7 +7,7 @@ arguments to the constructors that they mirror.
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import optax
@@ -113,12 +113,32 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     corpus = open_corpus(**config.data)
     protocol = make_protocol(corpus, **config.protocol)
     task = make_task(corpus, protocol, config.adversaries.to_dict(), **config.batches)
-    # A config keeps no order; the baseline comes first.
-    arms = config.arms.to_dict()
-    if config.baseline not in arms:
-        raise ValueError(f"baseline {config.baseline!r} is none of {', '.join(arms)}")
-    arms = {config.baseline: arms[config.baseline], **arms}
+    arms = ordered_arms(config.arms.to_dict(), config.baseline, task.num_domains)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
+
+
+def ordered_arms(
+    arms: Mapping[str, Mapping[str, float]], baseline: str, adversaries: Iterable[str]
+) -> dict[str, dict[str, float]]:
+    """Arms with a strength for every adversary, the baseline first.
+
+    Raises:
+      ValueError: the baseline is no arm, or an arm names an adversary there is not.
+    """
+    if baseline not in arms:
+        raise ValueError(f"baseline {baseline!r} is none of {', '.join(arms)}")
+    for arm, strengths in arms.items():
+        unknown = sorted(set(strengths) - set(adversaries))
+        if unknown:
+            raise ValueError(
+                f"arm {arm!r} gives a strength to {', '.join(unknown)}; "
+                f"the adversaries are {', '.join(adversaries)}"
+            )
+    ordered = {baseline: arms[baseline], **arms}
+    return {
+        arm: {name: strengths.get(name, 0.0) for name in adversaries}
+        for arm, strengths in ordered.items()
+    }
 
 
 def compiled(

@@ -74,8 +74,8 @@ def _require_values(corpus: Corpus, column: str, least: int) -> None:
     values = corpus.column(column)
     if (values == "").any():
         raise ProtocolError(
-            f"{(values == '').sum()} rows of corpus {corpus.name!r} have no {column!r}; "
-            f"they belong to no fold"
+            f"{(values == '').sum()} rows of corpus {corpus.name!r} have no value of "
+            f"{column!r}; they belong to no fold"
         )
     found = np.unique(values)
     if len(found) < max(least, 2):

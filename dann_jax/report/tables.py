@@ -20,6 +20,32 @@ def result_table(results: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every arm of several runs in one Markdown table, with its paired difference.
+
+    Args:
+      runs: name -> results, as in `results.json`.
+    """
+    rows = []
+    for name, results in runs.items():
+        gains = {
+            (entry["arm"], entry["metric"]): f"{100 * entry['difference']:+.2f} "
+            f"{_interval(entry['ci95'])}"
+            for entry in results["comparisons"]
+        }
+        for arm, scores in results["summary"].items():
+            cells = [name, arm]
+            for metric in ("wa", "ua"):
+                cells += [
+                    f"{_percent(scores[metric]['mean'])} ± "
+                    f"{_percent(scores[metric]['std'])}",
+                    gains.get((arm, metric), ""),
+                ]
+            rows.append(cells)
+    header = ["run", "arm", "WA", "gain [95 %]", "UA", "gain [95 %]"]
+    return _markdown(header, rows)
+
+
 def _heading(results: Mapping[str, Any]) -> str:
     protocol = results["protocol"]
     replicas = results["replicas"]

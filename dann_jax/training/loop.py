@@ -12,11 +12,11 @@ from dann_jax.training.program import step_of
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import MetricWriter
-from dann_jax.types import Batch
+from dann_jax.types import Batch, PyTree
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss is not finite; the message names the replica and the step."""
+    """A loss or parameter is not finite; the message names the replica and step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,8 @@ def fit(
       writer: where metrics go.
 
     Raises:
-      TrainingDiverged: a loss became NaN or infinite. The checkpoints before it stay.
+      TrainingDiverged: a loss or, where a checkpoint is due, a parameter is NaN or
+        infinite. The checkpoints before it stay.
     """
     strength = layout.put(layout.strength())
     start = step_of(state)
@@ -91,6 +92,8 @@ def fit(
             writer.write(step, {"epoch": epoch, **logged})
             progress.set_postfix(_summary(logged, layout))
             if timetable.due(timetable.checkpoint_every, epoch):
+                # A finite loss may have had a gradient that is not.
+                _require_finite("parameter", state.params, step, layout)
                 checkpoints.save(step, state)
     return state
 
@@ -98,15 +101,26 @@ def fit(
 def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarray]:
     """Metrics on the host, once their loss is known to be finite."""
     values = jax.device_get(metrics)
-    bad = np.argwhere(~np.isfinite(values["loss"]))
+    _require_finite("loss", values["loss"], step, layout)
+    return values
+
+
+def _require_finite(what: str, values: PyTree, step: int, layout: Layout) -> None:
+    """Raise `TrainingDiverged` unless all values `[groups, arms, ...]` are finite."""
+    finite = np.all(
+        [
+            np.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(-1)
+            for leaf in jax.tree.leaves(jax.device_get(values))
+        ],
+        axis=0,
+    )
+    bad = np.argwhere(~finite)
     if len(bad):
         raise TrainingDiverged(
-            f"the loss is {values['loss'][tuple(bad[0])]} at step {step} for "
-            f"{layout.name(*bad[0])} ({len(bad)} of {values['loss'].size} replicas). "
-            f"The last checkpoint is from before it; try a lower learning rate or "
-            f"strength, or clip_norm"
+            f"a {what} is not finite at step {step} for {layout.name(*bad[0])} "
+            f"({len(bad)} of {finite.size} replicas). The last checkpoint is from "
+            f"before it; try a lower learning rate or strength, or clip_norm"
         )
-    return values
 
 
 def _means(values: list[Mapping[str, np.ndarray]], layout: Layout) -> dict[str, float]:

@@ -28,7 +28,7 @@ class Layout:
     Attributes:
       folds: fold names.
       seeds: seeds.
-      arms: arm name -> adversary -> peak strength.
+      arms: arm name -> adversary -> peak strength; every arm names every adversary.
       mesh: one axis, `replica`.
     """
 
@@ -58,11 +58,11 @@ class Layout:
 
     def strength(self) -> dict[str, np.ndarray]:
         """Adversary -> peak strength of every replica, float32 `[G, A]`."""
-        names = sorted({name for arm in self.arms.values() for name in arm})
+        names = sorted(next(iter(self.arms.values())))
         groups = len(self.fold_of)
         return {
             name: np.tile(
-                np.float32([arm.get(name, 0.0) for arm in self.arms.values()]),
+                np.float32([arm[name] for arm in self.arms.values()]),
                 (groups, 1),
             )
             for name in names
