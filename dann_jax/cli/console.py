@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 
+from absl import app
 from absl import logging as absl_logging
 
 from dann_jax.training.loop import TrainingDiverged
@@ -19,6 +20,25 @@ def start_logging() -> None:
     own.setLevel(logging.INFO)
     own.propagate = False
     own.handlers = [handler]
+
+
+@contextlib.contextmanager
+def exit_on_unknown_key() -> Iterator[None]:
+    """Turn ml_collections's error about a key that a config lacks into one line."""
+    try:
+        yield
+    except (AttributeError, KeyError) as error:
+        reason: object = error
+        # One error is wrapped in the other, and the message has two lines.
+        while isinstance(reason, Exception):
+            reason = reason.args[0]
+        sys.exit(f"error: the config has no key {' '.join(str(reason).split())}")
+
+
+def parse_flags(arguments: list[str]) -> list[str]:
+    """As absl does; for `app.run`."""
+    with exit_on_unknown_key():
+        return app.parse_flags_with_usage(arguments)
 
 
 @contextlib.contextmanager

@@ -7,17 +7,24 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.cli.console import (
+    exit_on_unknown_key,
+    exit_with_message,
+    parse_flags,
+    start_logging,
+)
 from dann_jax.cli.paths import default_config
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.report.tables import result_table
 from dann_jax.training.compilation import use_compilation_cache
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    default_config(),
-    "The experiment; any key can be set by --config.KEY=VALUE.",
-)
+# The default is read, and --config.KEY applied to it, as soon as it is defined.
+with exit_on_unknown_key():
+    _CONFIG = config_flags.DEFINE_config_file(
+        "config",
+        default_config(),
+        "The experiment; any key can be set by --config.KEY=VALUE.",
+    )
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     "runs/synthetic",
@@ -46,7 +53,7 @@ def run() -> None:
     # TensorFlow only feeds batches; its start-up messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)
 
 
 if __name__ == "__main__":
