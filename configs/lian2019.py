@@ -74,11 +74,7 @@ def _main_system() -> ConfigDict:
             "adversaries": {
                 "speaker": {"column": "speaker", "unlabelled": ("other", "test")}
             },
-            "arms": {
-                "source_only": {"speaker": 0.0},
-                "dann": {"speaker": 0.3},
-                "dann_weak": {"speaker": 0.1},
-            },
+            "arms": {"source_only": {"speaker": 0.0}, "dann": {"speaker": 0.3}},
             "baseline": "source_only",
             "seeds": 5,
             "batches": {"batch_size": 15, "num_buckets": 4},
@@ -86,7 +82,8 @@ def _main_system() -> ConfigDict:
                 "width": 100,
                 "context": True,
                 "heads": 4,
-                "own_heads": 0,
+                # Half of the heads hear only the speaker's own turns.
+                "own_heads": 2,
                 "dropout": 0.3,
                 "dtype": "float32",
             },
