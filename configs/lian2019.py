@@ -21,7 +21,7 @@ def get_config(variant: str = "") -> ConfigDict:
     variants = {"": lambda config: config, "ablation": _ablation}
     if variant not in variants:
         raise ValueError(f"unknown variant {variant!r}; there is 'ablation'")
-    return variants[variant](_main_system())
+    return variants[variant](_main_system()).lock()
 
 
 def _ablation(config: ConfigDict) -> ConfigDict:

@@ -63,4 +63,4 @@ def get_config() -> ConfigDict:
                 "checkpoint_every": 10,
             },
         }
-    )
+    ).lock()
