@@ -15,6 +15,7 @@ REQUIRED = [
     "numpy>=2.0",
     "scipy>=1.15",
     "scikit-learn>=1.6",
+    "threadpoolctl>=3.1",
     "librosa>=0.11",
     "tensorflow-cpu>=2.21",
     "tensorflow-datasets>=4.9.10",

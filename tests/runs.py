@@ -32,12 +32,17 @@ def write_table(folder: pathlib.Path, corpus: Corpus) -> pathlib.Path:
     return table
 
 
-def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDict:
-    """The embedded default made tiny, on `tiny_corpus`; `changes` by dotted key."""
+def default_config() -> ConfigDict:
+    """The embedded default."""
     spec = importlib.util.spec_from_file_location("synthetic_config", CONFIG)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config = module.get_config()
+    return module.get_config()
+
+
+def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDict:
+    """The embedded default made tiny, on `tiny_corpus`; `changes` by dotted key."""
+    config = default_config()
     tiny = {
         "data.source": str(source),
         "protocol.split_args.test": ("3", "4"),

@@ -92,7 +92,7 @@ def test_counts_are_sklearns_confusion_matrix_of_each_speaker() -> None:
 def test_interval_is_that_of_a_bootstrap_of_whole_speakers_and_of_seeds(
     metric: str, seeds: int
 ) -> None:
-    trial, rng, draws = Trial(speakers=12, seeds=seeds), np.random.default_rng(1), 8000
+    trial, rng, draws = Trial(speakers=12, seeds=seeds), np.random.default_rng(1), 4000
     own = [np.flatnonzero(trial.speaker == who) for who in range(12)]
     scores = []
     for _ in range(draws):
