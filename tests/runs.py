@@ -47,6 +47,7 @@ def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDic
         "data.source": str(source),
         "protocol.split_args.test": ("3", "4"),
         "protocol.validation_folds": 3,
+        "selection": "source-validation",
         "seeds": 1,
         "batches.batch_size": 2,
         "batches.num_buckets": 2,

@@ -168,7 +168,7 @@ def test_the_average_forgets_the_first_steps_then_decays_as_told() -> None:
         np.testing.assert_allclose(state.average["encoder"], expected, rtol=1e-5)
 
 
-def test_keep_best_keeps_the_average_of_the_first_best_score() -> None:
+def test_keep_best_keeps_the_average_of_the_last_best_score() -> None:
     step, keep, state = compiled_step(average_decay=0.5), jax.jit(keep_best), state_of()
     initial = state.params
     state = keep(state, jnp.float32(jnp.nan))
@@ -179,7 +179,7 @@ def test_keep_best_keeps_the_average_of_the_first_best_score() -> None:
         averages.append(state.average["encoder"])
         bests.append(int(state.best_step))
         np.testing.assert_array_equal(state.best["encoder"], averages[bests[-1] - 1])
-    assert bests == [1, 2, 2, 2, 2, 6]
+    assert bests == [1, 2, 2, 4, 4, 6]
     assert state.best_score == np.float32(0.7)
     assert (state.best["encoder"] != initial["encoder"]).any()
 

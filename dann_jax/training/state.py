@@ -17,7 +17,7 @@ class TrainState:
       params: parameters, float32.
       opt_state: of the optimiser.
       average: exponential moving average of `params`; what is evaluated and kept.
-      best: the `average` with the highest selection score so far.
+      best: the `average` with the highest selection score so far, the later of equals.
       best_score: its score, float32; -inf before the first evaluation.
       best_step: the step it was taken at, int32.
       key: root of the replica's randomness; a step folds its number in.
@@ -50,8 +50,11 @@ def create_state(
 
 
 def keep_best(state: TrainState, score: jax.Array) -> TrainState:
-    """Remember the averaged parameters if `score` beats every earlier one."""
-    better = score > state.best_score
+    """Remember the averaged parameters if no earlier `score` was higher.
+
+    Of equals the later is kept: by then the adversary is at its full strength.
+    """
+    better = score >= state.best_score
 
     def pick(new: jax.Array, old: jax.Array) -> jax.Array:
         return jnp.where(better, new, old)
