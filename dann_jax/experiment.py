@@ -84,9 +84,15 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
                 checkpoints=checkpoints,
                 writer=writer,
             )
-    train_s = time.perf_counter() - began
-    epochs = timetable.epochs - start / timetable.steps_per_epoch
-    seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms) * epochs
+    steps = step_of(state) - start
+    timing = {
+        "resumed_from_step": start,
+        "compile_s": compilations.seconds,
+        "train_s": time.perf_counter() - began,
+    }
+    seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
+    epochs = steps / timetable.steps_per_epoch
+    timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
     results = {
         "system": config.system,
         "corpora": [task.corpus.name],
@@ -98,11 +104,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
         **score_replicas(state, program, task, layout),
-        "timing": {
-            "compile_s": compilations.seconds,
-            "train_s": train_s,
-            "utterances_per_s": float(seen / train_s),
-        },
+        "timing": timing,
     }
     write_json(workdir / "results.json", results)
     return results
