@@ -210,17 +210,24 @@ def test_results_have_the_documented_shape(finished: Run) -> None:
         "ci95",
         "p_value",
     }
-    assert set(results["timing"]) == {"compile_s", "train_s", "utterances_per_s"}
-    assert all(value > 0.0 for value in results["timing"].values())
+    timing = results["timing"]
+    assert set(timing) == {
+        "resumed_from_step",
+        "compile_s",
+        "train_s",
+        "utterances_per_s",
+    }
+    assert timing.pop("resumed_from_step") == 0
+    assert all(value > 0.0 for value in timing.values())
 
 
-def test_the_selected_step_is_the_first_with_the_best_validation_score(
+def test_the_selected_step_is_the_last_with_the_best_validation_score(
     finished: Run,
 ) -> None:
     for replica in finished.results["replicas"]:
         name = f"{replica['arm']}/validation/ua"
         scores = [line[name] for line in finished.metrics]
-        best = finished.metrics[int(np.argmax(scores))]
+        best = finished.metrics[np.flatnonzero(scores == np.max(scores))[-1]]
         assert replica["selected_step"] == best["step"]
 
 
@@ -309,7 +316,9 @@ def plain_stream(make: Callable, start: int, stop: int) -> Iterator[Batch]:
 def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
     finished: Run, table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    config, steps = tiny_config(table, CONFIG), finished.steps_per_epoch
+    # The first time there is a line of metrics and no checkpoint yet.
+    config = tiny_config(table, {**CONFIG, "timetable.checkpoint_every": 2})
+    steps = finished.steps_per_epoch
     for step in (steps + 2, 2 * steps + 1):
         with (
             mock.patch.object(experiment, "make_batch", interrupted_at(step)),
@@ -319,6 +328,7 @@ def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
             train_and_evaluate(config, tmp_path / "run")
         assert not (tmp_path / "run" / "results.json").exists()
     resumed = run(config, tmp_path / "run")
+    assert resumed.results["timing"]["resumed_from_step"] == 2 * steps
     assert_same_training(resumed, finished)
     assert without_timing(resumed.results) == without_timing(finished.results)
 

@@ -140,6 +140,7 @@ ARMS = {"source_only": {"speaker": 0.0}, "dann": {"speaker": 1.0}}
 def task_of(corpus: Corpus, train: Sequence[str]) -> Task:
     """As in the embedded default; sessions that are not trained on are tested."""
     config = default_config()
+    config.protocol.validation_folds = 0
     config.protocol.split_args.train = tuple(train)
     sessions = np.unique(corpus.columns["session"])
     config.protocol.split_args.test = tuple(
@@ -162,7 +163,8 @@ def program_of(context: bool) -> tuple[Program, TrainState, int]:
     """
     config = default_config()
     config.encoder.update({"width": 16, "context": context, "own_heads": int(context)})
-    config.optimizer.learning_rate = 1e-2
+    config.encoder.dropout = config.heads.head_dropout = 0.2
+    config.optimizer.update({"learning_rate": 1e-2, "weight_decay": 0.1})
     config.timetable.epochs = 40
     task = task_of(synthetic_conversations(), ("1", "2"))
     layout, plan = layout_of(task), task.plan(task.protocol.visible())
