@@ -248,7 +248,7 @@ def test_without_dialogues_every_utterance_is_one(folder: pathlib.Path) -> None:
 
 def test_a_turn_that_is_no_number_is_named(folder: pathlib.Path) -> None:
     corpus = read_feature_table(write_table(folder, MANIFEST.replace("one,1", "one,x")))
-    with pytest.raises(CorpusError, match="column 'turn' must be numbers.*'x'"):
+    with pytest.raises(CorpusError, match="column 'turn' must hold numbers.*'x'"):
         corpus.dialogues()
 
 

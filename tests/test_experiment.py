@@ -459,6 +459,8 @@ def test_the_train_step_compiles_once_a_batch_shape_for_all_folds_seeds_and_arms
         "seeds": 3,
         "batches.num_buckets": 2,
         "encoder.context": False,
+        "encoder.dropout": 0.0,
+        "heads.head_dropout": 0.0,
         **SGD,
     }
     config = tiny_config(table, changes)

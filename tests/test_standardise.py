@@ -51,6 +51,7 @@ def protocol() -> Protocol:
         roles=ROLES,
         labels=("anger", "joy"),
         label=np.arange(ROWS, dtype=np.int32) % 2,
+        test_side=np.zeros_like(ROLES, bool),
         transductive=True,
     )
 

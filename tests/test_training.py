@@ -381,9 +381,9 @@ def test_the_donated_state_is_gone_and_nothing_else_is() -> None:
 
 def test_a_layout_names_every_replica_and_its_strength() -> None:
     arms = {
-        "none": {},
+        "none": {"speaker": 0.0, "gender": 0.0},
         "both": {"speaker": 0.3, "gender": 0.1},
-        "one": {"speaker": 1.0},
+        "one": {"speaker": 1.0, "gender": 0.0},
     }
     layout = layout_of(4, folds=3, seeds=2, arms=arms)
     assert layout.fold_of.tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
