@@ -48,7 +48,8 @@ def claim(workdir: epath.PathLike, config: Mapping[str, Any]) -> epath.Path:
                 f"{path} belongs to a run with another config: "
                 f"{'; '.join(differences)}. Choose another --workdir, or the old values"
             )
-    elif path.exists() and any(path.iterdir()):
+    # A process killed in the middle of its first write leaves a partial file.
+    elif path.exists() and any(p.suffix != ".partial" for p in path.iterdir()):
         raise WorkdirError(
             f"{path} is not empty and has no config.json; choose another --workdir"
         )

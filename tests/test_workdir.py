@@ -120,3 +120,10 @@ def test_a_directory_whose_first_write_failed_can_be_claimed_again(
         claim(workdir, CONFIG)
     claim(workdir, CONFIG)
     assert set(contents(workdir)) == {"config.json", "environment.json"}
+
+
+def test_what_a_kill_in_the_first_write_leaves_is_no_other_run(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "config.json.123.partial").write_text("{")
+    assert claim(tmp_path, {"a": 1}) / "config.json" in list(tmp_path.iterdir())
