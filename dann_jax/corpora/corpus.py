@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.corpora.frames import Frames
+
 
 class CorpusError(ValueError):
     """The data on disk is not what it should be; the message says where and how."""
@@ -19,14 +21,15 @@ class Corpus:
       name: what to call it in tables.
       columns: metadata, column -> string array `[N]`; `utt_id` and `speaker` always,
         empty strings where a value is not known.
-      features: modality -> float array `[N, dim]`.
+      features: modality -> float array `[N, dim]`, or `Frames` where an utterance has
+        a vector for every frame.
       present: modality -> bool `[N]`; False where an utterance lacks the modality.
       provenance: how the features were made; travels with every result.
     """
 
     name: str
     columns: Mapping[str, np.ndarray]
-    features: Mapping[str, np.ndarray]
+    features: Mapping[str, np.ndarray | Frames]
     present: Mapping[str, np.ndarray]
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -112,14 +115,21 @@ def check(corpus: Corpus) -> Corpus:
         _require_rows(corpus, f"column {name!r}", len(column))
     for name, array in corpus.features.items():
         _require_rows(corpus, f"array {name!r}", len(array))
-        bad = ~np.isfinite(np.asarray(array, np.float32)).reshape(len(array), -1).all(1)
-        bad &= corpus.present[name]
+        bad = ~_finite_rows(array) & corpus.present[name]
         if bad.any():
             raise CorpusError(
                 f"corpus {corpus.name!r}: {bad.sum()} rows of {name!r} hold NaN or "
                 f"infinite values: {_some(ids[bad])}"
             )
     return corpus
+
+
+def _finite_rows(array: np.ndarray | Frames) -> np.ndarray:
+    """Which utterances hold no NaN and no infinity, bool `[N]`."""
+    if isinstance(array, Frames):
+        # One at a time: the values may be larger than the memory.
+        return np.array([np.isfinite(array.row(n)).all() for n in range(len(array))])
+    return np.isfinite(np.asarray(array, np.float32)).reshape(len(array), -1).all(1)
 
 
 def _require_rows(corpus: Corpus, what: str, rows: int) -> None:
