@@ -15,6 +15,8 @@ sessions 1-4. Figures, and the time they take, are in docs/results.md.
 
 from ml_collections import ConfigDict
 
+from dann_jax.defaults import base_config
+
 
 def get_config(variant: str = "") -> ConfigDict:
     """The experiment; `configs/lian2019.py:ablation` is the one over its options."""
@@ -46,60 +48,20 @@ def _ablation(config: ConfigDict) -> ConfigDict:
 
 
 def _main_system() -> ConfigDict:
-    return ConfigDict(
-        {
-            "system": "lian2019",
-            "data": {
-                "source": "",
-                "modalities": ("acoustic", "lexical"),
-                # "speaker" standardises each speaker's features: a strong rival.
-                "standardise_by": "",
-            },
-            "protocol": {
-                "name": "leave-one-session-out",
-                "split": "leave_one_out",
-                "split_args": {"column": "session"},
-                "labels": ("anger", "happiness", "neutral", "sadness"),
-                # Rows with other labels, and the test session without its labels.
-                "unlabelled": ("other", "test"),
-                "validation_column": "dialogue",
-                "validation_folds": 0,
-                "seed": 0,
-                "disjoint": ("speaker",),
-                "allowed_leaks": (),
-                "label_column": "emotion",
-            },
-            # Another adversary is another entry; "role" as the column tells labelled
-            # from unlabelled rows.
-            "adversaries": {
-                "speaker": {"column": "speaker", "unlabelled": ("other", "test")}
-            },
-            "arms": {"source_only": {"speaker": 0.0}, "dann": {"speaker": 0.3}},
-            "baseline": "source_only",
-            "seeds": 5,
-            "batches": {"batch_size": 15, "num_buckets": 4},
-            "encoder": {
-                "width": 100,
-                "context": True,
-                "heads": 4,
-                # Half of the heads hear only the speaker's own turns.
-                "own_heads": 2,
-                "dropout": 0.3,
-                "dtype": "float32",
-            },
-            "heads": {"domain_hidden": (100,), "head_dropout": 0.3},
-            "objective": {"name": "dann", "label_smoothing": 0.0},
-            "strength": {"name": "ganin"},
-            "optimizer": {
-                "name": "adam",
-                "learning_rate": 3e-3,
-                "schedule": "cosine",
-                "weight_decay": 0.1,
-                "clip_norm": 0.0,
-            },
-            "average_decay": 0.98,
-            # The last step of a fixed schedule: no label chooses anything.
-            "selection": "last",
-            "timetable": {"epochs": 30, "evaluate_every": 1, "checkpoint_every": 5},
-        }
+    config = base_config()
+    config.system = "lian2019"
+    config.data.modalities = ("acoustic", "lexical")
+    config.protocol.update(
+        name="leave-one-session-out",
+        split_args=ConfigDict({"column": "session"}),
+        # Rows with other labels, and the test session without its labels.
+        unlabelled=("other", "test"),
+        validation_column="dialogue",
     )
+    config.arms.dann.speaker = 0.1
+    config.seeds = 5
+    config.batches.update(batch_size=15, num_buckets=4)
+    # Half of the heads, and one of two recurrences, hear only the speaker's own turns.
+    config.encoder.update(width=64, context=True, own_heads=2, own_turns=True)
+    config.timetable.checkpoint_every = 5
+    return config

@@ -36,9 +36,13 @@ def domain_ids(
     require_pools(unlabelled)
     like_test = protocol.test_side | (protocol.roles == Role.VALIDATION)
     takes_part = protocol.roles == Role.LABELLED
-    for pool, rows in (("other", ~like_test), ("test", like_test)):
-        if pool in unlabelled:
-            takes_part |= protocol.visible() & rows
+    pools = {
+        "other": ~like_test & ~protocol.adapt_side,
+        "adapt": protocol.adapt_side,
+        "test": like_test,
+    }
+    for pool in unlabelled:
+        takes_part |= protocol.visible() & pools[pool]
     if column == "role":
         names, ids = ("labelled", "unlabelled"), protocol.roles != Role.LABELLED
     else:

@@ -149,7 +149,7 @@ def compiled(
     """The network, its optimiser, and the program of both over all replicas."""
     total_steps = timetable.steps_per_epoch * timetable.epochs
     module = Dann(
-        encoder=DialogueEncoder(**config.encoder),
+        encoder=DialogueEncoder(**config.encoder.to_dict()),
         num_labels=len(task.protocol.labels),
         num_domains=task.num_domains,
         **config.heads,

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
 from dann_jax.protocols import Protocol
 from dann_jax.standardise import Standardiser
 from dann_jax.types import UNKNOWN, Batch
@@ -35,6 +36,40 @@ def length_buckets(
     return tuple(int(x) for x in np.unique(rounded))
 
 
+def padded_shapes(
+    corpus: Corpus, num_buckets: int, max_frames: int
+) -> tuple[np.ndarray, dict[int, tuple[int, int]]]:
+    """Bucket dialogues by their size: turns, times the frames of the longest turn.
+
+    Args:
+      corpus: with frame features or without.
+      num_buckets: at most so many shapes.
+      max_frames: what is longer is cut to it, the same at both ends.
+
+    Returns:
+      The size of each dialogue, int `[D]`, and bucket (the largest size in it) ->
+      padded turns and frames. Without frame features a size is a number of turns,
+      the bucket is the padded number itself and there are 0 frames.
+    """
+    dialogues = corpus.dialogues()
+    turns = np.array([len(rows) for rows in dialogues])
+    lengths = corpus.num_frames()
+    lengths = np.minimum(lengths, max_frames or lengths.max())
+    frames = np.array([lengths[rows].max() for rows in dialogues])
+    sizes = turns * np.maximum(frames, 1)
+    buckets = length_buckets(sizes, num_buckets)
+    if not frames.any():
+        return sizes, {bucket: (bucket, 0) for bucket in buckets}
+    member = np.searchsorted(buckets, sizes)
+    return sizes, {
+        bucket: (
+            int(turns[member == index].max(initial=1)),
+            int(-(-frames[member == index].max(initial=1) // 8) * 8),
+        )
+        for index, bucket in enumerate(buckets)
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """Which dialogues make up which batch, for every fold at once.
@@ -42,10 +77,10 @@ class Plan:
     All streams have the same shape at the same step, so that they form one array.
 
     Attributes:
-      lengths: int `[D]`, turns of each dialogue.
+      lengths: int `[D]`, size of each dialogue; its turns, without frame features.
       members: bool `[F, D]`, the dialogues that a fold goes through.
       batch_size: dialogues in a batch.
-      buckets: padded lengths, rising; the last is at least the longest dialogue.
+      buckets: padded sizes, rising; the last is at least the largest dialogue.
     """
 
     lengths: np.ndarray
@@ -56,7 +91,7 @@ class Plan:
     def __post_init__(self) -> None:
         if self.lengths.max() > self.buckets[-1]:
             raise ValueError(
-                f"a dialogue of {self.lengths.max()} turns fits none of the buckets "
+                f"a dialogue of size {self.lengths.max()} fits none of the buckets "
                 f"{self.buckets}"
             )
 
@@ -84,7 +119,7 @@ class Plan:
     def batch(
         self, step: int, fold: int, seed: int, *, shuffle: bool = True
     ) -> tuple[np.ndarray, int]:
-        """Dialogues `[batch_size]` (`UNKNOWN` where a place is empty), padded length.
+        """Dialogues `[batch_size]` (`UNKNOWN` where a place is empty), and the bucket.
 
         Every epoch goes once through every member. The order of shapes depends on the
         epoch alone, the dialogues within them on (seed, fold, epoch).
@@ -117,6 +152,8 @@ class Assembler:
       label: int32 `[F, N]`, already erased.
       domain: adversary -> int32 `[F, N]`.
       standardiser: of each fold.
+      shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
+        is not in it is a number of turns.
     """
 
     corpus: Corpus
@@ -124,6 +161,7 @@ class Assembler:
     label: np.ndarray
     domain: Mapping[str, np.ndarray]
     standardiser: Standardiser
+    shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Looked up for every batch, computed once.
@@ -131,10 +169,11 @@ class Assembler:
         object.__setattr__(self, "_parties", self.corpus.parties())
 
     def __call__(
-        self, dialogues: np.ndarray, length: int, folds: Sequence[int]
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
     ) -> Batch:
         """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
-        rows = np.full((*dialogues.shape, length), UNKNOWN, np.int32)
+        num_turns, max_frames = self.shapes.get(bucket, (bucket, 0))
+        rows = np.full((*dialogues.shape, num_turns), UNKNOWN, np.int32)
         for stream, place in np.argwhere(dialogues != UNKNOWN):
             turns = self._dialogues[dialogues[stream, place]]
             rows[stream, place, : len(turns)] = turns
@@ -147,11 +186,18 @@ class Assembler:
         present = {
             name: visible & flags[rows] for name, flags in self.corpus.present.items()
         }
+        inputs, num_frames = {}, {}
+        for name, features in self.corpus.features.items():
+            shown = present[name]
+            if isinstance(features, Frames):
+                wanted = np.where(shown, rows, UNKNOWN)
+                values, num_frames[name] = features.padded(wanted, max_frames)
+                shown = np.arange(max_frames) < num_frames[name][..., None]
+            else:
+                values = features[rows]
+            inputs[name] = self._standardised(name, values, folds, shown)
         return Batch(
-            inputs={
-                name: self._standardised(name, rows, folds, present[name])
-                for name in self.corpus.features
-            },
+            inputs=inputs,
             present=present,
             visible=visible,
             party=np.where(real, self._parties[rows], 0),
@@ -160,16 +206,22 @@ class Assembler:
                 name: of_fold(ids, UNKNOWN) for name, ids in sorted(self.domain.items())
             },
             row=rows,
+            num_frames=num_frames,
         )
 
     def _standardised(
-        self, name: str, rows: np.ndarray, folds: Sequence[int], present: np.ndarray
+        self, name: str, values: np.ndarray, folds: Sequence[int], shown: np.ndarray
     ) -> np.ndarray:
-        mean, scale = (x[np.asarray(folds)] for x in self.standardiser[name])
-        values = self.corpus.features[name][rows]
-        values = (values - mean[:, None, None]) / scale[:, None, None]
+        """Values `[G, B, T, ..., dim]`; zero where `shown` (no `dim`) is False."""
+        middle = (1,) * (values.ndim - 2)
+        mean, scale = (
+            x[np.asarray(folds)].reshape(-1, *middle, x.shape[-1])
+            for x in self.standardiser[name]
+        )
         # What a row does not show must not be there at all.
-        return np.where(present[..., None], values, 0.0).astype(np.float32)
+        return np.where(shown[..., None], (values - mean) / scale, 0.0).astype(
+            np.float32
+        )
 
 
 def training_assembler(
@@ -177,10 +229,16 @@ def training_assembler(
     protocol: Protocol,
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
+    shapes: Mapping[int, tuple[int, int]] | None = None,
 ) -> Assembler:
     """The view of a training step: visible rows, labels of labelled rows only."""
     return Assembler(
-        corpus, protocol.visible(), protocol.erased_labels(), domain, standardiser
+        corpus,
+        protocol.visible(),
+        protocol.erased_labels(),
+        domain,
+        standardiser,
+        shapes or {},
     )
 
 
@@ -189,6 +247,7 @@ def evaluation_assembler(
     protocol: Protocol,
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
+    shapes: Mapping[int, tuple[int, int]] | None = None,
 ) -> Assembler:
     """The view of an evaluation: the whole dialogue is heard, no label is there."""
     nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
@@ -198,6 +257,7 @@ def evaluation_assembler(
         nothing,
         dict.fromkeys(domain, nothing),
         standardiser,
+        shapes or {},
     )
 
 

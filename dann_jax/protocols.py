@@ -46,6 +46,7 @@ class Protocol:
         Never hand this to a training step: use `erased_labels`.
       test_side: bool `[F, N]`, rows of the side that a fold tests, whatever their
         role.
+      adapt_side: bool `[F, N]`, rows that a fold sets aside for adaptation.
       transductive: test and validation rows are seen in training, without labels.
       allowed_leaks: columns in which labelled and test rows share a value, by name.
     """
@@ -56,6 +57,7 @@ class Protocol:
     labels: tuple[str, ...]
     label: np.ndarray
     test_side: np.ndarray
+    adapt_side: np.ndarray
     transductive: bool
     allowed_leaks: tuple[str, ...] = ()
 
@@ -73,9 +75,10 @@ class Protocol:
         return np.isin(self.roles, seen)
 
 
-UNLABELLED_POOLS = ("other", "test")
-"""Where unlabelled rows may come from: other-label rows of the training side, and the
-test side without its labels (transductive)."""
+UNLABELLED_POOLS = ("other", "adapt", "test")
+"""Where unlabelled rows may come from: other-label rows of the training side, rows of
+the target that a split sets aside for adaptation, and the test side without its labels
+(transductive)."""
 
 
 def assign_roles(
@@ -96,7 +99,7 @@ def assign_roles(
 
     Args:
       corpus: where the rows come from.
-      splits: from `leave_one_out`, `group_k_fold` or `fixed_split`.
+      splits: from a function of `SPLITS`.
       name: for tables.
       labels: values of `label_column` to tell apart; other rows are unlabelled.
       unlabelled: any of `UNLABELLED_POOLS`. With `"test"` the protocol is
@@ -119,7 +122,10 @@ def assign_roles(
     for index, word in enumerate(labels):
         label[values == word] = index
     groups = corpus.column(validation_column) if validation_folds else None
-    roles = [_roles(label, train, test, unlabelled) for _, train, test in splits]
+    roles = [_roles(label, split, unlabelled) for split in splits]
+    if "audio_hash" in corpus.columns:
+        for own in roles:
+            _hold_out_copies(own, corpus.column("audio_hash"))
     if groups is not None:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
         for own in roles:
@@ -131,11 +137,12 @@ def assign_roles(
             own[rows] = Role.VALIDATION
     protocol = Protocol(
         name=name,
-        folds=tuple(split[0] for split in splits),
+        folds=tuple(split.name for split in splits),
         roles=np.stack(roles),
         labels=tuple(labels),
         label=label,
-        test_side=np.stack([test for _, _, test in splits]),
+        test_side=np.stack([split.test for split in splits]),
+        adapt_side=np.stack([split.adapt for split in splits]),
         transductive="test" in unlabelled,
         allowed_leaks=tuple(allowed_leaks),
     )
@@ -155,9 +162,7 @@ def require_pools(unlabelled: Sequence[str]) -> None:
         )
 
 
-def _roles(
-    label: np.ndarray, train: np.ndarray, test: np.ndarray, unlabelled: Sequence[str]
-) -> np.ndarray:
+def _roles(label: np.ndarray, split: Split, unlabelled: Sequence[str]) -> np.ndarray:
     """Roles of one fold, before any labelled row is set aside for validation."""
 
     def pool(name: str) -> Role:
@@ -165,9 +170,16 @@ def _roles(
 
     known = label != UNKNOWN
     roles = np.full(len(label), Role.HELD_OUT, np.int8)
-    roles[train] = np.where(known[train], Role.LABELLED, pool("other"))
-    roles[test] = np.where(known[test], Role.TEST, pool("test"))
+    roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
+    roles[split.adapt] = pool("adapt")
+    roles[split.test] = np.where(known[split.test], Role.TEST, pool("test"))
     return roles
+
+
+def _hold_out_copies(roles: np.ndarray, audio_hash: np.ndarray) -> None:
+    """Keep recordings whose samples are tested under another name out of training."""
+    tested = np.unique(audio_hash[(roles == Role.TEST) & (audio_hash != "")])
+    roles[np.isin(audio_hash, tested) & (roles != Role.TEST)] = Role.HELD_OUT
 
 
 def _validation_rows(

@@ -4,6 +4,7 @@ What the rows are to a fold beyond that is decided in `protocols`.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
@@ -15,8 +16,21 @@ class ProtocolError(ValueError):
     """The protocol cannot be built on this corpus, or its result would mislead."""
 
 
-Split = tuple[str, np.ndarray, np.ndarray]
-"""Fold name, training rows (bool `[N]`), test rows (bool `[N]`)."""
+class Split(NamedTuple):
+    """One fold.
+
+    Attributes:
+      name: of the fold.
+      train: bool `[N]`, rows that may be labelled.
+      test: bool `[N]`, rows that are scored.
+      adapt: bool `[N]`, rows of the target that are not scored and may be seen in
+        training without their labels.
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    adapt: np.ndarray
 
 
 def leave_one_out(corpus: Corpus, column: str) -> list[Split]:
@@ -26,7 +40,7 @@ def leave_one_out(corpus: Corpus, column: str) -> list[Split]:
     rows = np.arange(len(corpus))
     splits = []
     for train, test in LeaveOneGroupOut().split(rows, groups=groups):
-        splits.append((f"{column} {groups[test[0]]}", *_masks(len(rows), train, test)))
+        splits.append(_split(f"{column} {groups[test[0]]}", len(rows), train, test))
     return splits
 
 
@@ -37,7 +51,7 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
         np.arange(len(corpus)), groups=corpus.column(column)
     )
     return [
-        (f"fold {index + 1}", *_masks(len(corpus), train, test))
+        _split(f"fold {index + 1}", len(corpus), train, test)
         for index, (train, test) in enumerate(splitter)
     ]
 
@@ -60,14 +74,59 @@ def fixed_split(
         raise ProtocolError(
             f"{', '.join(both)} of {column!r} would train and be tested"
         )
-    name = f"{','.join(train)} -> {','.join(test)}"
-    return [(name, np.isin(values, list(train)), np.isin(values, list(test)))]
+    return [_source_to_target(values, tuple(train), tuple(test))]
 
 
-def _masks(rows: int, train: np.ndarray, test: np.ndarray) -> tuple:
-    masks = np.zeros((2, rows), bool)
+def ordered_pairs(
+    corpus: Corpus, column: str, values: Sequence[str] = (), adapt_on: str = ""
+) -> list[Split]:
+    """A fold for every ordered pair of values: train on one, test the other.
+
+    With `column="corpus"` or `"language"` this is the N x N table, all of it trained
+    at once.
+
+    Args:
+      corpus: all rows.
+      column: what source and target differ in.
+      values: of the column to pair; all of them by default.
+      adapt_on: a column, such as `speaker`. Every other one of a target's values of it
+        (in sorted order) is set aside for adaptation, without labels, and only the
+        rest is scored, so that what is scored is never seen in training.
+    """
+    found = corpus.column(column)
+    values = tuple(values) or tuple(np.unique(found[found != ""]))
+    if len(values) < 2:
+        raise ProtocolError(f"pairs over {column!r} need two values, got {values}")
+    return [
+        _source_to_target(
+            found, (source,), (target,), corpus.column(adapt_on) if adapt_on else None
+        )
+        for source in values
+        for target in values
+        if source != target
+    ]
+
+
+def _source_to_target(
+    values: np.ndarray,
+    source: tuple[str, ...],
+    target: tuple[str, ...],
+    groups: np.ndarray | None = None,
+) -> Split:
+    train, test = np.isin(values, source), np.isin(values, target)
+    if not train.any() or not test.any():
+        raise ProtocolError(f"no rows of {source} or of {target}")
+    adapt = np.zeros(len(values), bool)
+    if groups is not None:
+        adapt = test & np.isin(groups, np.unique(groups[test])[::2])
+        test = test & ~adapt
+    return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
+
+
+def _split(name: str, rows: int, train: np.ndarray, test: np.ndarray) -> Split:
+    masks = np.zeros((3, rows), bool)
     masks[0, train] = masks[1, test] = True
-    return masks[0], masks[1]
+    return Split(name, *masks)
 
 
 def _require_values(corpus: Corpus, column: str, least: int) -> None:
@@ -89,5 +148,6 @@ SPLITS = {
     "leave_one_out": leave_one_out,
     "group_k_fold": group_k_fold,
     "fixed_split": fixed_split,
+    "ordered_pairs": ordered_pairs,
 }
 """The word in a config -> the constructor of splits."""

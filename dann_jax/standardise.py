@@ -1,30 +1,61 @@
 """Feature standardisation, fitted on the rows that a fold may learn from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
 from dann_jax.protocols import Protocol, Role
 
 Standardiser = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Modality -> mean and scale, each float32 `[F, dim]`."""
 
+Fit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Chosen rows, bool `[N]` -> their mean and scale, each `[dim]`."""
+
 
 def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
     """Mean and standard deviation of each fold's labelled rows, and of no others.
 
-    A feature that is constant there gets scale 1.
+    A feature that is constant there gets scale 1. Frames of all utterances count
+    alike, so that a long utterance has more of a say.
     """
     fitted = {}
     for name, array in corpus.features.items():
-        means, scales = [], []
-        for roles in protocol.roles:
-            scaler = StandardScaler().fit(
-                array[(roles == Role.LABELLED) & corpus.present[name]]
-            )
-            means.append(scaler.mean_)
-            scales.append(scaler.scale_)
+        fit = _frame_statistics(array) if isinstance(array, Frames) else _of_rows(array)
+        chosen = (protocol.roles == Role.LABELLED) & corpus.present[name]
+        means, scales = zip(*(fit(rows) for rows in chosen), strict=True)
         fitted[name] = (np.float32(means), np.float32(scales))
     return fitted
+
+
+def _of_rows(array: np.ndarray) -> Fit:
+    def fit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scaler = StandardScaler().fit(array[rows])
+        return scaler.mean_, scaler.scale_
+
+    return fit
+
+
+def _frame_statistics(frames: Frames) -> Fit:
+    """The frames are read once, an utterance at a time, whatever the number of folds.
+
+    Chan, Golub and LeVeque's update (COMPSTAT 1982) of scikit-learn would read them
+    once a fold; sums of centred values, an utterance each, add up instead.
+    """
+    centre = frames.row(0).mean(0, dtype=np.float64) if len(frames) else 0.0
+    sums = np.zeros((2, len(frames), frames.values.shape[1]))
+    for index in range(len(frames)):
+        values = frames.row(index) - centre
+        sums[:, index] = values.sum(0), np.square(values).sum(0)
+
+    def fit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        count = max(frames.lengths[rows].sum(), 1)
+        mean, square = sums[:, rows].sum(1) / count
+        deviation = np.sqrt(np.maximum(square - np.square(mean), 0.0))
+        constant = deviation <= 1e-6 * np.abs(centre + mean)
+        return centre + mean, np.where(constant, 1.0, deviation)
+
+    return fit

@@ -11,7 +11,7 @@ from dann_jax.pipeline import (
     Assembler,
     Plan,
     evaluation_assembler,
-    length_buckets,
+    padded_shapes,
     training_assembler,
 )
 from dann_jax.protocols import Protocol, Role
@@ -29,7 +29,8 @@ class Task:
       training: the view of a training step.
       evaluation: the view of an evaluation.
       batch_size: dialogues in a batch.
-      buckets: padded lengths.
+      sizes: of every dialogue, as in `padded_shapes`.
+      buckets: of these sizes.
     """
 
     corpus: Corpus
@@ -38,14 +39,14 @@ class Task:
     training: Assembler
     evaluation: Assembler
     batch_size: int
+    sizes: np.ndarray
     buckets: tuple[int, ...]
 
     def plan(self, rows: np.ndarray) -> Plan:
         """Batches of the dialogues that hold any of `rows` (bool `[F, N]`)."""
         dialogues = self.corpus.dialogues()
         members = np.stack([rows[:, turns].any(1) for turns in dialogues], axis=1)
-        lengths = np.array([len(turns) for turns in dialogues])
-        return Plan(lengths, members, self.batch_size, self.buckets)
+        return Plan(self.sizes, members, self.batch_size, self.buckets)
 
     def rows_with(self, role: Role) -> np.ndarray:
         """Corpus rows that have the role in any fold, int `[n]`."""
@@ -59,6 +60,7 @@ def make_task(
     *,
     batch_size: int,
     num_buckets: int,
+    max_frames: int = 0,
 ) -> Task:
     """Prepare everything that batches are made from.
 
@@ -67,19 +69,22 @@ def make_task(
       protocol: their roles.
       adversaries: name -> arguments of `domain_ids`.
       batch_size: dialogues in a batch.
-      num_buckets: at most so many padded lengths, each compiled once.
+      num_buckets: at most so many padded shapes, each compiled once.
+      max_frames: of an utterance; of a longer one the middle is kept. 0 for no limit.
     """
     domain, num_domains = {}, {}
     for name, arguments in adversaries.items():
         domain[name], num_domains[name] = domain_ids(protocol, corpus, **arguments)
     standardiser = fit_standardiser(corpus, protocol)
-    lengths = np.array([len(turns) for turns in corpus.dialogues()])
+    sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
+    view = (corpus, protocol, domain, standardiser, shapes)
     return Task(
         corpus=corpus,
         protocol=protocol,
         num_domains=num_domains,
-        training=training_assembler(corpus, protocol, domain, standardiser),
-        evaluation=evaluation_assembler(corpus, protocol, domain, standardiser),
+        training=training_assembler(*view),
+        evaluation=evaluation_assembler(*view),
         batch_size=batch_size,
-        buckets=length_buckets(lengths, num_buckets),
+        sizes=sizes,
+        buckets=tuple(shapes),
     )

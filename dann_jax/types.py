@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     """Dialogues padded to one length: `B` dialogues of `T` turns.
 
     Attributes:
-      inputs: modality -> float `[B, T, dim]`, standardised.
+      inputs: modality -> float `[B, T, dim]`, or `[B, T, frames, dim]`, standardised.
       present: modality -> bool `[B, T]`; False where a turn lacks the modality.
       visible: bool `[B, T]`; the turns that the encoder may look at. Padding and
         rows that a protocol holds out are False.
@@ -33,6 +33,7 @@ class Batch(NamedTuple):
       label: int32 `[B, T]`; `UNKNOWN` wherever it must not be learned from.
       domain: adversary -> int32 `[B, T]`; `UNKNOWN` where a row takes no part.
       row: int32 `[B, T]`; index into the corpus, `UNKNOWN` for padding.
+      num_frames: frame modality -> int32 `[B, T]`; how many frames are not padding.
     """
 
     inputs: Mapping[str, Array]
@@ -42,6 +43,7 @@ class Batch(NamedTuple):
     label: Array
     domain: Mapping[str, Array]
     row: Array
+    num_frames: Mapping[str, Array]
 
 
 class Outputs(NamedTuple):

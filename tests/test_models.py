@@ -89,6 +89,7 @@ def test_padding_to_a_longer_length_changes_nothing() -> None:
         label=longer(BATCH.label, UNKNOWN),
         domain={name: longer(x, UNKNOWN) for name, x in BATCH.domain.items()},
         row=longer(BATCH.row, UNKNOWN),
+        num_frames={},
     )
     expected = outputs(BATCH)
     actual = jax.tree.map(lambda x: x[:, :TURNS], outputs(padded))
@@ -235,26 +236,52 @@ def reference_gru(params: PyTree, x: np.ndarray, visible: np.ndarray) -> np.ndar
     return result
 
 
-def test_gru_agrees_with_a_turn_by_turn_reference_in_both_directions() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(3, TURNS, 5)).astype(np.float32)
-    module = BidirectionalGru(WIDTH)
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x, BATCH.visible))
-    params = jax.tree.map(
-        lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes["params"]
+def gru_and_parameters(
+    own_turns: bool, x: np.ndarray
+) -> tuple[BidirectionalGru, PyTree]:
+    module = BidirectionalGru(WIDTH, own_turns)
+    given = (x, BATCH.visible, BATCH.party)
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), *given))["params"]
+    rng = np.random.default_rng(1)
+    return module, jax.tree.map(
+        lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes
     )
-    actual = jax.jit(lambda p: module.apply({"params": p}, x, BATCH.visible))(params)
-    expected = reference_gru(params, x, BATCH.visible)
-    np.testing.assert_allclose(actual, expected, atol=2e-6)
+
+
+def reading(params: PyTree, index: int) -> PyTree:
+    """The parameters of the first GRU, over all turns, or of the second."""
+    streams, gates = slice(2 * index, 2 * index + 2), 6 * WIDTH
+    columns = slice(gates * index, gates * (index + 1))
+    return {
+        "input": {name: leaf[..., columns] for name, leaf in params["input"].items()},
+        "recurrent": params["recurrent"][streams],
+        "candidate_bias": params["candidate_bias"][streams],
+    }
+
+
+@pytest.mark.parametrize("own_turns", [False, True])
+def test_gru_agrees_with_a_turn_by_turn_reference(own_turns: bool) -> None:
+    x = np.random.default_rng(0).normal(size=(3, TURNS, 5)).astype(np.float32)
+    module, params = gru_and_parameters(own_turns, x)
+    run = jax.jit(lambda p: module.apply({"params": p}, x, BATCH.visible, BATCH.party))
+    expected = reference_gru(reading(params, 0), x, BATCH.visible)
+    if own_turns:
+        # The second one hears each speaker as if nobody else had talked.
+        for party in np.unique(BATCH.party):
+            own = BATCH.visible & (BATCH.party == party)
+            expected += reference_gru(reading(params, 1), x, own)
+    np.testing.assert_allclose(run(params), expected, atol=4e-6)
     assert (expected[~BATCH.visible] == 0).all()
 
 
 def test_recurrent_kernels_start_orthogonal() -> None:
     x, visible = np.zeros((1, 2, 3), np.float32), np.ones((1, 2), bool)
-    draw = jax.jit(lambda key: BidirectionalGru(WIDTH).init(key, x, visible))
+    module = BidirectionalGru(WIDTH, own_turns=True)
+    draw = jax.jit(lambda key: module.init(key, x, visible, visible))
     recurrent = draw(jax.random.key(0))["params"]["recurrent"]
-    for direction in range(2):
-        for kernel in np.split(recurrent[direction], 3, axis=-1):
+    assert len(recurrent) == 4
+    for stream in recurrent:
+        for kernel in np.split(stream, 3, axis=-1):
             np.testing.assert_allclose(kernel @ kernel.T, np.eye(WIDTH), atol=1e-6)
 
 

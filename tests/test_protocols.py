@@ -22,6 +22,7 @@ from dann_jax.splits import (
     fixed_split,
     group_k_fold,
     leave_one_out,
+    ordered_pairs,
 )
 from dann_jax.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch, PyTree
@@ -59,7 +60,7 @@ def with_column(name: str, values: np.ndarray) -> Corpus:
 def test_leave_one_out_tests_every_labelled_utterance_exactly_once(column: str) -> None:
     splits = leave_one_out(CORPUS, column)
     values = CORPUS.columns[column]
-    assert [name for name, _, _ in splits] == [
+    assert [name for name, *_ in splits] == [
         f"{column} {v}" for v in np.unique(values)
     ]
     for (_, train, test), left_out in zip(splits, np.unique(values), strict=True):
@@ -74,19 +75,67 @@ def test_group_k_fold_tests_every_utterance_once_and_never_splits_a_group(
     k: int,
 ) -> None:
     splits = group_k_fold(CORPUS, "speaker", k)
-    tested = np.stack([test for _, _, test in splits])
-    assert len(splits) == len({name for name, _, _ in splits}) == k
+    tested = np.stack([split.test for split in splits])
+    assert len(splits) == len({name for name, *_ in splits}) == k
     np.testing.assert_array_equal(tested.sum(0), 1)
-    for _, train, test in splits:
+    for _, train, test, _ in splits:
         np.testing.assert_array_equal(train, ~test)
         assert not set(SPEAKER[train]) & set(SPEAKER[test])
 
 
 def test_source_to_target_trains_on_the_source_and_tests_on_the_target() -> None:
-    ((name, train, test),) = fixed_split(CORPUS, "corpus", ["west"], ["east"])
+    ((name, train, test, _),) = fixed_split(CORPUS, "corpus", ["west"], ["east"])
     assert name == "west -> east"
     np.testing.assert_array_equal(train, CORPUS.columns["corpus"] == "west")
     np.testing.assert_array_equal(test, CORPUS.columns["corpus"] == "east")
+
+
+def test_ordered_pairs_train_on_each_value_and_test_on_each_other() -> None:
+    splits = ordered_pairs(CORPUS, "session")
+    names = {"s0 -> s1", "s0 -> s2", "s1 -> s0", "s1 -> s2", "s2 -> s0", "s2 -> s1"}
+    assert {split.name for split in splits} == names
+    for name, train, test, adapt in splits:
+        source, target = name.split(" -> ")
+        np.testing.assert_array_equal(train, CORPUS.columns["session"] == source)
+        np.testing.assert_array_equal(test, CORPUS.columns["session"] == target)
+        assert not adapt.any()
+
+
+def test_rows_set_aside_for_adaptation_are_seen_unlabelled_and_not_scored() -> None:
+    (split,) = ordered_pairs(CORPUS, "corpus", ["west", "east"], "speaker")[:1]
+    target = CORPUS.columns["corpus"] == "east"
+    assert not set(SPEAKER[split.adapt]) & set(SPEAKER[split.test])
+    np.testing.assert_array_equal(split.adapt | split.test, target)
+    for pools, role in (((), Role.HELD_OUT), (("adapt",), Role.UNLABELLED)):
+        protocol = protocol_of([split], unlabelled=pools)
+        assert set(protocol.roles[0, split.adapt]) == {role}
+        assert not protocol.transductive
+        ids, _ = domain_ids(protocol, CORPUS, column="corpus", unlabelled=pools)
+        np.testing.assert_array_equal(
+            ids[0] != UNKNOWN,
+            (protocol.roles[0] == Role.LABELLED) | (split.adapt & bool(pools)),
+        )
+
+
+def test_one_value_makes_no_pair() -> None:
+    with pytest.raises(ProtocolError, match="two values"):
+        ordered_pairs(CORPUS, "session", ["s0"])
+
+
+def test_a_copy_of_a_tested_recording_is_held_out_of_training() -> None:
+    hashes = np.array([f"h{row}" for row in range(len(CORPUS))])
+    splits = leave_one_out(CORPUS, "session")
+    train = np.flatnonzero(splits[0].train & KNOWN)
+    test = np.flatnonzero(splits[0].test & KNOWN)
+    hashes[train[0]] = hashes[test[0]]
+    # Rows of unknown hash are not copies of one another.
+    hashes[[train[1], test[1]]] = ""
+    roles = protocol_of(splits, with_column("audio_hash", hashes)).roles
+    expected = protocol_of(splits).roles.copy()
+    expected[0, train[0]] = Role.HELD_OUT
+    copied = [f for f, s in enumerate(splits) if s.test[train[0]]]
+    expected[copied, test[0]] = Role.HELD_OUT
+    np.testing.assert_array_equal(roles, expected)
 
 
 def test_rows_outside_a_fixed_split_take_no_part() -> None:
@@ -106,7 +155,7 @@ def test_roles_follow_from_split_label_and_pools(
     assert protocol.transductive == ("test" in pools)
     others = Role.UNLABELLED if "other" in pools else Role.HELD_OUT
     test_others = Role.UNLABELLED if "test" in pools else Role.HELD_OUT
-    for fold, (name, train, test) in enumerate(splits):
+    for fold, (name, train, test, _) in enumerate(splits):
         roles = protocol.roles[fold]
         assert protocol.folds[fold] == name
         assert set(roles[train & KNOWN]) == {Role.LABELLED}
@@ -275,7 +324,7 @@ def test_only_the_named_pools_of_unlabelled_rows_take_part(
     splits = leave_one_out(CORPUS, "session")
     protocol = protocol_of(splits, unlabelled=("other", "test"), validation_folds=4)
     ids, _ = domain_ids(protocol, CORPUS, column="speaker", unlabelled=pools)
-    for fold, (_, train, test) in enumerate(splits):
+    for fold, (_, train, test, _) in enumerate(splits):
         roles = protocol.roles[fold]
         expected = roles == Role.LABELLED
         if "other" in pools:

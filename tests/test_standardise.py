@@ -52,6 +52,7 @@ def protocol() -> Protocol:
         labels=("anger", "joy"),
         label=np.arange(ROWS, dtype=np.int32) % 2,
         test_side=np.zeros_like(ROLES, bool),
+        adapt_side=np.zeros_like(ROLES, bool),
         transductive=True,
     )
 

@@ -98,6 +98,7 @@ def toy_batch(
         label=ids(labels),
         domain={name: ids(count) for name, count in domains.items()},
         row=np.where(visible, np.arange(np.prod(shape)).reshape(shape), UNKNOWN),
+        num_frames={},
     )
 
 

@@ -83,6 +83,17 @@ class Corpus:
             ]
         return party
 
+    def num_frames(self) -> np.ndarray:
+        """Frames of each utterance, of the modality with the most, int64 `[N]`.
+
+        0 where no feature has a time axis.
+        """
+        found = np.zeros(len(self), np.int64)
+        for name, array in self.features.items():
+            if isinstance(array, Frames):
+                found = np.maximum(found, array.lengths * self.present[name])
+        return found
+
     def select(self, modalities: tuple[str, ...]) -> "Corpus":
         """The same corpus with these modalities only, in this order."""
         missing = [name for name in modalities if name not in self.features]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
 
 
 def standardise_by(corpus: Corpus, column: str) -> Corpus:
@@ -25,10 +26,15 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
     groups = np.unique(corpus.column(column), return_inverse=True)[1]
     features = {}
     for name, array in corpus.features.items():
-        features[name] = np.array(array, np.float32)
+        # Frames are standardised as frames: each belongs to its utterance's group.
+        framewise = isinstance(array, Frames)
+        values = np.array(array.values if framewise else array, np.float32)
+        group_of = np.repeat(groups, array.lengths) if framewise else groups
+        shown = np.repeat(corpus.present[name], array.lengths if framewise else 1)
         for group in range(groups.max() + 1):
-            rows = (groups == group) & corpus.present[name]
+            rows = (group_of == group) & shown
             if rows.any():
-                features[name][rows] = StandardScaler().fit_transform(array[rows])
+                values[rows] = StandardScaler().fit_transform(values[rows])
+        features[name] = Frames(values, array.lengths) if framewise else values
     made = {**corpus.provenance, "standardised_by": column}
     return dataclasses.replace(corpus, features=features, provenance=made)

@@ -8,47 +8,75 @@ from dann_jax.models.dropout import turn_dropout
 from dann_jax.types import Array
 
 
-def _orthogonal_blocks(key: Array, width: int) -> Array:
-    """An orthogonal matrix for each direction and gate, `[2, width, 3 width]`."""
+def _orthogonal_blocks(key: Array, streams: int, width: int) -> Array:
+    """An orthogonal matrix for each stream and gate, `[streams, width, 3 width]`."""
     make = nn.initializers.orthogonal()
-    blocks = jax.vmap(lambda one: make(one, (width, width)))(jax.random.split(key, 6))
-    blocks = blocks.reshape(2, 3, width, width)
-    return blocks.transpose(0, 2, 1, 3).reshape(2, width, 3 * width)
+    keys = jax.random.split(key, 3 * streams)
+    blocks = jax.vmap(lambda one: make(one, (width, width)))(keys)
+    blocks = blocks.reshape(streams, 3, width, width)
+    return blocks.transpose(0, 2, 1, 3).reshape(streams, width, 3 * width)
 
 
 class BidirectionalGru(nn.Module):
     """A gated recurrent unit read in both directions; `[B, T, D] -> [B, T, 2 width]`.
 
-    The input projections of all turns and both directions are one matrix product
-    outside the loop, and both directions share one loop. Invisible turns leave the
-    state untouched and output zeros, so padding and held-out turns are as if they
-    were not there.
+    With `own_turns` a second one goes over each speaker's own turns as if nobody else
+    had talked, and the outputs of both are added up.
+
+    The input projections of all turns are one matrix product outside the loop, and all
+    directions share one loop. Invisible turns leave the state untouched and output
+    zeros, so padding and held-out turns are as if they were not there.
 
     Reference: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder",
-    EMNLP 2014; the candidate uses the reset gate after the product, as cuDNN does.
+    EMNLP 2014; the candidate uses the reset gate after the product, as cuDNN does. For
+    a state for every speaker, Majumder et al., "DialogueRNN", AAAI 2019.
     """
 
     width: int
+    own_turns: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, visible: Array) -> Array:
-        width = self.width
-        gates = nn.Dense(6 * width, dtype=self.dtype, name="input")(x)
-        gates = gates.reshape(*x.shape[:2], 2, 3 * width)
-        # Time first, then direction: [T, 2, B, 3 width].
-        gates = gates.transpose(1, 2, 0, 3)
-        gates = jnp.stack([gates[:, 0], gates[::-1, 1]], axis=1)
-        keep = jnp.stack([visible.T, visible.T[::-1]], axis=1)[..., None]
+    def __call__(self, x: Array, visible: Array, party: Array) -> Array:
+        width, readings = self.width, 2 if self.own_turns else 1
+        gates = nn.Dense(readings * 6 * width, dtype=self.dtype, name="input")(x)
+        gates = jnp.split(gates, readings, axis=-1)
+        places = jnp.broadcast_to(jnp.arange(x.shape[1]), visible.shape)
+        orders = [places]
+        if self.own_turns:
+            # A stable sort keeps the time order of each speaker's turns.
+            orders.append(jnp.argsort(party, axis=1, stable=True))
+        streams = [
+            stream
+            for index, (gate, order) in enumerate(zip(gates, orders, strict=True))
+            for stream in _both_directions(gate, visible, party, order, index == 1)
+        ]
+        # Time first, then stream: [T, streams, B, ...].
+        steps = jax.tree.map(lambda *parts: jnp.stack(parts, 1), *streams)
+        states = self._scan(steps, x.shape[0])
+        outputs = 0.0
+        for index, order in enumerate(orders):
+            forth, back = states[:, 2 * index], states[::-1, 2 * index + 1]
+            both = jnp.concatenate([forth, back], axis=-1).transpose(1, 0, 2)
+            if index:
+                both = jnp.take_along_axis(both, jnp.argsort(order)[..., None], 1)
+            outputs += both
+        return outputs * visible[..., None]
 
-        kernel = self.param("recurrent", _orthogonal_blocks, width).astype(self.dtype)
-        bias = self.param("candidate_bias", nn.initializers.zeros, (2, 1, width))
+    def _scan(self, steps: tuple[Array, Array, Array], batch: int) -> Array:
+        """States of every stream after every turn, `[T, streams, B, width]`."""
+        width, streams = self.width, steps[0].shape[1]
+        kernel = self.param("recurrent", _orthogonal_blocks, streams, width)
+        kernel = kernel.astype(self.dtype)
+        bias = self.param("candidate_bias", nn.initializers.zeros, (streams, 1, width))
         bias = bias.astype(self.dtype)
 
-        def turn(state: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
-            gate, seen = step
-            # Two plain products: XLA's batched one is slower on CPU, equal elsewhere.
-            product = jnp.stack([state[0] @ kernel[0], state[1] @ kernel[1]])
+        def turn(state: Array, step: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            gate, seen, fresh = step
+            if self.own_turns:
+                state = jnp.where(fresh, 0.0, state)
+            # Plain products: XLA's batched one is slower on CPU, equal elsewhere.
+            product = jnp.stack([state[s] @ kernel[s] for s in range(streams)])
             reset, update = jnp.split(
                 nn.sigmoid(gate[..., : 2 * width] + product[..., : 2 * width]), 2, -1
             )
@@ -58,10 +86,30 @@ class BidirectionalGru(nn.Module):
             state = jnp.where(seen, candidate + update * (state - candidate), state)
             return state, state
 
-        start = jnp.zeros((2, x.shape[0], width), self.dtype)
-        _, states = jax.lax.scan(turn, start, (gates, keep))
-        both = jnp.concatenate([states[:, 0], states[::-1, 1]], axis=-1)
-        return both.transpose(1, 0, 2) * visible[..., None]
+        start = jnp.zeros((streams, batch, width), self.dtype)
+        return jax.lax.scan(turn, start, steps)[1]
+
+
+def _both_directions(
+    gates: Array, visible: Array, party: Array, order: Array, own: bool
+) -> list[tuple[Array, Array, Array]]:
+    """What a loop over turns needs, forth and back, each with time first.
+
+    Gates, which turns are visible, and before which turns the state is forgotten: in
+    the own reading, wherever another speaker's turns begin.
+    """
+    if own:
+        gates = jnp.take_along_axis(gates, order[..., None], 1)
+        visible = jnp.take_along_axis(visible, order, 1)
+        party = jnp.take_along_axis(party, order, 1)
+    changes = party[:, 1:] != party[:, :-1]
+    fresh = jnp.pad(changes & own, ((0, 0), (1, 1)))
+    forth, back = jnp.split(gates, 2, axis=-1)
+    turns = [
+        (forth, visible[..., None], fresh[:, :-1, None]),
+        (back[:, ::-1], visible[:, ::-1, None], fresh[:, :0:-1, None]),
+    ]
+    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), turns)
 
 
 class DialogueContext(nn.Module):
@@ -72,6 +120,7 @@ class DialogueContext(nn.Module):
       heads: attention heads; a divisor of `width`.
       own_heads: how many of them hear the speaker's own turns only; the others hear
         the whole dialogue.
+      own_turns: whether a second GRU goes over the speaker's own turns.
       dropout: rate after the GRU and on the attention's output.
       dtype: compute type; parameters stay float32.
 
@@ -82,6 +131,7 @@ class DialogueContext(nn.Module):
     width: int
     heads: int = 4
     own_heads: int = 0
+    own_turns: bool = False
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
@@ -90,9 +140,8 @@ class DialogueContext(nn.Module):
         self, x: Array, visible: Array, party: Array, *, deterministic: bool
     ) -> Array:
         drop = turn_dropout(self.dropout, deterministic)
-        hidden = drop(
-            BidirectionalGru(self.width, dtype=self.dtype, name="gru")(x, visible)
-        )
+        gru = BidirectionalGru(self.width, self.own_turns, self.dtype, name="gru")
+        hidden = drop(gru(x, visible, party))
         mask = visible[:, None, None, :] & visible[:, None, :, None]
         if self.own_heads:
             own = party[:, None, None, :] == party[:, None, :, None]

@@ -1,12 +1,16 @@
 """Encoder, emotion head and adversaries joined into one pure function."""
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
+from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.heads import ClassifierHead
 from dann_jax.reversal import reverse_gradient
@@ -21,25 +25,40 @@ class DialogueEncoder(nn.Module):
       context: False leaves out the GRU and the attention and nothing else.
       heads: attention heads.
       own_heads: how many of them hear only the speaker's own turns.
+      own_turns: whether a second GRU goes over the speaker's own turns.
       dropout: rate in fusion and context.
       dtype: compute type, `float32` or `bfloat16`.
+      frames: arguments of the `FrameEncoder` that turns a modality with a time axis
+        into a vector.
+      augmentation: arguments of the `FrameAugmentation` before it.
     """
 
     width: int = 100
     context: bool = True
     heads: int = 4
     own_heads: int = 0
+    own_turns: bool = False
     dropout: float = 0.3
     dtype: str = "float32"
+    frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
         """Features `[B, T, 3 * width]` (`[B, T, width]` without context)."""
         dtype = jnp.dtype(self.dtype)
+        inputs = dict(batch.inputs)
+        for name, count in batch.num_frames.items():
+            augmented = FrameAugmentation(**self.augmentation)(
+                inputs[name], count, deterministic=deterministic
+            )
+            inputs[name] = FrameEncoder(
+                **self.frames, dtype=dtype, name=f"frames_{name}"
+            )(augmented, count, deterministic=deterministic)
         # What is not visible must not even reach a gradient as NaN times zero.
         present = {name: flags & batch.visible for name, flags in batch.present.items()}
         utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
-            batch.inputs, present, deterministic=deterministic
+            inputs, present, deterministic=deterministic
         )
         if not self.context:
             return utterance
@@ -47,6 +66,7 @@ class DialogueEncoder(nn.Module):
             self.width,
             self.heads,
             self.own_heads,
+            self.own_turns,
             self.dropout,
             dtype,
             name="context",

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+ARROW = " -> "
+"""Between source and target in the name of a fold."""
+
 
 def result_table(results: Mapping[str, Any]) -> str:
     """The whole result in Markdown: arms, folds, comparisons, and what to know of them.
@@ -14,7 +17,8 @@ def result_table(results: Mapping[str, Any]) -> str:
     """
     parts = [_heading(results), _arms(results)]
     if len({replica["fold"] for replica in results["replicas"]}) > 1:
-        parts.append(_folds(results))
+        pairs = all(ARROW in replica["fold"] for replica in results["replicas"])
+        parts.append(_pairs(results) if pairs else _folds(results))
     if results["comparisons"]:
         parts.append(_comparisons(results))
     return "\n\n".join(parts)
@@ -99,6 +103,30 @@ def _folds(results: Mapping[str, Any]) -> str:
         rows.append(cells)
     header = ["fold"] + [f"{arm} {metric}" for arm in arms for metric in ("WA", "UA")]
     return _markdown(header, rows)
+
+
+def _pairs(results: Mapping[str, Any]) -> str:
+    """UA of every source on every target, a table for each arm."""
+    names = [replica["fold"].split(ARROW) for replica in results["replicas"]]
+    sources, targets = (sorted(set(column)) for column in zip(*names, strict=True))
+    tables = []
+    for arm, scores in results["summary"].items():
+        rows = []
+        for source in sources:
+            cells = [source]
+            for target in targets:
+                own = [
+                    replica["ua"]
+                    for replica in results["replicas"]
+                    if (replica["arm"], replica["fold"])
+                    == (arm, f"{source}{ARROW}{target}")
+                ]
+                cells.append(_percent(np.mean(own)) if own else "")
+            rows.append(cells)
+        mean = _percent(scores["ua"]["mean"])
+        header = [f"{arm} (UA; mean {mean})", *(f"on {name}" for name in targets)]
+        tables.append(_markdown(header, rows))
+    return "\n\n".join(tables)
 
 
 def _comparisons(results: Mapping[str, Any]) -> str:

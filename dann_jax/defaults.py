@@ -1,0 +1,101 @@
+"""Every key of a config, with its default. A system is what it changes of this."""
+
+from ml_collections import ConfigDict
+
+
+def base_config() -> ConfigDict:
+    """What an experiment is made of; each section mirrors a constructor.
+
+    Source-only against a speaker adversary, on utterances without their dialogue, with
+    every speaker left out in turn. Lock it when it says what it should.
+
+    Example:
+      >>> config = base_config()
+      >>> config.system = "mine"
+      >>> config.arms.dann.speaker = 0.1
+      >>> config.lock().protocol.split
+      'leave_one_out'
+    """
+    return ConfigDict(
+        {
+            "system": "",
+            # `corpora.open_corpus`
+            "data": {
+                "source": "",
+                # All there are, by default.
+                "modalities": (),
+                # "speaker" standardises each speaker's features: a strong rival.
+                "standardise_by": "",
+            },
+            # `protocols.make_protocol`
+            "protocol": {
+                "name": "leave-one-speaker-out",
+                "split": "leave_one_out",
+                "split_args": {"column": "speaker"},
+                "labels": ("anger", "happiness", "neutral", "sadness"),
+                # Any of "other" (rows of the training side with other labels), "adapt"
+                # and "test" (the tested rows without their labels).
+                "unlabelled": ("test",),
+                "validation_column": "speaker",
+                "validation_folds": 0,
+                "seed": 0,
+                "disjoint": ("speaker",),
+                "allowed_leaks": (),
+                "label_column": "emotion",
+            },
+            # Name -> `domains.domain_ids`. Another adversary is another entry; the
+            # column "role" tells labelled from unlabelled rows.
+            "adversaries": {"speaker": {"column": "speaker", "unlabelled": ("test",)}},
+            # Name -> adversary -> strength; what is not named has strength 0.
+            "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
+            "baseline": "source_only",
+            "seeds": 3,
+            # `task.make_task`
+            "batches": {"batch_size": 32, "num_buckets": 3, "max_frames": 0},
+            # `models.network.DialogueEncoder`
+            "encoder": {
+                "width": 64,
+                "context": False,
+                "heads": 4,
+                # How many of the heads hear only the speaker's own turns.
+                "own_heads": 0,
+                # Whether a second GRU goes over each speaker's own turns.
+                "own_turns": False,
+                "dropout": 0.3,
+                "dtype": "float32",
+                # `models.frames.FrameEncoder`, for modalities with a time axis.
+                "frames": {
+                    "width": 64,
+                    "kernels": (5, 3, 3),
+                    "dilations": (1, 2, 3),
+                    "stride": 2,
+                    "dropout": 0.2,
+                },
+                # `models.augment.FrameAugmentation`
+                "augmentation": {
+                    "time_mask": 0.0,
+                    "feature_mask": 0.0,
+                    "gain": 0.0,
+                    "noise": 0.0,
+                },
+            },
+            # `models.network.Dann`
+            "heads": {"conditional": (), "domain_hidden": (64,), "head_dropout": 0.3},
+            # `objectives.OBJECTIVES` and `schedules.STRENGTH_SCHEDULES`
+            "objective": {"name": "dann", "label_smoothing": 0.0},
+            "strength": {"name": "ganin"},
+            # `training.optimizer.make_optimizer`
+            "optimizer": {
+                "name": "adam",
+                "learning_rate": 3e-3,
+                "schedule": "cosine",
+                "weight_decay": 0.1,
+                "clip_norm": 0.0,
+            },
+            "average_decay": 0.98,
+            # The last step of a fixed schedule: no label chooses anything.
+            "selection": "last",
+            # `training.loop.Timetable`
+            "timetable": {"epochs": 30, "evaluate_every": 1, "checkpoint_every": 10},
+        }
+    )
