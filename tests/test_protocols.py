@@ -63,7 +63,7 @@ def test_leave_one_out_tests_every_labelled_utterance_exactly_once(column: str) 
     assert [name for name, *_ in splits] == [
         f"{column} {v}" for v in np.unique(values)
     ]
-    for (_, train, test), left_out in zip(splits, np.unique(values), strict=True):
+    for (_, train, test, _), left_out in zip(splits, np.unique(values), strict=True):
         np.testing.assert_array_equal(test, values == left_out)
         np.testing.assert_array_equal(train, ~test)
     roles = protocol_of(splits).roles
@@ -204,7 +204,7 @@ def test_validation_shares_no_group_with_labelled_rows(column: str, seed: int) -
     assert validation
     assert not validation & set(groups[roles == Role.LABELLED])
     # It is taken from the training side and leaves the test side alone.
-    _, train, test = splits[0]
+    _, train, test, _ = splits[0]
     assert train[roles == Role.VALIDATION].all()
     np.testing.assert_array_equal(roles == Role.TEST, test & KNOWN)
 
@@ -368,7 +368,7 @@ def test_an_adversary_with_nothing_to_tell_apart_is_refused() -> None:
     protocol = protocol_of(leave_one_out(corpus, "session"), corpus)
     with pytest.raises(ProtocolError, match="nothing to tell apart"):
         domain_ids(protocol, corpus, column="gender")
-    with pytest.raises(ProtocolError, match="other, test"):
+    with pytest.raises(ProtocolError, match="other, adapt, test"):
         domain_ids(protocol, CORPUS, column="speaker", unlabelled=("all",))
 
 
