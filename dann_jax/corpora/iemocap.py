@@ -1,7 +1,7 @@
 """The official IEMOCAP release, read into a manifest.
 
 The release holds ratings, transcripts and audio, not features. Once features are
-computed, `table.write_manifest` beside their `features.npz` makes a feature table.
+computed, `manifest.write_manifest` beside their `features.npz` makes a feature table.
 
 Reference: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database,
 Language Resources and Evaluation 42 (2008), 335-359.
