@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.iemocap import COLUMNS, EMOTIONS, read_iemocap_release
-from dann_jax.corpora.table import read_feature_table, read_manifest, write_manifest
+from dann_jax.corpora.filenames import differences
+from dann_jax.corpora.iemocap import (
+    COLUMNS,
+    EMOTIONS,
+    EXPECTED,
+    read_iemocap_release,
+)
+from dann_jax.corpora.manifest import read_manifest, write_manifest
+from dann_jax.corpora.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"
 
@@ -101,8 +108,8 @@ def test_first_row_in_full(release: pathlib.Path) -> None:
         "gender": "f",
         "dialogue": "Ses01F_impro01",
         "turn": "0",
-        "start": "6.2901",
-        "end": "8.2357",
+        "dialogue_start": "6.2901",
+        "dialogue_end": "8.2357",
         "style": "impro",
         "emotion": "neutral",
         "emotion6": "neutral",
@@ -285,4 +292,6 @@ def test_a_release_with_the_real_rows_reads_back_as_the_real_table(
     # The line says one word for both columns, and the table orders by another rule
     # where two people talk at once.
     for name in set(real) - {"emotion6", "turn"}:
-        np.testing.assert_array_equal(read[name], real[name], err_msg=name)
+        ours = f"dialogue_{name}" if name in ("start", "end") else name
+        np.testing.assert_array_equal(read[ours], real[name], err_msg=name)
+    assert differences(read, EXPECTED) == ""
