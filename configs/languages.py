@@ -3,10 +3,10 @@
     dann-train --config=configs/languages.py --workdir=runs/languages \
         --config.data.source=DIR
 
-DIR is a store of several corpora with a column `language` (see `dann-prepare`). The variants
-say what training may see of the target: `` (all of it, without labels: transductive),
-`inductive` (nothing) or `adapt` (half of its speakers, without labels; the others are
-scored).
+DIR is a store of several corpora with a column `language` (see `dann-prepare`). The
+variants say what training may see of the target: all of it without labels
+(transductive, the default), `inductive` nothing, or `adapt` half of its speakers without
+labels, of which the others are scored.
 """
 
 from ml_collections import ConfigDict
