@@ -5,8 +5,8 @@
 
 DIR is a store of several corpora with a column `language` (see `dann-prepare`). The
 variants say what training may see of the target: all of it without labels
-(transductive, the default), `inductive` nothing, or `adapt` half of its speakers without
-labels, of which the others are scored.
+(transductive, the default), `inductive` nothing, or `adapt` half of its speakers,
+where the other half is scored.
 """
 
 from ml_collections import ConfigDict
