@@ -154,6 +154,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         iemocap(visual={"Ses05M_script01": np.full((2, 1), np.nan)}),
         "2 rows of 'visual' hold NaN",
     ),
+    "too large": (
+        iemocap(visual={"Ses05M_script01": np.full((2, 1), 1e300)}),
+        "2 rows of 'visual' hold NaN or infinite",
+    ),
 }
 
 
@@ -226,7 +230,7 @@ ATTACKS: dict[str, Any] = {
     "eval": lambda path: pickle.dumps(Call(eval, f"__import__('os').mkdir({path!r})")),
     "getattr": lambda path: pickle.dumps(Call(getattr, [], "append")),
     "a dotted name": lambda path: (
-        b"\x80\x04\x8c\x05numpy\x8c\x18dtype.__init__.__globals__\x93."
+        b"\x80\x04\x8c\x05numpy\x8c\x1adtype.__init__.__globals__\x93."
     ),
     "a submodule through numpy": lambda path: (
         b"cnumpy\nos.system\n(S'mkdir " + path.encode() + b"'\ntR."
@@ -295,8 +299,11 @@ def array_state(shape: tuple, dtype: str, data: Any) -> bytes:
         b"cnumpy\nndarray\n(tR.",
         b"ccollections\ndefaultdict\n}S'__code__'\nI1\ns\x86b.",
         b"(" * 100,
+        # It claims bytes, and a place in the memo, that no machine has room for.
+        b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b"x.",
+        b"\x80\x02]r" + (2**32 - 1).to_bytes(4, "little") + b".",
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_damaged_pickles_are_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "features.pkl"

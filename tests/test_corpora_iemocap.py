@@ -15,6 +15,7 @@ from dann_jax.corpora.iemocap import (
     read_iemocap_release,
 )
 from dann_jax.corpora.manifest import read_manifest, write_manifest
+from dann_jax.corpora.readers import read_audio_corpus
 from dann_jax.corpora.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"
@@ -153,6 +154,18 @@ def test_excitement_is_happiness_except_in_the_six_class_column(
     assert columns["emotion6"].tolist() == [
         *("neutral", "excitement", "happiness", "", "frustration")
     ]
+
+
+def test_no_agreement_is_no_emotion_among_the_audio_corpora(
+    release: pathlib.Path,
+) -> None:
+    columns = read_audio_corpus("iemocap", release)
+    assert columns["emotion"].tolist() == [
+        *("neutral", "happiness", "happiness", "", "frustration")
+    ]
+    assert columns["emotion_word"][3] == "no_agreement"
+    # The files are cut already: nothing may cut them again.
+    assert not {"start", "end"} & set(columns)
 
 
 def test_ratings_are_valence_activation_dominance(release: pathlib.Path) -> None:

@@ -222,7 +222,10 @@ def _matrices(
     for dialogue in lengths:
         if dialogue in part:
             try:
-                matrix = np.array([np.asarray(v) for v in part[dialogue]], np.float32)
+                # What is too large becomes infinite, which the check refuses.
+                with np.errstate(over="ignore"):
+                    rows = [np.asarray(vector) for vector in part[dialogue]]
+                    matrix = np.array(rows, np.float32)
             except (TypeError, ValueError):
                 matrix = np.zeros(0)
             if matrix.ndim != 2:

@@ -6,6 +6,7 @@ Arrays are rebuilt here, from their bytes; numpy's own way would let a made-up d
 type read bytes as addresses.
 """
 
+import io
 import math
 import pickle
 import re
@@ -47,20 +48,20 @@ def read_plain_pickle(path: epath.PathLike) -> Any:
     path = epath.Path(path)
     if not path.exists():
         raise CorpusError(f"no such file: {path}")
-    with path.open("rb") as file:
-        try:
-            return _finish(_Unpickler(path, file).load(), {})
-        except CorpusError:
-            raise
-        # A damaged or hostile pickle can fail in any way.
-        except Exception as error:
-            raise CorpusError(
-                f"{path} is not a pickle of plain values: {error!r}"
-            ) from None
+    try:
+        return _finish(_Unpickler(path, io.BytesIO(path.read_bytes())).load(), {})
+    except CorpusError:
+        raise
+    # A damaged or hostile pickle can fail in any way.
+    except Exception as error:
+        raise CorpusError(
+            f"{path} is not a pickle of plain values: {error!r}"
+        ) from None
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, path: epath.Path, file: Any) -> None:
+# The one in Python: the one in C makes room for whatever size a damaged file claims.
+class _Unpickler(pickle._Unpickler):
+    def __init__(self, path: epath.Path, file: io.BytesIO) -> None:
         # The bytes of Python 2's arrays come as text, one character a byte.
         super().__init__(file, encoding="latin1")
         self._path = path
