@@ -17,6 +17,8 @@ REQUIRED = [
     "scikit-learn>=1.6",
     "threadpoolctl>=3.1",
     "librosa>=0.11",
+    "soundfile>=0.13",
+    "soxr>=0.5",
     "tensorflow-cpu>=2.21",
     "tensorflow-datasets>=4.9.10",
     # tensorflow-datasets 4.9.10 imports it without asking for it.
@@ -42,10 +44,13 @@ setuptools.setup(
         "dann_jax.configs",
     ],
     package_dir={"dann_jax.configs": "configs"},
+    package_data={"dann_jax.corpora": ["emotions/*.csv"]},
     install_requires=REQUIRED,
     extras_require={
         "test": ["pytest>=8", "ruff>=0.15", "dill"],
         "bench": ["torch>=2.6"],
+        "egemaps": ["opensmile>=2.5"],
+        "sentence": ["sentence-transformers>=3"],
         "tensorboard": ["tensorboard>=2.19"],
     },
     entry_points={
