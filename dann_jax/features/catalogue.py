@@ -1,0 +1,55 @@
+"""The words that name extractors."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dann_jax.features.egemaps import egemaps
+from dann_jax.features.extractor import Extractor
+from dann_jax.features.functionals import functionals
+from dann_jax.features.prosody import prosody
+from dann_jax.features.sentence import sentence
+from dann_jax.features.spectral import logmel, mfcc
+from dann_jax.features.waveform import waveform
+
+EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
+    "logmel": logmel,
+    "mfcc": mfcc,
+    "prosody": prosody,
+    "functionals": functionals,
+    "egemaps": egemaps,
+    "waveform": waveform,
+    "sentence": sentence,
+}
+"""Word -> constructor; the rest of its keyword arguments are its parameters."""
+
+
+def make_extractor(name: str, **parameters: Any) -> Extractor:
+    """The extractor of that name.
+
+    Args:
+      name: one of `EXTRACTORS`.
+      **parameters: of its constructor, which says what they mean.
+
+    Returns:
+      The extractor. Making one is quick: what it needs is imported when it computes.
+
+    Raises:
+      ValueError: there is no such extractor, or it has no such parameter.
+
+    Example:
+      >>> make_extractor("logmel", n_mels=40).dim
+      40
+    """
+    if name not in EXTRACTORS:
+        raise ValueError(
+            f"there is no extractor {name!r}; there are {', '.join(EXTRACTORS)}"
+        )
+    valid = list(inspect.signature(EXTRACTORS[name]).parameters)
+    unknown = [word for word in parameters if word not in valid]
+    if unknown:
+        raise ValueError(
+            f"{name} has no parameter {', '.join(unknown)}; "
+            f"it has {', '.join(valid) or 'none'}"
+        )
+    return EXTRACTORS[name](**parameters)
