@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from dann_jax.losses import entropy, masked_mean
+from dann_jax.losses import entropy, masked_mean, softened
 from dann_jax.types import Array
 
 
@@ -66,7 +66,7 @@ def class_confusion(logits: Array, mask: Array, *, temperature: float = 2.5) -> 
       equations 3 to 6.
     """
     classes = logits.shape[-1]
-    logits = _kept(logits, mask).reshape(-1, classes) / temperature
+    logits = softened(_kept(logits, mask).reshape(-1, classes), temperature)
     mask = jnp.asarray(mask, logits.dtype).reshape(-1)
     chances = jax.nn.softmax(logits)
     # Scaling all weights alike would change nothing: the rows of C are normalised.

@@ -117,8 +117,9 @@ def conditional_mmd(
       Long et al., "Transfer Feature Learning with Joint Distribution Adaptation", ICCV
       2013, section 3.3: pseudo-labels stand in for the labels of the target.
     """
-    posterior = jax.lax.stop_gradient(posterior).reshape(-1, posterior.shape[-1])
     features, groups = _flat(features, groups)
+    posterior = jax.lax.stop_gradient(posterior).reshape(-1, posterior.shape[-1])
+    posterior = jnp.where(jnp.any(groups > 0, 0)[:, None], posterior, 0.0)
     kernel = _gaussians(features, jnp.any(groups > 0, 0), multiples, scale)
     groups = posterior.T[:, None] * groups
     groups = jnp.where(groups.sum(-1, keepdims=True) >= 0.5, groups, 0.0)

@@ -100,6 +100,20 @@ def uniform_cross_entropy(logits: Array) -> Array:
     return -jnp.mean(jax.nn.log_softmax(logits), -1)
 
 
+def softened(logits: Array, temperature: float) -> Array:
+    """Logits over the temperature, shifted so that the largest of each row is 0.
+
+    The shift changes no softmax. Without it a compiler that fuses the division with
+    the softmax's own shift rounds them apart, and large logits overflow.
+
+    Args:
+      logits: float `[..., classes]`.
+      temperature: > 0; above 1 it lets the small probabilities speak.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(logits, -1, keepdims=True))
+    return (logits - largest) / temperature
+
+
 def soft_cross_entropy(
     *, logits: Array, targets: Array, temperature: float = 1.0
 ) -> Array:
@@ -108,7 +122,7 @@ def soft_cross_entropy(
     Args:
       logits: float `[..., classes]`, divided by the temperature first.
       targets: probabilities `[..., classes]`.
-      temperature: > 0; above 1 it lets the small probabilities speak.
+      temperature: > 0.
 
     Returns:
       `[...]` in nats.
@@ -116,7 +130,7 @@ def soft_cross_entropy(
     Reference:
       Hinton et al., 1503.02531, section 2.
     """
-    return optax.softmax_cross_entropy(logits / temperature, targets)
+    return optax.softmax_cross_entropy(softened(logits, temperature), targets)
 
 
 def binary_cross_entropy(*, logits: Array, labels: Array) -> tuple[Array, Array]:

@@ -99,9 +99,8 @@ def _em_step(
     # The mean moves, and the errors about it with it.
     shift = mean - model.mean
     noise -= counts.sum() * np.outer(shift, shift)
-    return Plda(
-        mean, _symmetric(second / len(counts)), _symmetric(noise / counts.sum()) + ridge
-    )
+    between = _symmetric(second / len(counts))
+    return Plda(mean, between, _symmetric(noise / counts.sum()) + ridge)
 
 
 def _symmetric(matrix: np.ndarray) -> np.ndarray:

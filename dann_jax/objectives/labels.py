@@ -1,76 +1,73 @@
-"""Objectives: what is minimised, as functions `(outputs, batch, strength) -> loss`.
-
-A constructor binds the hyper-parameters and returns an `Objective`. They work on the
-outputs of any model that fills `Outputs`.
-"""
+"""What every objective has: the loss of the labelled rows."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
+from dann_jax.batch_losses import concordance
+from dann_jax.groups import balancing_weights
 from dann_jax.losses import cross_entropy, masked_mean
-from dann_jax.types import Array, Metrics, Objective, Outputs, Scalar
+from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 
 
-def _classification(
-    logits: Array, labels: Array, smoothing: float = 0.0
-) -> tuple[Array, Array]:
-    """Mean loss and accuracy over the rows that have a label."""
-    losses, known = cross_entropy(logits=logits, labels=labels, smoothing=smoothing)
-    hits = (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
-    return masked_mean(losses, known), masked_mean(hits, known)
-
-
-def source_only(*, label_smoothing: float = 0.0) -> Objective:
+def source_only(
+    *, label_smoothing: float = 0.0, label_balanced: bool = False
+) -> Objective:
     """Cross-entropy of the labelled rows and nothing else.
 
     Args:
       label_smoothing: share of the target spread over all classes, in [0, 1).
+      label_balanced: count each class of the batch alike, however frequent it is
+        (weights of one over its frequency among the labelled rows).
     """
 
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Array, Metrics]:
         del strength
-        loss, accuracy = _classification(
-            outputs.label_logits, batch.label, label_smoothing
+        logits, labels = outputs.label_logits, batch.label
+        losses, known = cross_entropy(
+            logits=logits, labels=labels, smoothing=label_smoothing
         )
-        return loss, {"loss/label": loss, "accuracy/label": accuracy}
+        weight = known
+        if label_balanced:
+            weight = balancing_weights(labels, logits.shape[-1])
+        loss = masked_mean(losses, weight)
+        return loss, {"loss/label": loss, "accuracy/label": accuracy(logits, labels)}
 
     return objective
 
 
-def dann(*, label_smoothing: float = 0.0) -> Objective:
-    """Cross-entropy of the labels plus that of every adversary behind its reversal.
+def regression() -> Objective:
+    """`1 - ccc`, mean over the attributes, of rows that have a value.
 
-    `L = mean_labelled CE(g(z), y) + sum_a mean_a CE(h_a(R_s(z)), d_a)`. The strength
-    has already scaled what reaches the encoder (see `reverse_gradient`), so that each
-    domain head learns at full speed. With every strength 0 the encoder and the
-    emotion head are trained exactly as by `source_only`.
-
-    Args:
-      label_smoothing: share of the emotion target spread over all classes.
+    The label head predicts the attributes themselves: `label_logits` `[..., k]`
+    against `batch.value` `[..., k]`, NaN where unknown. An attribute that fewer than
+    two rows of the batch have is left out.
 
     Reference:
-      Ganin et al., JMLR 17 (2016), equation 9; Lian et al. 2019 (1910.13807) with
-      speakers as domains and unlabelled rows in the second term.
+      Trigeorgis et al., "Adieu Features?", ICASSP 2016, for the concordance
+      correlation as the loss.
     """
-    label_objective = source_only(label_smoothing=label_smoothing)
 
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Array, Metrics]:
-        loss, metrics = label_objective(outputs, batch, strength)
-        for name, logits in outputs.domain_logits.items():
-            domain_loss, accuracy = _classification(logits, batch.domain[name])
-            loss = loss + domain_loss
-            metrics[f"loss/{name}"] = domain_loss
-            metrics[f"accuracy/{name}"] = accuracy
-        return loss, metrics
+        del strength
+        known = ~jnp.isnan(batch.value)
+        found = jax.vmap(concordance, (-1, -1, -1))(
+            outputs.label_logits, batch.value, known
+        )
+        enough = jnp.sum(known.reshape(-1, known.shape[-1]), 0) >= 2
+        loss = masked_mean(1.0 - found, enough)
+        return loss, {"loss/label": loss, "ccc/label": masked_mean(found, enough)}
 
     return objective
 
 
-OBJECTIVES = {"source_only": source_only, "dann": dann}
-"""The word in a config -> the constructor of an objective."""
+def accuracy(logits: Array, labels: Array) -> Array:
+    """Share of the rows with a label whose largest logit is that label's."""
+    hits = (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
+    return masked_mean(hits, labels != UNKNOWN)
