@@ -60,3 +60,95 @@ def cross_entropy(
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
     losses = optax.softmax_cross_entropy(safe_logits, targets)
     return jnp.where(known, losses, 0.0), known
+
+
+def entropy(logits: Array) -> Array:
+    """Entropy of the softmax of each row, in nats.
+
+    Args:
+      logits: float `[..., classes]`.
+
+    Returns:
+      `[...]` in `[0, log(classes)]`.
+
+    Example:
+      >>> round(float(entropy(jnp.zeros(4))), 4)
+      1.3863
+    """
+    logs = jax.nn.log_softmax(logits)
+    chances = jnp.exp(logs)
+    # 0 log 0 is 0.
+    return -jnp.sum(chances * jnp.where(chances > 0, logs, 0.0), -1)
+
+
+def uniform_cross_entropy(logits: Array) -> Array:
+    """Cross-entropy from the uniform distribution to the softmax of each row.
+
+    Smallest, `log(classes)`, where the row says nothing: the confusion loss when the
+    classes are domains.
+
+    Args:
+      logits: float `[..., classes]`.
+
+    Returns:
+      `[...]` in nats.
+
+    Reference:
+      Tzeng et al., "Simultaneous Deep Transfer Across Domains and Tasks", ICCV 2015,
+      equation 3.
+    """
+    return -jnp.mean(jax.nn.log_softmax(logits), -1)
+
+
+def softened(logits: Array, temperature: float) -> Array:
+    """Logits over the temperature, shifted so that the largest of each row is 0.
+
+    The shift changes no softmax. Without it a compiler that fuses the division with
+    the softmax's own shift rounds them apart, and large logits overflow.
+
+    Args:
+      logits: float `[..., classes]`.
+      temperature: > 0; above 1 it lets the small probabilities speak.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(logits, -1, keepdims=True))
+    return (logits - largest) / temperature
+
+
+def soft_cross_entropy(
+    *, logits: Array, targets: Array, temperature: float = 1.0
+) -> Array:
+    """Cross-entropy from soft targets to the softened softmax of each row.
+
+    Args:
+      logits: float `[..., classes]`, divided by the temperature first.
+      targets: probabilities `[..., classes]`.
+      temperature: > 0.
+
+    Returns:
+      `[...]` in nats.
+
+    Reference:
+      Hinton et al., 1503.02531, section 2.
+    """
+    return optax.softmax_cross_entropy(softened(logits, temperature), targets)
+
+
+def binary_cross_entropy(*, logits: Array, labels: Array) -> tuple[Array, Array]:
+    """Cross-entropy of a yes-or-no answer, and which rows have one.
+
+    Args:
+      logits: float `[...]`, log-odds of 1.
+      labels: int `[...]`: 0, 1 or `UNKNOWN`.
+
+    Returns:
+      Losses `[...]` in nats, 0 where unknown, and a bool mask `[...]`.
+
+    Example:
+      >>> loss, _ = binary_cross_entropy(logits=jnp.zeros(1), labels=jnp.array([1]))
+      >>> round(float(loss[0]), 4)
+      0.6931
+    """
+    known = labels != UNKNOWN
+    safe_logits = jnp.where(known, logits, 0.0)
+    losses = optax.sigmoid_binary_cross_entropy(safe_logits, labels)
+    return jnp.where(known, losses, 0.0), known

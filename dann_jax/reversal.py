@@ -3,10 +3,12 @@
 Nothing here knows of encoders, heads or schedules; it works on any JAX program.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 
-from dann_jax.types import PyTree, Scalar
+from dann_jax.types import Array, PyTree, Scalar
 
 
 @jax.custom_vjp
@@ -60,3 +62,13 @@ def reverse_gradient(tree: PyTree, strength: Scalar) -> PyTree:
       reversed gradient.
     """
     return _reverse(tree, jnp.asarray(strength, jnp.float32))
+
+
+def largest_strength(strength: Mapping[str, Scalar]) -> Array:
+    """The largest strength of any adversary, for what belongs to none of them.
+
+    Example:
+      >>> float(largest_strength({"speaker": 0.25, "corpus": 0.5}))
+      0.5
+    """
+    return jnp.stack([jnp.asarray(s, jnp.float32) for s in strength.values()]).max()

@@ -34,6 +34,8 @@ class Batch(NamedTuple):
       domain: adversary -> int32 `[B, T]`; `UNKNOWN` where a row takes no part.
       row: int32 `[B, T]`; index into the corpus, `UNKNOWN` for padding.
       num_frames: frame modality -> int32 `[B, T]`; how many frames are not padding.
+      value: float `[B, T, attributes]`, what a regression learns, such as arousal;
+        NaN wherever it must not be learned from. None where nothing is regressed.
     """
 
     inputs: Mapping[str, Array]
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     domain: Mapping[str, Array]
     row: Array
     num_frames: Mapping[str, Array]
+    value: Array | None = None
 
 
 class Outputs(NamedTuple):
@@ -52,12 +55,15 @@ class Outputs(NamedTuple):
     Attributes:
       features: float `[..., width]`, the representation that both heads see.
       label_logits: float `[..., labels]`.
-      domain_logits: adversary -> float `[..., domains]`.
+      domain_logits: adversary -> float `[..., domains]`; `[..., labels, domains]` from
+        a head with one discriminator for each class.
+      extra: what else an objective asks of its network, by name.
     """
 
     features: Array
     label_logits: Array
     domain_logits: Mapping[str, Array]
+    extra: Mapping[str, Array] = {}
 
 
 Metrics = dict[str, Array]
@@ -88,3 +94,23 @@ class Apply(Protocol):
         strength: Mapping[str, Scalar],
         key: Array | None,
     ) -> Outputs: ...
+
+
+class StatefulObjective(NamedTuple):
+    """An objective that needs more than the outputs, paired as optax pairs its own.
+
+    `forward` is the network: it may be called several times, with other parameters
+    (frozen ones), inputs, strengths or keys. The state is whatever is to be remembered
+    from one step to the next; it is kept with the parameters and is no part of them.
+
+    Attributes:
+      init: `(outputs) -> state`; of the outputs only shapes are known.
+      apply: `(forward, params, batch, strength, key, state) -> (loss, (metrics,
+        state))`, differentiated with respect to `params`.
+    """
+
+    init: Callable[[Outputs], PyTree]
+    apply: Callable[
+        [Apply, PyTree, Any, Mapping[str, Scalar], Array, PyTree],
+        tuple[Array, tuple[Metrics, PyTree]],
+    ]

@@ -8,10 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 from jax.test_util import check_grads
 from sklearn.metrics import log_loss
 
-from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    entropy,
+    masked_mean,
+    soft_cross_entropy,
+    uniform_cross_entropy,
+)
 from dann_jax.types import UNKNOWN, Array
 
 ROWS, CLASSES = 7, 4
@@ -189,3 +197,105 @@ def test_gradient_of_the_masked_mean_agrees_with_finite_differences() -> None:
     values, mask = jnp.array([0.5, -1.0, 2.0]), jnp.array([True, False, True])
     # Squared: the mean alone is linear, and any order of it would do.
     check_grads(lambda v: masked_mean(v, mask) ** 2, (values,), order=2, modes=["rev"])
+
+
+# The others.
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_entropy_agrees_with_scipy(seed: int) -> None:
+    logits, _ = random_rows(seed)
+    chances = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    expected = scipy.stats.entropy(chances, axis=-1)
+    np.testing.assert_allclose(entropy(logits), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_uniform_cross_entropy_is_entropy_plus_divergence_from_uniform(
+    seed: int,
+) -> None:
+    logits, _ = random_rows(seed)
+    chances = scipy.special.softmax(logits.astype(np.float64), axis=-1)
+    uniform = np.full_like(chances, 1.0 / CLASSES)
+    expected = np.log(CLASSES) + scipy.stats.entropy(uniform, chances, axis=-1)
+    np.testing.assert_allclose(uniform_cross_entropy(logits), expected, rtol=1e-5)
+
+
+def test_uniform_cross_entropy_is_least_where_nothing_is_said() -> None:
+    value, gradient = jax.value_and_grad(lambda x: uniform_cross_entropy(x).sum())(
+        jnp.zeros((1, 4))
+    )
+    np.testing.assert_allclose(value, np.log(4.0), rtol=1e-6)
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-7)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_soft_cross_entropy_agrees_with_scipy(temperature: float) -> None:
+    logits, _ = random_rows()
+    targets = np.random.default_rng(3).dirichlet(np.ones(CLASSES), ROWS)
+    logs = scipy.special.log_softmax(logits.astype(np.float64) / temperature, axis=-1)
+    found = soft_cross_entropy(
+        logits=logits, targets=targets.astype(np.float32), temperature=temperature
+    )
+    np.testing.assert_allclose(found, -(targets * logs).sum(-1), rtol=1e-5)
+
+
+def test_soft_cross_entropy_of_hard_targets_is_the_cross_entropy() -> None:
+    logits, labels = random_rows()
+    known = labels != UNKNOWN
+    targets = np.eye(CLASSES, dtype=np.float32)[labels[known]]
+    np.testing.assert_allclose(
+        soft_cross_entropy(logits=logits[known], targets=targets),
+        row_losses(logits, labels)[0][known],
+        rtol=1e-6,
+    )
+
+
+def test_binary_cross_entropy_is_that_of_two_classes() -> None:
+    logits, labels = random_rows()[0][:, 0], random_rows()[1] % 2
+    labels[[1, 4]] = UNKNOWN
+    losses, known = binary_cross_entropy(logits=logits, labels=labels)
+    pairs = np.stack([np.zeros_like(logits), logits], -1)
+    expected, same = row_losses(pairs, labels)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(known, same)
+
+
+@pytest.mark.parametrize("poison", POISON)
+def test_unknown_answers_change_nothing(poison: float) -> None:
+    labels = jnp.array([1, UNKNOWN, 0])
+
+    def loss(logits: Array) -> Array:
+        return masked_mean(*binary_cross_entropy(logits=logits, labels=labels))
+
+    found = jax.value_and_grad(loss)(jnp.array([0.3, poison, -0.2]))
+    expected = jax.value_and_grad(loss)(jnp.array([0.3, 0.0, -0.2]))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+ROW_LOSSES = {
+    "entropy": entropy,
+    "uniform": uniform_cross_entropy,
+    "soft": lambda x: soft_cross_entropy(
+        logits=x, targets=jnp.array([0.7, 0.2, 0.1, 0.0]), temperature=2.5
+    ),
+    "binary": lambda x: binary_cross_entropy(logits=x, labels=jnp.array([1, 0, 1, 0]))[
+        0
+    ],
+}
+row_loss = pytest.mark.parametrize("loss", ROW_LOSSES.values(), ids=ROW_LOSSES)
+
+
+@row_loss
+def test_gradients_of_row_losses_agree_with_finite_differences(loss: Callable) -> None:
+    check_grads(
+        lambda x: loss(x).sum(), (random_rows()[0],), order=1, modes=["rev"], rtol=0.01
+    )
+
+
+@row_loss
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_row_losses_of_extreme_logits_are_finite(loss: Callable, size: float) -> None:
+    logits = jnp.array([[size, -size, 0.0, size]])
+    value, gradient = jax.jit(jax.value_and_grad(lambda x: loss(x).sum()))(logits)
+    assert jnp.isfinite(value) and jnp.isfinite(gradient).all()

@@ -12,8 +12,9 @@ from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
 from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.fusion import AttentionFusion
+from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
-from dann_jax.reversal import reverse_gradient
+from dann_jax.reversal import largest_strength, reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
 
@@ -83,6 +84,11 @@ class Dann(nn.Module):
       num_domains: adversary -> how many domains it tells apart.
       conditional: the adversaries that see the features together with the predicted
         class, as the outer product of both; the others see the features alone.
+      class_wise: the adversaries that are one discriminator for each class, with
+        logits `[..., labels, domains]`.
+      generator_hidden: hidden widths of a generator that makes the inputs from the
+        features, and of the discriminator of what it makes; None for neither. Their
+        outputs are in `Outputs.extra`, see `generate`.
       domain_hidden: hidden widths of every domain head.
       head_dropout: dropout of the emotion head and the domain heads.
 
@@ -94,6 +100,8 @@ class Dann(nn.Module):
     num_labels: int
     num_domains: Mapping[str, int]
     conditional: tuple[str, ...] = ()
+    class_wise: tuple[str, ...] = ()
+    generator_hidden: tuple[int, ...] | None = None
     domain_hidden: tuple[int, ...] = (100,)
     head_dropout: float = 0.3
 
@@ -113,13 +121,22 @@ class Dann(nn.Module):
             if name in self.conditional:
                 seen = jnp.einsum("...w,...c->...wc", features, posterior)
                 seen = seen.reshape(*features.shape[:-1], -1)
-            head = ClassifierHead(
-                count, self.domain_hidden, self.head_dropout, name=f"{name}_head"
-            )
-            domain_logits[name] = head(
-                reverse_gradient(seen, strength[name]), deterministic=deterministic
-            )
-        return Outputs(features.astype(jnp.float32), label_logits, domain_logits)
+            seen = reverse_gradient(seen, strength[name])
+            several = name in self.class_wise
+            heads = [f"{name}_head_{label}" for label in range(self.num_labels)]
+            logits = [
+                ClassifierHead(count, self.domain_hidden, self.head_dropout, name=head)(
+                    seen, deterministic=deterministic
+                )
+                for head in (heads if several else [f"{name}_head"])
+            ]
+            domain_logits[name] = jnp.stack(logits, -2) if several else logits[0]
+        extra = {}
+        if self.generator_hidden is not None:
+            # Like an adversary, it learns at full speed at any strength.
+            seen = reverse_gradient(features, -largest_strength(strength))
+            extra = generate(seen, batch, self.generator_hidden, deterministic)
+        return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 
 
 def as_apply(module: nn.Module) -> Apply:

@@ -1,5 +1,8 @@
 """The optimiser, assembled from optax."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax
 import optax
 
@@ -14,6 +17,7 @@ def make_optimizer(
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
     name: str = "adam",
+    players: Mapping[str, Mapping[str, Any]] = {},
 ) -> optax.GradientTransformation:
     """Adam, or SGD with momentum .9, with decoupled weight decay and clipping.
 
@@ -27,7 +31,23 @@ def make_optimizer(
         norm counts the domain heads too: with clipping, an arm of strength 0 is no
         longer trained exactly as `source_only` would be.
       name: `adam` or `sgd`.
+      players: top-level parameters, such as `data_head` -> what is different in their
+        own optimiser, by the names of the arguments above. All others share one.
     """
+    if players:
+        shared = {
+            "total_steps": total_steps,
+            "learning_rate": learning_rate,
+            "schedule": schedule,
+            "weight_decay": weight_decay,
+            "clip_norm": clip_norm,
+            "name": name,
+        }
+        own = {
+            part: make_optimizer(**shared | dict(options))
+            for part, options in players.items()
+        }
+        return optax.partition(own | {"": make_optimizer(**shared)}, _by_player(own))
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, total_steps),
@@ -46,6 +66,19 @@ def make_optimizer(
         optax.add_decayed_weights(weight_decay, mask=_decayed),
         optax.scale_by_learning_rate(rates[schedule]),
     )
+
+
+def _by_player(players: Mapping[str, Any]) -> Callable[[optax.Params], Any]:
+    def labels(params: optax.Params) -> dict[str, str]:
+        absent = sorted(set(players) - set(params))
+        if absent:
+            raise ValueError(
+                f"players {', '.join(absent)} are no parameters; there are "
+                f"{', '.join(sorted(params))}"
+            )
+        return {part: part if part in players else "" for part in params}
+
+    return labels
 
 
 def _decayed(params: optax.Params) -> optax.Params:

@@ -10,10 +10,17 @@ import optax
 from flax import linen as nn
 
 from dann_jax.models.network import as_apply, initialise
+from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.replicas import Layout, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import make_evaluation_step, make_train_step
-from dann_jax.types import Batch, Objective, Schedule
+from dann_jax.types import (
+    Batch,
+    Objective,
+    PyTree,
+    Schedule,
+    StatefulObjective,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +42,7 @@ def make_program(
     module: nn.Module,
     *,
     layout: Layout,
-    objective: Objective,
+    objective: Objective | StatefulObjective,
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     average_decay: float,
@@ -67,6 +74,7 @@ def initial_state(
     *,
     layout: Layout,
     optimizer: optax.GradientTransformation,
+    objective: Objective | StatefulObjective | None = None,
 ) -> TrainState:
     """The state before the first step, on the mesh.
 
@@ -75,6 +83,7 @@ def initial_state(
       batch: any batch with a group axis.
       layout: of the replicas.
       optimizer: as in the train step.
+      objective: as in the train step; it may be left out if it has no state.
 
     Returns:
       State `[groups, arms]`; the arms of a group start from the same parameters and
@@ -82,10 +91,18 @@ def initial_state(
     """
     one = jax.tree.map(lambda leaf: leaf[0], batch)
 
+    def memory(params: PyTree) -> PyTree:
+        if objective is None:
+            return ()
+        apply, strength = as_apply(module), dict.fromkeys(one.domain, 0.0)
+        shapes = jax.eval_shape(lambda p: apply(p, one, strength, None), params)
+        return from_outputs(objective).init(shapes)
+
     def create(fold: jax.Array, seed: jax.Array) -> TrainState:
         key = jax.random.fold_in(jax.random.key(seed), fold)
         init_key, run_key = jax.random.split(key)
-        return create_state(initialise(module, one, init_key), optimizer, run_key)
+        params = initialise(module, one, init_key)
+        return create_state(params, optimizer, run_key, memory(params))
 
     groups = jax.jit(jax.vmap(create))(
         jnp.asarray(layout.fold_of), jnp.asarray(layout.seed_of, jnp.uint32)

@@ -21,6 +21,7 @@ class TrainState:
       best_score: its score, float32; -inf before the first evaluation.
       best_step: the step it was taken at, int32.
       key: root of the replica's randomness; a step folds its number in.
+      objective: of the objective; empty where it has none.
     """
 
     step: jax.Array
@@ -31,10 +32,14 @@ class TrainState:
     best_score: jax.Array
     best_step: jax.Array
     key: jax.Array
+    objective: PyTree = ()
 
 
 def create_state(
-    params: PyTree, optimizer: optax.GradientTransformation, key: jax.Array
+    params: PyTree,
+    optimizer: optax.GradientTransformation,
+    key: jax.Array,
+    objective: PyTree = (),
 ) -> TrainState:
     """The state before the first step."""
     return TrainState(
@@ -46,6 +51,7 @@ def create_state(
         best_score=jnp.float32(-jnp.inf),
         best_step=jnp.int32(0),
         key=key,
+        objective=objective,
     )
 
 

@@ -7,8 +7,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.state import TrainState
-from dann_jax.types import Apply, Array, Metrics, Objective, Outputs, PyTree, Schedule
+from dann_jax.types import (
+    Apply,
+    Array,
+    Metrics,
+    Objective,
+    Outputs,
+    PyTree,
+    Schedule,
+    StatefulObjective,
+)
 
 TrainStep = Callable[[TrainState, Any, Mapping[str, Array]], tuple[TrainState, Metrics]]
 EvaluationStep = Callable[[PyTree, Any], Outputs]
@@ -17,7 +27,7 @@ EvaluationStep = Callable[[PyTree, Any], Outputs]
 def make_train_step(
     *,
     apply: Apply,
-    objective: Objective,
+    objective: Objective | StatefulObjective,
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     average_decay: float = 0.0,
@@ -29,7 +39,8 @@ def make_train_step(
     Args:
       apply: the network, `(params, batch, strength, key) -> Outputs`; any function of
         that form will do, from Flax or not.
-      objective: what to minimise.
+      objective: what to minimise. The state of one that has a state is started by
+        `create_state(..., objective=objective.init(outputs))`.
       optimizer: any optax transformation.
       schedule: step -> factor on every adversary's strength.
       average_decay: of the moving average of the parameters, in [0, 1); 0 keeps the
@@ -39,6 +50,7 @@ def make_train_step(
       A step. Its `strength` maps each adversary to the peak of its strength; a
       replica with 0 everywhere is trained as source-only.
     """
+    objective = from_outputs(objective)
 
     def train_step(
         state: TrainState, batch: Any, strength: Mapping[str, Array]
@@ -46,12 +58,14 @@ def make_train_step(
         now = {name: peak * schedule(state.step) for name, peak in strength.items()}
         dropout_key = jax.random.fold_in(state.key, state.step)
 
-        def loss_fn(params: PyTree) -> tuple[Array, Metrics]:
-            return objective(apply(params, batch, now, dropout_key), batch, now)
+        def loss_fn(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
+            return objective.apply(
+                apply, params, batch, now, dropout_key, state.objective
+            )
 
-        (loss, metrics), gradients = jax.value_and_grad(loss_fn, has_aux=True)(
-            state.params
-        )
+        (loss, (metrics, memory)), gradients = jax.value_and_grad(
+            loss_fn, has_aux=True
+        )(state.params)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(average_decay, (1.0 + state.step) / (10.0 + state.step))
@@ -59,7 +73,11 @@ def make_train_step(
         metrics = {"loss": loss, **metrics}
         metrics |= {f"strength/{name}": value for name, value in now.items()}
         state = state.replace(
-            step=state.step + 1, params=params, opt_state=opt_state, average=average
+            step=state.step + 1,
+            params=params,
+            opt_state=opt_state,
+            average=average,
+            objective=memory,
         )
         return state, metrics
 

@@ -1,0 +1,44 @@
+"""A generator that makes inputs from features, and a discriminator of what it makes."""
+
+import jax.numpy as jnp
+
+from dann_jax.models.heads import ClassifierHead
+from dann_jax.types import Array, Batch
+
+
+def generate(
+    features: Array, batch: Batch, hidden: tuple[int, ...], deterministic: bool
+) -> dict[str, Array]:
+    """Inputs made from features, and how real the real and the made ones look.
+
+    To be called within a module: it adds the submodules `generator` and `data_head`.
+
+    Args:
+      features: float `[B, T, width]`.
+      batch: its inputs, `[B, T, dim]` each, are joined in the order of their names.
+      hidden: hidden widths of the generator and of the discriminator.
+      deterministic: as everywhere; neither has dropout.
+
+    Returns:
+      `original` and `generated`, float `[B, T, sum of dims]`; `real_logit` and
+      `generated_logit`, float `[B, T]`, log-odds of being real.
+    """
+    original = joined(batch)
+    generator = ClassifierHead(original.shape[-1], hidden, name="generator")
+    generated = generator(features, deterministic=deterministic)
+    judge = ClassifierHead(1, hidden, name="data_head")
+    return {
+        "original": original,
+        "generated": generated,
+        "real_logit": judge(original, deterministic=deterministic)[..., 0],
+        "generated_logit": judge(generated, deterministic=deterministic)[..., 0],
+    }
+
+
+def joined(batch: Batch) -> Array:
+    """All inputs side by side, float32 `[B, T, sum of dims]`, 0 where not present."""
+    parts = [
+        jnp.where(batch.present[name][..., None], batch.inputs[name], 0.0)
+        for name in sorted(batch.inputs)
+    ]
+    return jnp.concatenate(parts, -1).astype(jnp.float32)

@@ -1,0 +1,135 @@
+"""ADDi: an encoder with a generator against two discriminators."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dann_jax.losses import binary_cross_entropy, masked_mean
+from dann_jax.objectives.adversarial import dann
+from dann_jax.objectives.labels import source_only
+from dann_jax.objectives.stateful import frozen
+from dann_jax.reversal import largest_strength
+from dann_jax.types import (
+    UNKNOWN,
+    Apply,
+    Array,
+    Metrics,
+    Outputs,
+    PyTree,
+    Scalar,
+    StatefulObjective,
+)
+
+_JUDGE = ("data_head",)
+
+
+def addi(
+    *,
+    reconstruction: float = 1.0,
+    generation: float = 0.1,
+    augmentation: float = 0.0,
+    pretraining_steps: int = 0,
+    label_smoothing: float = 0.0,
+) -> StatefulObjective:
+    """Three players: encoder with generator and classifier, and two discriminators.
+
+    The feature discriminators are the domain heads of `dann`, behind their reversal.
+    The data discriminator learns to tell inputs from what the generator makes of their
+    features; the generator learns to rebuild the input and to be taken for real. One
+    loss trains all: each player is constant in the terms of the others, so that with
+    its own optimiser (`players` of `make_optimizer`) each plays its own game. What the
+    generator sends back to the encoder is scaled by the strength, as reversal is.
+
+    Needs a network with a generator (`generator_hidden`). The state counts the steps.
+
+    Args:
+      reconstruction: weight of the squared error of the generator, mean over inputs.
+      generation: weight of the generator's loss of being found out.
+      augmentation: weight, times the strength, of the label loss of generated rows
+        with the labels of the rows that they were made from; it trains the encoder
+        and the label head.
+      pretraining_steps: so many steps without labels and domains at first, in which
+        the encoder learns to generate (sADDi); not in an arm of strength 0.
+      label_smoothing: share of the emotion target spread over all classes.
+
+    Reference:
+      A reconstruction from the description in Latif et al., "Self Supervised
+      Adversarial Domain Adaptation for Cross-Corpus and Cross-Language Speech Emotion
+      Recognition", IEEE TAFFC 2022 (2204.08625).
+    """
+    adversarial = dann(label_smoothing=label_smoothing)
+    labelling = source_only(label_smoothing=label_smoothing)
+
+    def apply(
+        forward: Apply,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+        state: Array,
+    ) -> tuple[Array, tuple[Metrics, Array]]:
+        on = largest_strength(strength)
+        pretraining = (state < pretraining_steps) & (on > 0)
+        heard = {name: jnp.where(pretraining, 1.0, s) for name, s in strength.items()}
+        outputs = forward(frozen(params, _JUDGE), batch, heard, key)
+        others = [part for part in params if part not in _JUDGE]
+        judged = forward(frozen(params, others), batch, heard, key)
+        rows = _taking_part(batch)
+        task, metrics = adversarial(outputs, batch, strength)
+        terms = {
+            "reconstruction": reconstruction * _rebuilding(outputs, rows),
+            "generation": generation * _judgement(outputs, rows, generated_as=1),
+            "data": _judgement(judged, rows, generated_as=0, real_as=1),
+        }
+        if augmentation:
+            made = _generated_batch(batch, outputs.extra["generated"])
+            again = forward(frozen(params, _JUDGE), made, heard, key)
+            found = labelling(again, batch, strength)[0]
+            weight = jnp.where(pretraining, 0.0, augmentation * on)
+            terms["augmentation"] = weight * found
+        loss = jnp.where(pretraining, 0.0, 1.0) * task + sum(terms.values())
+        metrics |= {f"loss/{name}": value for name, value in terms.items()}
+        return loss, (metrics, state + 1)
+
+    return StatefulObjective(lambda outputs: jnp.int32(0), apply)
+
+
+def _taking_part(batch: Any) -> Array:
+    """Rows with a label or a domain."""
+    rows = batch.label != UNKNOWN
+    for ids in batch.domain.values():
+        rows = rows | (ids != UNKNOWN)
+    return rows
+
+
+def _rebuilding(outputs: Outputs, rows: Array) -> Array:
+    """Mean squared error of what is generated."""
+    made, original = outputs.extra["generated"], outputs.extra["original"]
+    error = jnp.where(rows[..., None], made - original, 0.0)
+    return masked_mean(jnp.mean(error**2, -1), rows)
+
+
+def _judgement(
+    outputs: Outputs, rows: Array, *, generated_as: int, real_as: int | None = None
+) -> Array:
+    """How badly the data discriminator says what it is asked to say."""
+
+    def loss(logits: Array, answer: int) -> Array:
+        answers = jnp.where(rows, answer, UNKNOWN)
+        return masked_mean(*binary_cross_entropy(logits=logits, labels=answers))
+
+    found = loss(outputs.extra["generated_logit"], generated_as)
+    if real_as is None:
+        return found
+    return 0.5 * (found + loss(outputs.extra["real_logit"], real_as))
+
+
+def _generated_batch(batch: Any, generated: Array) -> Any:
+    """The batch with what was generated, constant to the gradient, as its input."""
+    names = sorted(batch.inputs)
+    ends = list(itertools.accumulate(batch.inputs[name].shape[-1] for name in names))
+    parts = jnp.split(jax.lax.stop_gradient(generated), ends[:-1], -1)
+    return batch._replace(inputs=dict(zip(names, parts, strict=True)))

@@ -1,0 +1,177 @@
+"""Objectives with domain heads behind a reversal that is in the network."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dann_jax.batch_losses import certainty_weights
+from dann_jax.groups import balancing_weights
+from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.objectives.labels import accuracy, regression, source_only
+from dann_jax.objectives.penalties import class_weights, penalised
+from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+
+BALANCES = ("rows", "domains", "domains_and_classes")
+"""What counts alike in a domain loss: rows, domains, or each class of each domain."""
+
+
+def dann(
+    *,
+    label_smoothing: float = 0.0,
+    label_balanced: bool = False,
+    balance: str = "rows",
+    certainty: bool = False,
+    penalties: Mapping[str, Mapping[str, Any]] = {},
+) -> Objective:
+    """Cross-entropy of the labels plus that of every adversary behind its reversal.
+
+    `L = mean_labelled CE(g(z), y) + sum_a mean_a CE(h_a(R_s(z)), d_a)`. The strength
+    has already scaled what reaches the encoder (see `reverse_gradient`), so that each
+    domain head learns at full speed. With every strength 0 the encoder and the
+    emotion head are trained exactly as by `source_only`.
+
+    Args:
+      label_smoothing: share of the emotion target spread over all classes.
+      label_balanced: count each class alike in the emotion loss.
+      balance: what counts alike in a domain loss: `rows`; `domains`, where some have
+        many more rows than others; or `domains_and_classes`, so that an adversary
+        cannot tell domains by their share of each class (unlabelled rows are one more
+        class).
+      certainty: weigh rows in the domain loss by `1 + exp(-entropy)` of their class
+        posterior; with a conditional head this is CDAN+E, without weights CDAN.
+      penalties: more terms; see `penalised`.
+
+    Reference:
+      Ganin et al., JMLR 17 (2016), equation 9; Lian et al. 2019 (1910.13807) with
+      speakers as domains and unlabelled rows in the second term; Long et al., NeurIPS
+      2018, equation 7 for `certainty`.
+    """
+    if balance not in BALANCES:
+        raise ValueError(f"unknown {balance=}; choose from {', '.join(BALANCES)}")
+    label_objective = source_only(
+        label_smoothing=label_smoothing, label_balanced=label_balanced
+    )
+
+    def weight_of(outputs: Outputs, batch: Any, name: str) -> Array:
+        weight = known = batch.domain[name] != UNKNOWN
+        if balance != "rows":
+            classes = outputs.label_logits.shape[-1] + 1
+            weight = _balanced(outputs, batch, name, balance, classes)
+        if certainty:
+            logits = jnp.where(known[..., None], outputs.label_logits, 0.0)
+            weight = weight * jax.lax.stop_gradient(certainty_weights(logits))
+        return weight
+
+    return penalised(_with_adversaries(label_objective, weight_of), penalties)
+
+
+def _balanced(
+    outputs: Outputs, batch: Any, name: str, balance: str, classes: int
+) -> Array:
+    ids, count = batch.domain[name], outputs.domain_logits[name].shape[-1]
+    if balance == "domains":
+        return balancing_weights(ids, count)
+    # UNKNOWN is -1: unlabelled rows are class 0 of the pairs.
+    pairs = jnp.where(ids == UNKNOWN, UNKNOWN, ids * classes + batch.label + 1)
+    return balancing_weights(pairs, count * classes)
+
+
+def ccc_regression(*, penalties: Mapping[str, Mapping[str, Any]] = {}) -> Objective:
+    """`dann` for arousal, valence and dominance: see `regression` for its labels.
+
+    Args:
+      penalties: more terms, such as `coral` and `mmd`, which need no classes.
+
+    Reference:
+      Abdelwahab and Busso, "Domain Adversarial for Acoustic Emotion Recognition",
+      IEEE/ACM TASLP 26 (2018), 1804.07690.
+    """
+    return penalised(_with_adversaries(regression(), _known), penalties)
+
+
+def _known(outputs: Outputs, batch: Any, name: str) -> Array:
+    del outputs
+    return batch.domain[name] != UNKNOWN
+
+
+def _with_adversaries(
+    label_objective: Objective, weight_of: Callable[[Outputs, Any, str], Array]
+) -> Objective:
+    def objective(
+        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]:
+        loss, metrics = label_objective(outputs, batch, strength)
+        for name, logits in outputs.domain_logits.items():
+            losses, _ = cross_entropy(logits=logits, labels=batch.domain[name])
+            domain_loss = masked_mean(losses, weight_of(outputs, batch, name))
+            loss = loss + domain_loss
+            metrics[f"loss/{name}"] = domain_loss
+            metrics[f"accuracy/{name}"] = accuracy(logits, batch.domain[name])
+        return loss, metrics
+
+    return objective
+
+
+def class_wise_dann(
+    *,
+    label_smoothing: float = 0.0,
+    label_balanced: bool = False,
+    unlabelled: bool = False,
+    penalties: Mapping[str, Mapping[str, Any]] = {},
+) -> Objective:
+    """One adversary for each class, which sees the rows of that class alone.
+
+    Needs heads with one discriminator a class, `[..., classes, domains]` (`class_wise`
+    of the network). Each row counts once, in the discriminator of its class.
+
+    Args:
+      label_smoothing: share of the emotion target spread over all classes.
+      label_balanced: count each class alike in the emotion loss.
+      unlabelled: let unlabelled rows take part in every class's adversary as far as
+        their posterior (constant to the gradient) says; otherwise they stay out.
+      penalties: more terms; see `penalised`.
+
+    Raises:
+      ValueError: when called, if a head does not have one discriminator a class.
+
+    Reference:
+      A reconstruction from the description in Zhou and Chen, "Transferable
+      Positive/Negative Speech Emotion Recognition via Class-wise Adversarial Domain
+      Adaptation", ICASSP 2019 (1810.12782); Pei et al., "Multi-Adversarial Domain
+      Adaptation", AAAI 2018, equation 4 for `unlabelled`.
+    """
+    label_objective = source_only(
+        label_smoothing=label_smoothing, label_balanced=label_balanced
+    )
+
+    def objective(
+        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]:
+        loss, metrics = label_objective(outputs, batch, strength)
+        for name, logits in outputs.domain_logits.items():
+            _require_class_wise(name, logits, outputs.label_logits)
+            ids = jnp.broadcast_to(batch.domain[name][..., None], logits.shape[:-1])
+            losses, known = cross_entropy(logits=logits, labels=ids)
+            if not unlabelled:
+                known = known & (batch.label != UNKNOWN)[..., None]
+            # Rows that stay out may hold anything.
+            seen = jnp.where(known, outputs.label_logits, 0.0)
+            weight = jnp.where(known, class_weights(seen, batch.label), 0.0)
+            hits = (jnp.argmax(logits, -1) == ids).astype(jnp.float32)
+            domain_loss = masked_mean(losses, weight)
+            loss = loss + domain_loss
+            metrics[f"loss/{name}"] = domain_loss
+            metrics[f"accuracy/{name}"] = masked_mean(hits, weight)
+        return loss, metrics
+
+    return penalised(objective, penalties)
+
+
+def _require_class_wise(name: str, logits: Array, label_logits: Array) -> None:
+    if logits.shape[:-1] != label_logits.shape:
+        raise ValueError(
+            f"the adversary {name!r} has logits {logits.shape}; class_wise_dann needs "
+            f"{(*label_logits.shape, 'domains')}: name it in the network's class_wise"
+        )

@@ -1,0 +1,77 @@
+"""Domain confusion: a domain head that learns, an encoder that leaves it clueless."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from dann_jax.losses import masked_mean, uniform_cross_entropy
+from dann_jax.objectives.adversarial import dann
+from dann_jax.objectives.stateful import frozen, heads_of, stateless
+from dann_jax.types import (
+    UNKNOWN,
+    Apply,
+    Array,
+    Metrics,
+    PyTree,
+    Scalar,
+    StatefulObjective,
+)
+
+
+def confusion(
+    *,
+    reversal: float = 0.0,
+    label_smoothing: float = 0.0,
+    label_balanced: bool = False,
+    penalties: Mapping[str, Mapping[str, Any]] = {},
+) -> StatefulObjective:
+    """Domain heads learn on features as they are; the encoder wants them uniform.
+
+    Unlike reversal, whose encoder is content when the head is wrong, the encoder is
+    content when the head is undecided. Its gradient, times the strength, comes through
+    the frozen head.
+
+    Args:
+      reversal: share of the strength with which the heads' own loss is reversed into
+        the encoder as well; 0 for confusion alone.
+      label_smoothing: share of the emotion target spread over all classes.
+      label_balanced: count each class alike in the emotion loss.
+      penalties: more terms; see `penalised`.
+
+    Reference:
+      Tzeng et al., "Simultaneous Deep Transfer Across Domains and Tasks", ICCV 2015,
+      equations 2 to 4; with `reversal` and the penalty `soft_labels` the three losses
+      of Li et al. 2021 (2104.01978).
+    """
+    learning = dann(
+        label_smoothing=label_smoothing,
+        label_balanced=label_balanced,
+        penalties=penalties,
+    )
+
+    def apply(
+        forward: Apply,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+        state: PyTree,
+    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+        reversed_by = {name: reversal * s for name, s in strength.items()}
+        loss, metrics = learning(
+            forward(params, batch, reversed_by, key), batch, strength
+        )
+        # A reversal of negative strength passes the gradient on as it is. The second
+        # pass costs its gradient only: the compiler computes equal values once.
+        held = frozen(params, heads_of(strength, params))
+        seen = forward(held, batch, {name: -s for name, s in strength.items()}, key)
+        for name, logits in seen.domain_logits.items():
+            rows = batch.domain[name] != UNKNOWN
+            logits = jnp.where(rows[..., None], logits, 0.0)
+            term = masked_mean(uniform_cross_entropy(logits), rows)
+            loss = loss + term
+            metrics[f"confusion/{name}"] = term
+        return loss, (metrics, state)
+
+    return StatefulObjective(stateless, apply)

@@ -1,0 +1,201 @@
+"""Dynamic joint adaptation: marginal against conditional, weighed by what is left."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dann_jax.discrepancy import MULTIPLES, proxy_a_distance
+from dann_jax.groups import balancing_weights
+from dann_jax.losses import masked_mean
+from dann_jax.objectives import penalties
+from dann_jax.objectives.labels import source_only
+from dann_jax.types import (
+    UNKNOWN,
+    Apply,
+    Array,
+    Metrics,
+    Outputs,
+    PyTree,
+    Scalar,
+    StatefulObjective,
+)
+
+
+class Balance(NamedTuple):
+    """What is remembered for one domain column.
+
+    The first of the `1 + classes` domain classifiers sees all rows, each other one the
+    rows of its class.
+
+    Attributes:
+      mu: weight of the conditional term, in [0, 1].
+      kernels: of the linear classifiers, `[1 + classes, width + 1, domains]`.
+      wrong: weight of the held-out rows they got wrong since `mu` was last set,
+        `[1 + classes]`.
+      seen: weight of those rows, `[1 + classes]`.
+      step: int32, steps taken.
+    """
+
+    mu: Array
+    kernels: Array
+    wrong: Array
+    seen: Array
+    step: Array
+
+
+def dynamic_joint(
+    *,
+    refresh_steps: int = 50,
+    learning_rate: float = 0.5,
+    multiples: tuple[float, ...] = MULTIPLES,
+    scale: float | str = "mean",
+    label_smoothing: float = 0.0,
+) -> StatefulObjective:
+    """`L + s [(1 - mu) MDA + mu CDA]` with MMDs over all pairs of domains.
+
+    `mu = d_c / (d_m + d_c)`: the conditional term counts for more, the easier domains
+    can still be told apart within a class. `d` are proxy A-distances of small linear
+    classifiers that learn beside the network from the even rows of the corpus and are
+    judged by the odd ones; `d_c` is the mean over the classes. Among many domains the
+    error is that of pairs: how often another domain of the batch is preferred.
+
+    Args:
+      refresh_steps: `mu` starts at .5 and is set every so many steps; an epoch's worth
+        is what is meant.
+      learning_rate: of the linear classifiers, on standardised features.
+      multiples: widths of the kernels; see `mmd`.
+      scale: of the kernels; see `mmd`.
+      label_smoothing: share of the emotion target spread over all classes.
+
+    Reference:
+      A reconstruction from the description in Lu et al., "Improving
+      Speaker-Independent Speech Emotion Recognition Using Dynamic Joint Distribution
+      Adaptation", ICASSP 2024 (2401.09752).
+    """
+    label_objective = source_only(label_smoothing=label_smoothing)
+    marginal = penalties.mmd(multiples=multiples, scale=scale)
+    conditional = penalties.conditional_mmd(multiples=multiples, scale=scale)
+
+    def apply(
+        forward: Apply,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+        state: dict[str, Balance],
+    ) -> tuple[Array, tuple[Metrics, dict[str, Balance]]]:
+        outputs = forward(params, batch, strength, key)
+        loss, metrics = label_objective(outputs, batch, strength)
+        after = {}
+        for name, balance in state.items():
+            mda = marginal(outputs, batch, name)
+            cda = conditional(outputs, batch, name)
+            mu = balance.mu
+            loss = loss + strength[name] * ((1.0 - mu) * mda + mu * cda)
+            metrics |= {f"mda/{name}": mda, f"cda/{name}": cda, f"mu/{name}": mu}
+            observed = _observed(balance, outputs, batch, name, learning_rate)
+            after[name] = _refreshed(observed, refresh_steps)
+        return loss, (metrics, after)
+
+    return StatefulObjective(_start, apply)
+
+
+def _start(outputs: Outputs) -> dict[str, Balance]:
+    width, classifiers = outputs.features.shape[-1], 1 + outputs.label_logits.shape[-1]
+    return {
+        name: Balance(
+            mu=jnp.float32(0.5),
+            kernels=jnp.zeros((classifiers, width + 1, logits.shape[-1])),
+            wrong=jnp.zeros(classifiers),
+            seen=jnp.zeros(classifiers),
+            step=jnp.int32(0),
+        )
+        for name, logits in outputs.domain_logits.items()
+    }
+
+
+def _observed(
+    balance: Balance, outputs: Outputs, batch: Any, name: str, learning_rate: float
+) -> Balance:
+    """Judge the classifiers by the odd rows, then teach them the even ones."""
+    domain = batch.domain[name].ravel()
+    known = domain != UNKNOWN
+    inputs = _standardised(outputs.features, known)
+    logits = jnp.where(
+        known.reshape(batch.label.shape)[..., None], outputs.label_logits, 0.0
+    )
+    classes = penalties.class_weights(logits, batch.label)
+    classes = classes.reshape(len(domain), -1)
+    # [1 + classes, rows]; each domain of the batch weighs as much as any other.
+    weight = jnp.concatenate([jnp.ones((1, len(domain))), classes.T])
+    held_out = batch.row.ravel() % 2 == 1
+    domains = balance.kernels.shape[-1]
+    taught, asked = (
+        weight * balancing_weights(jnp.where(rows, domain, UNKNOWN), domains)
+        for rows in (~held_out, held_out)
+    )
+
+    def loss(kernels: Array) -> Array:
+        answers = jnp.einsum("nw,cwk->cnk", inputs, kernels)
+        losses = optax.softmax_cross_entropy_with_integer_labels(
+            answers, jnp.maximum(domain, 0)
+        )
+        return jax.vmap(masked_mean)(losses, taught).sum()
+
+    kernels = balance.kernels - learning_rate * jax.grad(loss)(balance.kernels)
+    answers = jnp.einsum("nw,cwk->cnk", inputs, balance.kernels)
+    errors, comparable = _pair_errors(answers, domain)
+    asked = asked * comparable
+    return balance._replace(
+        kernels=kernels,
+        wrong=balance.wrong + jnp.sum(asked * errors, -1),
+        seen=balance.seen + asked.sum(-1),
+        step=balance.step + 1,
+    )
+
+
+def _standardised(features: Array, known: Array) -> Array:
+    """Rows of mean 0 and variance 1 with a 1 at the end, constant to the gradient."""
+    rows = jax.lax.stop_gradient(features).reshape(len(known), -1)
+    rows = jnp.where(known[:, None], rows, 0.0)
+    count = jnp.maximum(known.sum(), 1)
+    centred = jnp.where(known[:, None], rows - rows.sum(0) / count, 0.0)
+    spread = jnp.sqrt(jnp.sum(centred**2, 0) / count)
+    scaled = centred / jnp.where(spread > 0, spread, 1.0)
+    return jnp.concatenate([scaled, jnp.ones((len(known), 1))], -1)
+
+
+def _pair_errors(answers: Array, domain: Array) -> tuple[Array, Array]:
+    """Share of the batch's other domains that are preferred to a row's own.
+
+    A tie is half an error. `[classifiers, rows]`, and which rows have a rival `[rows]`.
+    """
+    domains = answers.shape[-1]
+    ids = jnp.arange(domains)
+    here = jnp.any(domain[:, None] == ids, 0)
+    rivals = here & (domain[:, None] != ids) & (domain != UNKNOWN)[:, None]
+    own = jnp.take_along_axis(answers, jnp.maximum(domain, 0)[None, :, None], axis=-1)
+    preferred = 0.5 * (jnp.sign(answers - own) + 1.0)
+    count = rivals.sum(-1)
+    return jnp.sum(preferred * rivals, -1) / jnp.maximum(count, 1), count > 0
+
+
+def _refreshed(balance: Balance, refresh_steps: int) -> Balance:
+    """`mu` from the errors since the last time, if it is time again."""
+    due = balance.step % refresh_steps == 0
+    error = balance.wrong / jnp.where(balance.seen > 0, balance.seen, 1.0)
+    distance = jnp.where(balance.seen > 0, proxy_a_distance(error), 0.0)
+    # Worse than chance is as good as nothing to tell apart.
+    distance = jnp.maximum(distance, 0.0)
+    marginal, conditional = distance[0], masked_mean(distance[1:], balance.seen[1:] > 0)
+    total = marginal + conditional
+    told = due & (total > 0)
+    mu = conditional / jnp.where(total > 0, total, 1.0)
+    return balance._replace(
+        mu=jnp.where(told, mu, balance.mu),
+        wrong=jnp.where(due, 0.0, balance.wrong),
+        seen=jnp.where(due, 0.0, balance.seen),
+    )

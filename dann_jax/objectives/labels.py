@@ -1,0 +1,73 @@
+"""What every objective has: the loss of the labelled rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dann_jax.batch_losses import concordance
+from dann_jax.groups import balancing_weights
+from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+
+
+def source_only(
+    *, label_smoothing: float = 0.0, label_balanced: bool = False
+) -> Objective:
+    """Cross-entropy of the labelled rows and nothing else.
+
+    Args:
+      label_smoothing: share of the target spread over all classes, in [0, 1).
+      label_balanced: count each class of the batch alike, however frequent it is
+        (weights of one over its frequency among the labelled rows).
+    """
+
+    def objective(
+        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]:
+        del strength
+        logits, labels = outputs.label_logits, batch.label
+        losses, known = cross_entropy(
+            logits=logits, labels=labels, smoothing=label_smoothing
+        )
+        weight = known
+        if label_balanced:
+            weight = balancing_weights(labels, logits.shape[-1])
+        loss = masked_mean(losses, weight)
+        return loss, {"loss/label": loss, "accuracy/label": accuracy(logits, labels)}
+
+    return objective
+
+
+def regression() -> Objective:
+    """`1 - ccc`, mean over the attributes, of rows that have a value.
+
+    The label head predicts the attributes themselves: `label_logits` `[..., k]`
+    against `batch.value` `[..., k]`, NaN where unknown. An attribute that fewer than
+    two rows of the batch have is left out.
+
+    Reference:
+      Trigeorgis et al., "Adieu Features?", ICASSP 2016, for the concordance
+      correlation as the loss.
+    """
+
+    def objective(
+        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]:
+        del strength
+        known = ~jnp.isnan(batch.value)
+        found = jax.vmap(concordance, (-1, -1, -1))(
+            outputs.label_logits, batch.value, known
+        )
+        enough = jnp.sum(known.reshape(-1, known.shape[-1]), 0) >= 2
+        loss = masked_mean(1.0 - found, enough)
+        return loss, {"loss/label": loss, "ccc/label": masked_mean(found, enough)}
+
+    return objective
+
+
+def accuracy(logits: Array, labels: Array) -> Array:
+    """Share of the rows with a label whose largest logit is that label's."""
+    hits = (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
+    return masked_mean(hits, labels != UNKNOWN)

@@ -1,0 +1,234 @@
+"""Penalties: what a strength multiplies, beside an adversary or instead of one.
+
+A penalty looks at one domain column: `(outputs, batch, name) -> scalar`. The rows that
+take part are those with a domain in it; the unlabelled ones among them are the target.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dann_jax import discrepancy
+from dann_jax.batch_losses import class_confusion, information_loss
+from dann_jax.discrepancy import MULTIPLES
+from dann_jax.groups import group_means, members
+from dann_jax.losses import (
+    cross_entropy,
+    entropy,
+    masked_mean,
+    soft_cross_entropy,
+    softened,
+)
+from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+
+Penalty = Callable[[Outputs, Any, str], Array]
+"""`(outputs, batch, domain column) -> scalar`."""
+
+
+def coral() -> Penalty:
+    """Distance of the domains' covariances; see `discrepancy.coral`."""
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        return discrepancy.coral(outputs.features, groups_of(outputs, batch, name))
+
+    return penalty
+
+
+def mmd(
+    *, multiples: tuple[float, ...] = MULTIPLES, scale: float | str = "mean"
+) -> Penalty:
+    """Maximum mean discrepancy of the domains; see `discrepancy.mmd`."""
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        groups = groups_of(outputs, batch, name)
+        return discrepancy.mmd(
+            outputs.features, groups, multiples=multiples, scale=scale
+        )
+
+    return penalty
+
+
+def conditional_mmd(
+    *, multiples: tuple[float, ...] = MULTIPLES, scale: float | str = "mean"
+) -> Penalty:
+    """The same class by class, unlabelled rows by their posterior."""
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        return discrepancy.conditional_mmd(
+            outputs.features,
+            groups_of(outputs, batch, name),
+            class_weights(outputs.label_logits, batch.label),
+            multiples=multiples,
+            scale=scale,
+        )
+
+    return penalty
+
+
+def mcc(*, temperature: float = 2.5) -> Penalty:
+    """Class confusion of the unlabelled rows; see `class_confusion`."""
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        rows = unlabelled(batch, name)
+        return class_confusion(outputs.label_logits, rows, temperature=temperature)
+
+    return penalty
+
+
+def entropy_minimisation() -> Penalty:
+    """Mean entropy of the posteriors of the unlabelled rows.
+
+    Reference:
+      Grandvalet and Bengio, "Semi-supervised Learning by Entropy Minimization",
+      NeurIPS 2004, equation 5.
+    """
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        rows = unlabelled(batch, name)
+        logits = jnp.where(rows[..., None], outputs.label_logits, 0.0)
+        return masked_mean(entropy(logits), rows)
+
+    return penalty
+
+
+def information_maximisation() -> Penalty:
+    """Certain rows and balanced classes among the unlabelled; `information_loss`."""
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        return information_loss(outputs.label_logits, unlabelled(batch, name))
+
+    return penalty
+
+
+def vrex() -> Penalty:
+    """Variance over the domains of their mean label losses.
+
+    The objective is then `mean loss + strength * variance`; the strength is the paper's
+    beta, and may be far above 1.
+
+    Reference:
+      Krueger et al., "Out-of-Distribution Generalization via Risk Extrapolation", ICML
+      2021, equation 8; the mean is over rows here, not over domains.
+    """
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        risks, present = domain_risks(outputs, batch, name)
+        return masked_mean((risks - masked_mean(risks, present)) ** 2, present)
+
+    return penalty
+
+
+def soft_labels(*, target: int, temperature: float = 2.0) -> Penalty:
+    """Let labelled target rows of a class answer as source rows of the class do.
+
+    The mean softened posterior of the source's labelled rows of a class, over the
+    batch and constant to the gradient, is the target for the softened posterior of
+    that class's labelled target rows. A class without source rows costs nothing.
+
+    Args:
+      target: which id of the domain column is the target; all others are the source.
+      temperature: > 0, of both posteriors.
+
+    Reference:
+      Tzeng et al., "Simultaneous Deep Transfer Across Domains and Tasks", ICCV 2015,
+      section 3.2.
+    """
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        domain, label = batch.domain[name], batch.label
+        rows = (domain != UNKNOWN) & (label != UNKNOWN)
+        logits = jnp.where(rows[..., None], outputs.label_logits, 0.0)
+        chances = jax.lax.stop_gradient(jax.nn.softmax(softened(logits, temperature)))
+        source = members(label, logits.shape[-1]) & rows & (domain != target)
+        # [class of the rows, probability of each class]
+        means = jax.vmap(jax.vmap(masked_mean, (-1, None)), (None, 0))(chances, source)
+        answerable = jnp.any(source.reshape(len(source), -1), -1)
+        asked = rows & (domain == target) & answerable[label]
+        losses = soft_cross_entropy(
+            logits=logits, targets=means[label], temperature=temperature
+        )
+        return masked_mean(losses, asked)
+
+    return penalty
+
+
+PENALTIES = {
+    "coral": coral,
+    "mmd": mmd,
+    "conditional_mmd": conditional_mmd,
+    "mcc": mcc,
+    "entropy_minimisation": entropy_minimisation,
+    "information_maximisation": information_maximisation,
+    "vrex": vrex,
+    "soft_labels": soft_labels,
+}
+"""The word in a config -> the constructor of a penalty."""
+
+
+def penalised(
+    objective: Objective, penalties: Mapping[str, Mapping[str, Any]]
+) -> Objective:
+    """An objective plus `strength[name] * weight * penalty` for every domain column.
+
+    Args:
+      objective: what it is added to.
+      penalties: word of `PENALTIES` -> its arguments, and `weight` (1 by default).
+
+    Raises:
+      ValueError: there is no such penalty.
+    """
+    unknown = sorted(set(penalties) - set(PENALTIES))
+    if unknown:
+        raise ValueError(
+            f"unknown penalty {', '.join(unknown)}; choose from {', '.join(PENALTIES)}"
+        )
+    terms = {
+        word: (options.get("weight", 1.0), PENALTIES[word](**_without_weight(options)))
+        for word, options in penalties.items()
+    }
+
+    def with_penalties(
+        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
+    ) -> tuple[Array, Metrics]:
+        loss, metrics = objective(outputs, batch, strength)
+        for name in outputs.domain_logits:
+            for word, (weight, penalty) in terms.items():
+                value = penalty(outputs, batch, name)
+                loss = loss + strength[name] * weight * value
+                metrics[f"{word}/{name}"] = value
+        return loss, metrics
+
+    return with_penalties if terms else objective
+
+
+def _without_weight(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != "weight"}
+
+
+def groups_of(outputs: Outputs, batch: Any, name: str) -> Array:
+    """Which rows are of which domain, bool `[domains, ...]`."""
+    return members(batch.domain[name], outputs.domain_logits[name].shape[-1])
+
+
+def unlabelled(batch: Any, name: str) -> Array:
+    """Rows that take part without a label, bool `[...]`."""
+    return (batch.label == UNKNOWN) & (batch.domain[name] != UNKNOWN)
+
+
+def class_weights(logits: Array, labels: Array) -> Array:
+    """How much each row counts for each class: its label, or else its posterior.
+
+    Constants to the gradient; float `[..., classes]`.
+    """
+    known = (labels != UNKNOWN)[..., None]
+    posterior = jax.nn.softmax(jnp.where(known, 0.0, logits))
+    one_hot = jax.nn.one_hot(labels, logits.shape[-1])
+    return jax.lax.stop_gradient(jnp.where(known, one_hot, posterior))
+
+
+def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]:
+    """Mean label loss of every domain, and which domains have labelled rows."""
+    losses, known = cross_entropy(logits=outputs.label_logits, labels=batch.label)
+    return group_means(losses, groups_of(outputs, batch, name) & known)

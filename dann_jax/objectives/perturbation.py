@@ -1,0 +1,185 @@
+"""Objectives that change the inputs: Mixup and CrossGrad."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.objectives.adversarial import dann
+from dann_jax.objectives.labels import accuracy
+from dann_jax.objectives.stateful import stateless
+from dann_jax.reversal import largest_strength
+from dann_jax.types import (
+    UNKNOWN,
+    Apply,
+    Array,
+    Metrics,
+    PyTree,
+    Scalar,
+    StatefulObjective,
+)
+
+
+def mixup(*, alpha: float = 0.2, label_smoothing: float = 0.0) -> StatefulObjective:
+    """Train on mixtures of two labelled rows and, in the same parts, of their labels.
+
+    Every labelled row is mixed with one other of the batch, all in the same parts. The
+    largest strength scales the part of the partner, so that 0 mixes nothing.
+
+    Args:
+      alpha: of the Beta distribution of the parts, > 0; near 0 rows stay as they are.
+      label_smoothing: share of the emotion target spread over all classes.
+
+    Reference:
+      Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, section 2.
+    """
+
+    def apply(
+        forward: Apply,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array,
+        state: PyTree,
+    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+        partner_key, part_key = jax.random.split(jax.random.fold_in(key, 1))
+        partner = partners(partner_key, batch.label != UNKNOWN)
+        part = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
+        mixed = batch._replace(inputs=_mixed_inputs(batch, partner, part))
+        logits = forward(params, mixed, strength, key).label_logits
+        own, known = cross_entropy(
+            logits=logits, labels=batch.label, smoothing=label_smoothing
+        )
+        other, _ = cross_entropy(
+            logits=logits, labels=_take(batch.label, partner), smoothing=label_smoothing
+        )
+        loss = masked_mean((1.0 - part) * own + part * other, known)
+        metrics = {"loss/label": loss, "accuracy/label": accuracy(logits, batch.label)}
+        return loss, (metrics, state)
+
+    return StatefulObjective(stateless, apply)
+
+
+def partners(key: Array, mask: Array) -> Array:
+    """For each row of the mask another one, at random; for the rest the row itself.
+
+    The rows of the mask form one random ring, so that each is a partner once.
+
+    Args:
+      key: of the order of the ring.
+      mask: bool `[...]`.
+
+    Returns:
+      int32, flat indices in the shape of the mask.
+    """
+    flat = mask.ravel()
+    places = jnp.arange(len(flat))
+    # Those of the mask come first, in random order.
+    order = jnp.argsort(jax.random.uniform(key, flat.shape) + 2.0 * ~flat)
+    count = flat.sum()
+    following = jnp.where(places < count, (places + 1) % jnp.maximum(count, 1), places)
+    return jnp.zeros_like(places).at[order].set(order[following]).reshape(mask.shape)
+
+
+def _take(values: Array, rows: Array) -> Array:
+    """Rows of `values` `[B, T, ...]` by flat index `[B, T]`."""
+    return values.reshape(-1, *values.shape[rows.ndim :])[rows]
+
+
+def _mixed_inputs(batch: Any, partner: Array, part: Array) -> dict[str, Array]:
+    mixed = {}
+    for name, values in batch.inputs.items():
+        values, present = jnp.asarray(values), jnp.asarray(batch.present[name])
+        # A modality that only one of the two has cannot be mixed.
+        both = _over(present & _take(present, partner), values)
+        change = part * (_take(values, partner) - values)
+        mixed[name] = values + jnp.where(both, change, 0.0)
+    return mixed
+
+
+def _over(mask: Array, values: Array) -> Array:
+    """A mask of rows with as many axes as the values."""
+    return mask.reshape(*mask.shape, *[1] * (values.ndim - mask.ndim))
+
+
+def cross_gradient(
+    *, share: float = 0.5, epsilon: float = 1.0, limit: float = 0.1
+) -> StatefulObjective:
+    """CrossGrad: each head learns to bear what would mislead the other.
+
+    `x_d` is the input moved to where its domain is harder to tell, `x_f` to where its
+    label is. `L_g = (1 - s a) CE(g(x), y) + s a CE(g(x_d), y)` for the encoder and the
+    label head; `L_h = (1 - a) CE(h(x), d) + a CE(h(x_f), d)` for the domain heads,
+    which do not reach the encoder here. The movements are constants to the gradient.
+
+    Args:
+      share: `a` in [0, 1].
+      epsilon: length of the movement.
+      limit: the input gradient is clipped to [-limit, limit] element by element.
+
+    Reference:
+      Shankar et al., "Generalizing Across Domains via Cross-Gradient Training", ICLR
+      2018, algorithm 1; Tu et al. 2019 (1903.09606) for speakers as domains.
+    """
+    both = dann()
+
+    def apply(
+        forward: Apply,
+        params: PyTree,
+        batch: Any,
+        strength: Mapping[str, Scalar],
+        key: Array | None,
+        state: PyTree,
+    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+        apart = dict.fromkeys(strength, 0.0)
+        held = jax.lax.stop_gradient(params)
+
+        def moved(which: str) -> Any:
+            def loss_of(inputs: PyTree) -> Array:
+                return _summed_losses(
+                    forward, held, batch._replace(inputs=inputs), key
+                )[which]
+
+            return batch._replace(
+                inputs=_step(batch, jax.grad(loss_of)(batch.inputs), epsilon, limit)
+            )
+
+        plain = both(forward(params, batch, apart, key), batch, strength)[1]
+        by_domain, by_label = moved("domain"), moved("label")
+        label = both(forward(params, by_domain, apart, key), batch, strength)[1]
+        domain = both(forward(params, by_label, apart, key), batch, strength)[1]
+        part = share * largest_strength(strength)
+        loss = (1.0 - part) * plain["loss/label"] + part * label["loss/label"]
+        for name in strength:
+            term = f"loss/{name}"
+            loss = loss + (1.0 - share) * plain[term] + share * domain[term]
+        return loss, (plain | {"loss/label_moved": label["loss/label"]}, state)
+
+    return StatefulObjective(stateless, apply)
+
+
+def _summed_losses(
+    forward: Apply, params: PyTree, batch: Any, key: Array | None
+) -> dict[str, Array]:
+    """Sums, not means: the movement of a row must not depend on the batch size."""
+    # Strength -1: the gradient of the domain loss arrives at the input as it is.
+    outputs = forward(params, batch, dict.fromkeys(batch.domain, -1.0), key)
+    label, _ = cross_entropy(logits=outputs.label_logits, labels=batch.label)
+    domains = [
+        cross_entropy(logits=logits, labels=batch.domain[name])[0].sum()
+        for name, logits in outputs.domain_logits.items()
+    ]
+    return {"label": label.sum(), "domain": sum(domains)}
+
+
+def _step(batch: Any, gradient: PyTree, epsilon: float, limit: float) -> PyTree:
+    def move(name: str, values: Array) -> Array:
+        # Frames that pad an utterance are all zero, and stay so.
+        real = _over(batch.present[name], values)
+        real = real & jnp.any(values != 0, -1, keepdims=True)
+        step = epsilon * jnp.clip(gradient[name], -limit, limit)
+        return jax.lax.stop_gradient(values + jnp.where(real, step, 0.0))
+
+    return {name: move(name, values) for name, values in batch.inputs.items()}

@@ -1,0 +1,274 @@
+"""Penalties, the options of dann, class-wise adversaries and regression."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from games import BATCH, DOMAINS, LABELS, PARAMS, class_wise_apply, game_apply
+
+from dann_jax import discrepancy
+from dann_jax.batch_losses import class_confusion, information_loss
+from dann_jax.objectives import OBJECTIVES, dann, source_only
+from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
+from dann_jax.objectives.labels import regression
+from dann_jax.objectives.penalties import PENALTIES, penalised
+from dann_jax.types import UNKNOWN, Outputs
+
+ONES = dict.fromkeys(DOMAINS, 1.0)
+OUTPUTS: Outputs = jax.device_get(game_apply(PARAMS, BATCH, ONES, None))
+LABEL, SPEAKER = BATCH.label, BATCH.domain["speaker"]
+LABELLED = LABEL != UNKNOWN
+TARGET = ~LABELLED & (SPEAKER != UNKNOWN)
+LOGITS = np.asarray(OUTPUTS.label_logits, np.float64)
+CHANCES = scipy.special.softmax(LOGITS, -1)
+HARD = -scipy.special.log_softmax(LOGITS, -1)[
+    (*np.indices(LABEL.shape), np.maximum(LABEL, 0))
+]
+
+
+def penalty_of(word: str, **options: object) -> float:
+    return float(PENALTIES[word](**options)(OUTPUTS, BATCH, "speaker"))
+
+
+def by_speaker() -> np.ndarray:
+    return np.stack([k == SPEAKER for k in range(3)])
+
+
+def test_discrepancies_compare_the_features_of_the_domains() -> None:
+    features = OUTPUTS.features
+    assert penalty_of("coral") == pytest.approx(
+        float(discrepancy.coral(features, by_speaker()))
+    )
+    assert penalty_of("mmd", scale=1.0, multiples=(2.0,)) == pytest.approx(
+        float(discrepancy.mmd(features, by_speaker(), scale=1.0, multiples=(2.0,)))
+    )
+
+
+def test_conditional_mmd_takes_labels_where_there_are_and_posteriors_elsewhere() -> (
+    None
+):
+    posterior = np.where(LABELLED[..., None], np.eye(LABELS)[LABEL], CHANCES)
+    expected = discrepancy.conditional_mmd(
+        OUTPUTS.features, by_speaker(), posterior.astype(np.float32)
+    )
+    assert penalty_of("conditional_mmd") == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_entropy_confusion_and_information_are_of_the_unlabelled_rows() -> None:
+    expected = scipy.stats.entropy(CHANCES[TARGET], axis=-1).mean()
+    assert penalty_of("entropy_minimisation") == pytest.approx(expected, rel=1e-5)
+    target = OUTPUTS.label_logits[TARGET]
+    everything = np.ones(len(target), bool)
+    assert penalty_of("mcc") == pytest.approx(
+        float(class_confusion(target, everything)), rel=1e-5
+    )
+    assert penalty_of("information_maximisation") == pytest.approx(
+        float(information_loss(target, everything)), rel=1e-4
+    )
+
+
+def test_vrex_is_the_variance_of_the_risks() -> None:
+    risks = [HARD[LABELLED & (k == SPEAKER)].mean() for k in range(3)]
+    assert penalty_of("vrex") == pytest.approx(np.var(risks), rel=1e-4)
+
+
+def test_vrex_is_nothing_where_all_domains_fare_alike() -> None:
+    outputs = OUTPUTS._replace(label_logits=np.zeros_like(OUTPUTS.label_logits))
+    assert PENALTIES["vrex"]()(outputs, BATCH, "speaker") == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_soft_labels_pull_target_rows_to_what_source_rows_of_their_class_say(
+    temperature: float,
+) -> None:
+    soft = scipy.special.softmax(LOGITS / temperature, -1)
+    logs = np.log(soft)
+    known, target = LABELLED & (SPEAKER != UNKNOWN), 1
+    losses = []
+    for label in range(LABELS):
+        source = known & (label == LABEL) & (target != SPEAKER)
+        for row in logs[known & (label == LABEL) & (target == SPEAKER)]:
+            losses.append(-(soft[source].mean(0) * row).sum())
+    assert len(losses) > 1
+    found = penalty_of("soft_labels", target=target, temperature=temperature)
+    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_soft_labels_teach_target_rows_alone_and_need_source_rows() -> None:
+    penalty = PENALTIES["soft_labels"](target=1)
+
+    def loss(logits: jax.Array, batch: object) -> jax.Array:
+        return penalty(OUTPUTS._replace(label_logits=logits), batch, "speaker")
+
+    value_and_gradient = jax.jit(jax.value_and_grad(loss))
+    gradient = value_and_gradient(OUTPUTS.label_logits, BATCH)[1]
+    asked = LABELLED & (SPEAKER == 1)
+    np.testing.assert_array_equal(np.any(gradient != 0, -1), asked)
+    alone = BATCH._replace(
+        domain={"speaker": np.where(SPEAKER == 1, 1, UNKNOWN).astype(np.int32)}
+    )
+    value, gradient = value_and_gradient(OUTPUTS.label_logits, alone)
+    assert value == 0.0 and not gradient.any()
+
+
+def test_a_penalty_is_weighed_by_its_weight_and_every_strength() -> None:
+    strength = {"speaker": 0.5, "gender": 2.0}
+    loss, metrics = OBJECTIVES["mmd"](weight=3.0)(OUTPUTS, BATCH, strength)
+    expected = metrics["loss/label"]
+    expected += 3.0 * (0.5 * metrics["mmd/speaker"] + 2.0 * metrics["mmd/gender"])
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_penalties_stand_beside_an_adversary() -> None:
+    options = {"coral": {}, "soft_labels": {"target": 0, "weight": 0.1}}
+    loss, metrics = dann(penalties=options)(OUTPUTS, BATCH, ONES)
+    expected = sum(metrics[f"loss/{part}"] for part in ("label", *DOMAINS))
+    for name in DOMAINS:
+        expected += metrics[f"coral/{name}"] + 0.1 * metrics[f"soft_labels/{name}"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_an_unknown_penalty_or_balance_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown penalty corall; choose from"):
+        penalised(source_only(), {"corall": {}})
+    with pytest.raises(ValueError, match="choose from rows, domains"):
+        dann(balance="speakers")
+
+
+# Options of the adversarial objective.
+
+
+def domain_losses(name: str = "speaker") -> np.ndarray:
+    logits = np.asarray(OUTPUTS.domain_logits[name], np.float64)
+    ids = BATCH.domain[name]
+    logs = scipy.special.log_softmax(logits, -1)
+    return -logs[(*np.indices(ids.shape), np.maximum(ids, 0))]
+
+
+def reported(options: Mapping[str, object], name: str = "loss/speaker") -> float:
+    return float(dann(**options)(OUTPUTS, BATCH, ONES)[1][name])
+
+
+def test_balanced_domains_count_alike() -> None:
+    expected = np.mean([domain_losses()[k == SPEAKER].mean() for k in range(3)])
+    assert reported({"balance": "domains"}) == pytest.approx(expected, rel=1e-5)
+
+
+def test_balanced_domains_and_classes_count_alike_with_the_unlabelled_as_a_class() -> (
+    None
+):
+    cells = [
+        domain_losses()[(k == SPEAKER) & (label == LABEL)]
+        for k in range(3)
+        for label in (UNKNOWN, 0, 1)
+    ]
+    expected = np.mean([cell.mean() for cell in cells if len(cell)])
+    found = reported({"balance": "domains_and_classes"})
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_certain_rows_weigh_more_in_the_domain_loss() -> None:
+    known = SPEAKER != UNKNOWN
+    weights = 1.0 + np.exp(-scipy.stats.entropy(CHANCES[known], axis=-1))
+    weights /= weights.mean()
+    expected = (weights * domain_losses()[known]).mean()
+    assert reported({"certainty": True}) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_weight_of_certainty_is_a_constant_to_the_label_head() -> None:
+    gradients = [
+        jax.grad(lambda o, f=objective: f(o, BATCH, ONES)[0])(OUTPUTS).label_logits
+        for objective in (dann(certainty=True), source_only())
+    ]
+    np.testing.assert_allclose(*gradients, atol=1e-7)
+
+
+def test_balanced_labels_count_alike() -> None:
+    expected = np.mean([HARD[k == LABEL].mean() for k in range(LABELS)])
+    found = reported({"label_balanced": True}, "loss/label")
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+# One adversary for each class.
+
+
+def class_wise_losses() -> tuple[Outputs, np.ndarray]:
+    """Outputs, and the domain loss of each row in each class's discriminator."""
+    outputs = jax.device_get(class_wise_apply(PARAMS, BATCH, ONES, None))
+    logs = scipy.special.log_softmax(
+        np.asarray(outputs.domain_logits["speaker"], np.float64), -1
+    )
+    ids = np.maximum(SPEAKER, 0)[..., None, None]
+    return outputs, -np.take_along_axis(logs, ids, -1)[..., 0]
+
+
+def test_a_row_is_judged_by_the_discriminator_of_its_class() -> None:
+    outputs, losses = class_wise_losses()
+    rows = LABELLED & (SPEAKER != UNKNOWN)
+    own = np.take_along_axis(losses, np.maximum(LABEL, 0)[..., None], -1)[..., 0]
+    found = class_wise_dann()(outputs, BATCH, ONES)[1]["loss/speaker"]
+    np.testing.assert_allclose(found, own[rows].mean(), rtol=1e-5)
+
+
+def test_unlabelled_rows_are_judged_as_far_as_they_are_of_the_class() -> None:
+    outputs, losses = class_wise_losses()
+    weight = np.where(LABELLED[..., None], np.eye(LABELS)[LABEL], CHANCES)
+    weight = weight[SPEAKER != UNKNOWN]
+    expected = (weight * losses[SPEAKER != UNKNOWN]).sum() / weight.sum()
+    found = class_wise_dann(unlabelled=True)(outputs, BATCH, ONES)[1]["loss/speaker"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_discriminators_of_other_classes_learn_nothing_from_a_row() -> None:
+    outputs, _ = class_wise_losses()
+    gradient = jax.grad(lambda o: class_wise_dann()(o, BATCH, ONES)[0])(outputs)
+    touched = np.any(gradient.domain_logits["speaker"] != 0, -1)
+    rows = LABELLED & (SPEAKER != UNKNOWN)
+    expected = rows[..., None] & (LABEL[..., None] == np.arange(LABELS))
+    np.testing.assert_array_equal(touched, expected)
+
+
+def test_class_wise_objectives_need_class_wise_heads() -> None:
+    with pytest.raises(ValueError, match="name it in the network's class_wise"):
+        class_wise_dann()(OUTPUTS, BATCH, ONES)
+
+
+# Regression.
+
+
+def ccc(x: np.ndarray, y: np.ndarray) -> float:
+    covariance = np.cov(x, y, bias=True)
+    spread = covariance[0, 0] + covariance[1, 1] + (x.mean() - y.mean()) ** 2
+    return 2.0 * covariance[0, 1] / spread
+
+
+def test_regression_is_one_minus_the_mean_concordance_of_the_known() -> None:
+    expected = np.mean(
+        [ccc(LOGITS[LABELLED, k], BATCH.value[LABELLED, k]) for k in range(LABELS)]
+    )
+    loss, metrics = jax.jit(regression())(OUTPUTS, BATCH, ONES)
+    np.testing.assert_allclose(loss, 1.0 - expected, rtol=1e-4)
+    np.testing.assert_allclose(metrics["ccc/label"], expected, rtol=1e-4)
+
+
+def test_an_attribute_that_no_row_has_is_left_out() -> None:
+    value = BATCH.value.copy()
+    value[..., 1] = np.nan
+    loss = regression()(OUTPUTS, BATCH._replace(value=value), ONES)[0]
+    expected = 1.0 - ccc(LOGITS[LABELLED, 0], BATCH.value[LABELLED, 0])
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+
+
+def test_regression_has_the_adversaries_of_dann() -> None:
+    found = ccc_regression()(OUTPUTS, BATCH, ONES)
+    for name in DOMAINS:
+        assert found[1][f"loss/{name}"] == pytest.approx(
+            reported({}, f"loss/{name}"), rel=1e-6
+        )
+    total = sum(found[1][f"loss/{part}"] for part in ("label", *DOMAINS))
+    np.testing.assert_allclose(found[0], total, rtol=1e-6)
+    assert jnp.isfinite(found[0])
