@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.evaluation.effects import verdict
+
 
 def result_table(results: Mapping[str, Any]) -> str:
     """The whole result in Markdown: arms, folds, comparisons, and what to know of them.
@@ -104,12 +106,6 @@ def _folds(results: Mapping[str, Any]) -> str:
 def _comparisons(results: Mapping[str, Any]) -> str:
     rows = []
     for entry in results["comparisons"]:
-        low, high = entry["ci95"]
-        verdict = (
-            "no difference shown"
-            if not low > 0 and not high < 0
-            else ("better" if low > 0 else "worse")
-        )
         rows.append(
             [
                 f"{entry['arm']} - {entry['against']}",
@@ -117,7 +113,7 @@ def _comparisons(results: Mapping[str, Any]) -> str:
                 f"{100 * entry['difference']:+.2f}",
                 _interval(entry["ci95"]),
                 f"{entry['p_value']:.3f}",
-                verdict,
+                verdict(entry["ci95"]),
             ]
         )
     header = ["paired difference", "metric", "points", "[95 %]", "p", "verdict"]
