@@ -20,8 +20,13 @@ BATCH = toy_batch(domains=DOMAINS)
 PARAMS = plain_params(jax.random.key(0), domains=DOMAINS)
 
 
-def measured(strength: dict = STRENGTH, **options: object) -> dict[str, float]:
-    found = encoder_gradients(plain_apply, dann(), PARAMS, BATCH, strength, **options)
+MEASURE = jax.jit(functools.partial(encoder_gradients, plain_apply, dann()))
+
+
+def measured(
+    strength: dict = STRENGTH, key: jax.Array | None = None
+) -> dict[str, float]:
+    found = MEASURE(PARAMS, BATCH, strength, key)
     return {name: float(value) for name, value in found.items()}
 
 
@@ -100,13 +105,11 @@ def test_the_parts_add_up_to_the_gradient_that_training_uses() -> None:
     def total(params: dict) -> jax.Array:
         return dann()(plain_apply(params, BATCH, STRENGTH, None), BATCH, STRENGTH)[0]
 
-    gradient = jax.grad(total)(PARAMS)["encoder"]
-    found = measured()
+    gradient = jax.jit(jax.grad(total))(PARAMS)["encoder"]
     label, others = finite_differences("label"), 0.0
     for name, factor in STRENGTH.items():
         others = others - factor * finite_differences(name)
     np.testing.assert_allclose(gradient, label + others, atol=1e-5)
-    assert found["gradient/label"] > 0.0
 
 
 def test_without_adversaries_there_is_the_label_alone() -> None:
@@ -137,7 +140,7 @@ def test_compiled_and_mapped_over_replicas_it_is_the_same() -> None:
         stack(replicas), BATCH, stack([jax.tree.map(jnp.float32, s) for s in strengths])
     )
     for index, (params, strength) in enumerate(zip(replicas, strengths, strict=True)):
-        alone = measure(params, BATCH, strength)
+        alone = MEASURE(params, BATCH, strength)
         assert set(alone) == set(mapped)
         for name, value in alone.items():
             assert float(mapped[name][index]) == pytest.approx(float(value), abs=1e-5)

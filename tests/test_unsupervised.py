@@ -7,12 +7,14 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from dann_jax.evaluation.unsupervised import (
-    CRITERIA,
-    View,
+from dann_jax.evaluation.reweighting import (
     controlled_risk,
     deep_embedded_validation,
     density_ratio,
+)
+from dann_jax.evaluation.unsupervised import (
+    CRITERIA,
+    View,
     entropy,
     information_maximisation,
     reverse_validation,
