@@ -76,9 +76,8 @@ def test_by_hand_on_one_number() -> None:
         return Outputs(logits, logits, domain)
 
     batch = BATCH._replace(label=np.array([0]), domain={"speaker": np.array([1])})
-    found = encoder_gradients(
-        apply, dann(), {"encoder": jnp.float32(1.0)}, batch, {"speaker": 0.5}
-    )
+    measure = jax.jit(functools.partial(encoder_gradients, apply, dann()))
+    found = measure({"encoder": jnp.float32(1.0)}, batch, {"speaker": 0.5})
     sigmoid = 1 / (1 + np.exp(-2.0))
     # d/dw of -log sigmoid(2w) is -2 (1 - s); of -log(1 - s) it is 2 s, reversed -s.
     assert float(found["gradient/label"]) == pytest.approx(2 * (1 - sigmoid), rel=1e-5)
@@ -113,7 +112,8 @@ def test_the_parts_add_up_to_the_gradient_that_training_uses() -> None:
 
 
 def test_without_adversaries_there_is_the_label_alone() -> None:
-    found = encoder_gradients(plain_apply, source_only(), PARAMS, BATCH, STRENGTH)
+    measure = jax.jit(functools.partial(encoder_gradients, plain_apply, source_only()))
+    found = measure(PARAMS, BATCH, STRENGTH)
     assert set(found) == {"gradient/label"}
 
 
