@@ -60,9 +60,7 @@ def with_column(name: str, values: np.ndarray) -> Corpus:
 def test_leave_one_out_tests_every_labelled_utterance_exactly_once(column: str) -> None:
     splits = leave_one_out(CORPUS, column)
     values = CORPUS.columns[column]
-    assert [name for name, *_ in splits] == [
-        f"{column} {v}" for v in np.unique(values)
-    ]
+    assert [name for name, *_ in splits] == [f"{column} {v}" for v in np.unique(values)]
     for (_, train, test, _), left_out in zip(splits, np.unique(values), strict=True):
         np.testing.assert_array_equal(test, values == left_out)
         np.testing.assert_array_equal(train, ~test)

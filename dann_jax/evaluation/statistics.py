@@ -8,8 +8,7 @@ import numpy as np
 from scipy import stats
 
 from dann_jax.evaluation.metrics import scores_of_confusion
-
-_RESAMPLES = 2000
+from dann_jax.evaluation.resampling import RESAMPLES, bootstrap_interval
 
 
 def confusion_counts(
@@ -30,7 +29,14 @@ def pooled(counts: np.ndarray, metric: str) -> float:
     return float(scores_of_confusion(counts.sum(1))[metric].mean())
 
 
-def interval(counts: np.ndarray, metric: str, *, seed: int = 0) -> tuple[float, float]:
+def interval(
+    counts: np.ndarray,
+    metric: str,
+    *,
+    resampling: str = "crossed",
+    expanded: bool = False,
+    seed: int = 0,
+) -> tuple[float, float]:
     """95 % bootstrap interval of `pooled`, over speakers and over seeds.
 
     Whole speakers are drawn, because utterances of one speaker are not independent;
@@ -39,16 +45,30 @@ def interval(counts: np.ndarray, metric: str, *, seed: int = 0) -> tuple[float, 
     Args:
       counts: `[seeds, speakers, classes, classes]`.
       metric: `wa`, `ua` or `macro_f1`.
+      resampling: a word of `RESAMPLING`.
+      expanded: as in `bootstrap_interval`.
       seed: of the resampling.
 
     Returns:
       The 2.5 and 97.5 percentiles; NaN where there is a single speaker.
     """
-    return _bootstrap(lambda sample: _resampled(counts, *sample, metric), counts, seed)
+
+    def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
+        return _resampled(counts, who, which, metric)
+
+    return bootstrap_interval(
+        score, *counts.shape[:2], resampling=resampling, expanded=expanded, seed=seed
+    )
 
 
 def compare(
-    counts: np.ndarray, against: np.ndarray, metric: str, *, seed: int = 0
+    counts: np.ndarray,
+    against: np.ndarray,
+    metric: str,
+    *,
+    resampling: str = "crossed",
+    expanded: bool = False,
+    seed: int = 0,
 ) -> dict[str, float | list[float]]:
     """Paired difference of two arms: what one gains over the other.
 
@@ -56,65 +76,63 @@ def compare(
       counts: `[seeds, speakers, classes, classes]` of the arm.
       against: the same of the arm it is compared with, same seeds and speakers.
       metric: `wa`, `ua` or `macro_f1`.
+      resampling: a word of `RESAMPLING`.
+      expanded: as in `bootstrap_interval`.
       seed: of the resampling.
 
     Returns:
       `difference` of the pooled scores; `ci95`, from the same draws of speakers and
-      seeds for both arms; `p_value`, two-sided, of a permutation test that swaps
-      the arms' names within speakers.
+      seeds for both arms; `p_value`, see `permutation_p_value`.
     """
 
-    def difference(sample: tuple) -> np.ndarray:
-        return _resampled(counts, *sample, metric) - _resampled(
-            against, *sample, metric
+    def difference(who: np.ndarray, which: np.ndarray) -> np.ndarray:
+        return _resampled(counts, who, which, metric) - _resampled(
+            against, who, which, metric
         )
 
-    low, high = _bootstrap(difference, counts, seed)
+    low, high = bootstrap_interval(
+        difference,
+        *counts.shape[:2],
+        resampling=resampling,
+        expanded=expanded,
+        seed=seed,
+    )
     return {
         "difference": pooled(counts, metric) - pooled(against, metric),
         "ci95": [low, high],
-        "p_value": _permutation_p(counts, against, metric, seed),
+        "p_value": permutation_p_value(counts, against, metric, seed=seed),
     }
 
 
-def _resampled(
-    counts: np.ndarray, speakers: np.ndarray, seeds: np.ndarray, metric: str
-) -> np.ndarray:
-    """Scores for draws of speakers `[..., n]` and seeds `[..., m]`, `[...]`."""
-    drawn = counts[seeds[..., :, None], speakers[..., None, :]].sum(-3)
-    return scores_of_confusion(drawn)[metric].mean(-1)
-
-
-def _bootstrap(statistic, counts: np.ndarray, seed: int) -> tuple[float, float]:
-    seeds, speakers = counts.shape[:2]
-    if speakers < 2:
-        return float("nan"), float("nan")
-    # Two values where there is one seed: scipy resamples no sample of size 1.
-    samples = (np.arange(speakers), np.arange(max(seeds, 2)) % seeds)
-    result = stats.bootstrap(
-        samples,
-        lambda who, which, axis: statistic((who, which)),
-        n_resamples=_RESAMPLES,
-        batch=100,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(result.low), float(result.high)
-
-
-def _permutation_p(
-    counts: np.ndarray, against: np.ndarray, metric: str, seed: int
+def permutation_p_value(
+    counts: np.ndarray, against: np.ndarray, metric: str, *, seed: int = 0
 ) -> float:
+    """Two-sided p of a test that swaps the arms' names within speakers.
+
+    All swaps are tried where there are no more than 2000 (up to ten speakers), else so
+    many are drawn. The seeds are taken as they are: where one training serves all
+    speakers, p leaves out that another one would have had other luck; the interval of
+    `compare` does not.
+
+    Args:
+      counts: `[seeds, speakers, classes, classes]` of the arm.
+      against: the same of the other arm.
+      metric: `wa`, `ua` or `macro_f1`.
+      seed: of the draws.
+
+    Returns:
+      At least 2 / 2**speakers; NaN where there is a single speaker.
+    """
     both = np.concatenate([counts, against], axis=1)
     speakers = counts.shape[1]
     if speakers < 2:
         return float("nan")
+    every = np.arange(counts.shape[0])
 
     def difference(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
-        every = np.arange(counts.shape[0])
-        return _resampled(both, one, every, metric) - _resampled(
-            both, other, every, metric
+        del axis
+        return _resampled(both, one[..., None, :], every[:, None], metric) - _resampled(
+            both, other[..., None, :], every[:, None], metric
         )
 
     result = stats.permutation_test(
@@ -122,8 +140,16 @@ def _permutation_p(
         difference,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=_RESAMPLES,
+        n_resamples=RESAMPLES,
         batch=100,
         rng=np.random.default_rng(seed),
     )
     return float(result.pvalue)
+
+
+def _resampled(
+    counts: np.ndarray, speakers: np.ndarray, seeds: np.ndarray, metric: str
+) -> np.ndarray:
+    """Scores `[...]` of the cells at indices that broadcast to `[..., seeds, n]`."""
+    drawn = counts[seeds, speakers].sum(-3)
+    return scores_of_confusion(drawn)[metric].mean(-1)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.evaluation.effects import verdict
+
 ARROW = " -> "
 """Between source and target in the name of a fold."""
 
@@ -132,12 +134,6 @@ def _pairs(results: Mapping[str, Any]) -> str:
 def _comparisons(results: Mapping[str, Any]) -> str:
     rows = []
     for entry in results["comparisons"]:
-        low, high = entry["ci95"]
-        verdict = (
-            "no difference shown"
-            if not low > 0 and not high < 0
-            else ("better" if low > 0 else "worse")
-        )
         rows.append(
             [
                 f"{entry['arm']} - {entry['against']}",
@@ -145,7 +141,7 @@ def _comparisons(results: Mapping[str, Any]) -> str:
                 f"{100 * entry['difference']:+.2f}",
                 _interval(entry["ci95"]),
                 f"{entry['p_value']:.3f}",
-                verdict,
+                verdict(entry["ci95"]),
             ]
         )
     header = ["paired difference", "metric", "points", "[95 %]", "p", "verdict"]

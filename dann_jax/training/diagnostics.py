@@ -1,0 +1,71 @@
+"""What each head's loss does to the encoder: sizes and directions of gradients."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from dann_jax.types import Apply, Array, Metrics, Objective, PyTree, Scalar
+
+_PART = "loss/"
+
+
+def encoder_gradients(
+    apply: Apply,
+    objective: Objective,
+    params: PyTree,
+    batch: Any,
+    strength: Mapping[str, Scalar],
+    key: Array | None = None,
+    *,
+    encoder: str = "encoder",
+) -> Metrics:
+    """Norms of the gradients that reach the encoder, and whether they agree.
+
+    The parts of the objective are those that it logs as `loss/NAME`: the label's and
+    one for each adversary. Pure: it can be jitted and mapped over replicas. It costs
+    one forward pass and one backward pass for each part.
+
+    Args:
+      apply: the network.
+      objective: what is minimised; its total is the sum of the parts that it logs.
+      params: its parameters, a mapping with the entry `encoder`.
+      batch: any.
+      strength: adversary -> current strength. With 0 nothing of it reaches the encoder.
+      key: of the dropout; none without.
+      encoder: the entry of `params` that is the encoder.
+
+    Returns:
+      `gradient/NAME` for each part, the norm of its gradient over all parameters of
+      the encoder, reversal included; `cosine/NAME` for each adversary, between its
+      gradient and the label's, 0 where either is zero. Below 0 the adversary undoes
+      what the label asks for.
+
+    Raises:
+      ValueError: `params` has no entry `encoder`.
+    """
+    if encoder not in params:
+        raise ValueError(f"no {encoder!r} in the parameters; there are {list(params)}")
+
+    def parts(own: PyTree) -> dict[str, Array]:
+        outputs = apply({**params, encoder: own}, batch, strength, key)
+        _, metrics = objective(outputs, batch, strength)
+        return {
+            name.removeprefix(_PART): value
+            for name, value in metrics.items()
+            if name.startswith(_PART)
+        }
+
+    gradients = jax.jacrev(parts)(params[encoder])
+    norms = {name: optax.global_norm(tree) for name, tree in gradients.items()}
+    label = gradients["label"]
+    report = {f"gradient/{name}": norm for name, norm in norms.items()}
+    for name in gradients.keys() - {"label"}:
+        size = norms[name] * norms["label"]
+        inner = optax.tree.vdot(gradients[name], label)
+        report[f"cosine/{name}"] = jnp.where(
+            size > 0.0, inner / jnp.where(size > 0.0, size, 1.0), 0.0
+        )
+    return report
