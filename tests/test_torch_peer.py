@@ -1,5 +1,6 @@
 """The PyTorch peer computes what the main system computes: outputs, loss, gradients."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -59,21 +60,21 @@ def peer_of(params: PyTree, own_heads: int) -> Any:
     return peer
 
 
-def loss_and_gradient(module: Dann, params: PyTree, batch: Batch) -> tuple[Any, PyTree]:
+def loss_and_gradient(module: Dann, batch: Batch) -> Callable[[PyTree], tuple]:
     strength = {"speaker": STRENGTH}
 
     def loss(params: PyTree) -> jax.Array:
         outputs = as_apply(module)(params, batch, strength, None)
         return dann()(outputs, batch, strength)[0]
 
-    return jax.value_and_grad(loss)(params)
+    return jax.jit(jax.value_and_grad(loss))
 
 
 @pytest.mark.parametrize("own_heads", [0, 2, 4])
 def test_outputs_agree_on_visible_turns(own_heads: int) -> None:
     batch, module = padded_batch(), network(own_heads)
     params = network_params(module, batch)
-    ours = as_apply(module)(params, batch, {"speaker": 0.0}, None)
+    ours = jax.jit(lambda p: as_apply(module)(p, batch, {"speaker": 0.0}, None))(params)
     with torch.no_grad():
         label, domain = peer_of(params, own_heads)(torch_peer.to_torch(batch))
     for mine, theirs in (
@@ -89,7 +90,7 @@ def test_outputs_agree_on_visible_turns(own_heads: int) -> None:
 def test_the_loss_and_its_gradients_agree(own_heads: int) -> None:
     batch, module = padded_batch(), network(own_heads)
     params = network_params(module, batch)
-    value, gradient = loss_and_gradient(module, params, batch)
+    value, gradient = loss_and_gradient(module, batch)(params)
     peer, tensors = peer_of(params, own_heads), torch_peer.to_torch(batch)
     loss = torch_peer.loss_of(*peer(tensors, STRENGTH), tensors)
     loss.backward()
@@ -111,9 +112,11 @@ def test_steps_of_the_optimisers_agree() -> None:
     step = torch_peer.make_step(peer, average_decay=0.9, **settings)
     optimizer = make_optimizer(schedule="cosine", **settings)
     state = optimizer.init(params)
+    ours = loss_and_gradient(module, batch)
+    update = jax.jit(optimizer.update)
     for _ in range(3):
-        value, gradient = loss_and_gradient(module, params, batch)
-        updates, state = optimizer.update(gradient, state, params)
+        value, gradient = ours(params)
+        updates, state = update(gradient, state, params)
         params = optax.apply_updates(params, updates)
         np.testing.assert_allclose(step(tensors, STRENGTH).item(), value, atol=1e-4)
         for gru in (peer.context.forwards, peer.context.backwards):
