@@ -35,6 +35,11 @@ _DEVICES = flags.DEFINE_integer(
     0,
     "Without an accelerator: devices to split the CPU into; 0 for one a core.",
 )
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed",
+    False,
+    "One of the processes that Slurm, a TPU VM or Kubernetes started together.",
+)
 
 
 def main(arguments: list[str]) -> None:
@@ -45,6 +50,9 @@ def main(arguments: list[str]) -> None:
     jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
     use_compilation_cache()
     with exit_with_message():
+        if _DISTRIBUTED.value:
+            # Before anything asks for a device.
+            jax.distributed.initialize()
         print(result_table(train_and_evaluate(_CONFIG.value, _WORKDIR.value)))
 
 

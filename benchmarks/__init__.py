@@ -1,0 +1,1 @@
+"""Speed and scale, measured; not a part of the installed package."""

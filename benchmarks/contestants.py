@@ -1,0 +1,195 @@
+"""What is timed: the main system's train step, in three ways, on the same arrays.
+
+Batches are prepared before the clock starts, for every contestant alike, so that no
+data loader is measured; `speed.py` measures the input on its own.
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+from collections.abc import Callable, Sequence
+
+import jax
+from ml_collections import ConfigDict
+
+from dann_jax.experiment import compiled, setting
+from dann_jax.models.network import initialise
+from dann_jax.pipeline import Plan
+from dann_jax.task import Task
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch
+from dann_jax.training.program import Program, initial_state
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.state import TrainState
+from dann_jax.types import Batch
+
+CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "lian2019.py"
+ADVERSARY = "speaker"
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """The main system's config on a corpus.
+
+    Attributes:
+      config: `configs/lian2019.py`.
+      task: corpus and roles.
+      plan: the training batches of an epoch.
+    """
+
+    config: ConfigDict
+    task: Task
+    plan: Plan
+
+    @property
+    def timetable(self) -> Timetable:
+        return Timetable(self.plan.steps_per_epoch, **self.config.timetable)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """One round of train steps as a function that returns when they are done.
+
+    Attributes:
+      name: for the table.
+      run: trains `model_steps` steps, counted over all models.
+      model_steps: so many.
+      utterances: visible turns in them, counted for every model.
+    """
+
+    name: str
+    run: Callable[[], None]
+    model_steps: int
+    utterances: int
+
+
+def open_world(source: str) -> World:
+    """The main system on a feature table, or on the embedded corpus for `synthetic`."""
+    spec = importlib.util.spec_from_file_location("lian2019", CONFIG)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.data.source = source
+    if source == "synthetic":
+        config.data.modalities = ()
+    task, _ = setting(config)
+    return World(config, task, task.plan(task.protocol.visible()))
+
+
+def layout_of(world: World, replicas: int) -> Layout:
+    """So many models: both arms of half as many groups, or one arm if it is odd.
+
+    Groups are whole sets of folds where the number allows it, else seeds of one fold.
+    """
+    peak = world.config.arms.dann[ADVERSARY]
+    arms = {"source_only": {ADVERSARY: 0.0}, "dann": {ADVERSARY: peak}}
+    if replicas % 2:
+        del arms["source_only"]
+    groups, folds = replicas // len(arms), world.task.protocol.folds
+    if groups % len(folds):
+        folds = folds[:1]
+    mesh = make_mesh(min(groups, jax.device_count()))
+    return Layout(folds, range(groups // len(folds)), arms, mesh)
+
+
+def batches_of(world: World, layout: Layout, steps: int) -> list[Batch]:
+    """The first batches of a run, `[groups, ...]`, on the host."""
+    return [
+        make_batch(world.plan, world.task.training, layout, step, shuffle=True)
+        for step in range(steps)
+    ]
+
+
+def start(
+    world: World, layout: Layout, batches: Sequence[Batch]
+) -> tuple[Program, TrainState]:
+    """The compiled program of a layout and its first state."""
+    module, optimizer, program = compiled(
+        world.config, world.task, layout, world.timetable
+    )
+    return program, initial_state(
+        module, batches[0], layout=layout, optimizer=optimizer
+    )
+
+
+def replicated(world: World, replicas: int, steps: int) -> Contestant:
+    """This package: all models in one program."""
+    layout = layout_of(world, replicas)
+    batches = batches_of(world, layout, steps)
+    return Contestant(
+        name=f"{replicas} models in one program" if replicas > 1 else "one model",
+        run=_runner(world, layout, batches),
+        model_steps=steps * replicas,
+        utterances=_utterances(batches, layout.num_groups) * len(layout.arms),
+    )
+
+
+def jax_loop(world: World, steps: int) -> Contestant:
+    """The second peer: one model in a plain JAX program; the others would follow."""
+    return dataclasses.replace(
+        replicated(world, 1, steps), name="JAX, one model after another"
+    )
+
+
+def torch_loop(world: World, steps: int, threads: int) -> Contestant:
+    """The first peer: one model in PyTorch; the others would follow."""
+    import torch
+
+    from benchmarks import torch_peer
+
+    layout = layout_of(world, 1)
+    batches = batches_of(world, layout, steps)
+    first = jax.tree.map(lambda leaf: leaf[0], batches[0])
+    module, _, _ = compiled(world.config, world.task, layout, world.timetable)
+    params = jax.eval_shape(lambda: initialise(module, first, jax.random.key(0)))
+    encoder, optimizer = world.config.encoder, world.config.optimizer
+    sizes = torch_peer.sizes_of(
+        params,
+        own_heads=encoder.own_heads,
+        dropout=encoder.dropout,
+        head_dropout=world.config.heads.head_dropout,
+    )
+    peer = torch_peer.TorchPeer(sizes)
+    step = torch_peer.make_step(
+        peer,
+        learning_rate=optimizer.learning_rate,
+        weight_decay=optimizer.weight_decay,
+        average_decay=world.config.average_decay,
+        total_steps=world.timetable.steps_per_epoch * world.timetable.epochs,
+    )
+    tensors = [
+        torch_peer.to_torch(jax.tree.map(lambda leaf: leaf[0], batch))
+        for batch in batches
+    ]
+
+    def run() -> None:
+        torch.set_num_threads(threads)
+        for batch in tensors:
+            loss = step(batch, world.config.arms.dann[ADVERSARY])
+        loss.item()
+
+    return Contestant(
+        name=f"PyTorch {torch.__version__}, {threads} threads",
+        run=run,
+        model_steps=steps,
+        utterances=_utterances(batches, layout.num_groups),
+    )
+
+
+def _runner(
+    world: World, layout: Layout, batches: Sequence[Batch]
+) -> Callable[[], None]:
+    program, state = start(world, layout, batches)
+    strength = layout.put(layout.strength())
+
+    def run() -> None:
+        nonlocal state
+        for batch in batches:
+            state, metrics = program.train_step(state, layout.put(batch), strength)
+        jax.block_until_ready((state, metrics))
+
+    return run
+
+
+def _utterances(batches: Sequence[Batch], groups: int) -> int:
+    return int(sum(batch.visible[:groups].sum() for batch in batches))

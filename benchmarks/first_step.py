@@ -1,0 +1,51 @@
+"""From the start of a process to the end of its first train step; for `speed.py`.
+
+    python -m benchmarks.first_step SOURCE REPLICAS
+
+prints seconds as JSON. JAX's own variable JAX_COMPILATION_CACHE_DIR names the cache.
+"""
+
+import json
+import sys
+import time
+
+
+def first_step(source: str, replicas: int) -> dict[str, float]:
+    """Seconds of each part of the way to the first step."""
+    marks = [("", time.perf_counter())]
+
+    def mark(part: str) -> None:
+        marks.append((part, time.perf_counter()))
+
+    import jax
+
+    from benchmarks import contestants
+    from dann_jax.training.compilation import measure_compilations
+
+    mark("import")
+    with measure_compilations() as compilations:
+        world = contestants.open_world(source)
+        layout = contestants.layout_of(world, replicas)
+        batches = contestants.batches_of(world, layout, 1)
+        mark("corpus and batch")
+        program, state = contestants.start(world, layout, batches)
+        jax.block_until_ready(state)
+        mark("initial state")
+        jax.block_until_ready(
+            program.train_step(
+                state, layout.put(batches[0]), layout.put(layout.strength())
+            )
+        )
+        mark("first step")
+    parts = {
+        part: now - before
+        for (_, before), (part, now) in zip(marks, marks[1:], strict=False)
+    }
+    return parts | {
+        "of which compiling": compilations.seconds,
+        "total": sum(parts.values()),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(first_step(sys.argv[1], int(sys.argv[2]))))

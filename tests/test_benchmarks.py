@@ -1,0 +1,108 @@
+"""What the benchmarks compute from what they measure; no clock is tested."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks.contestants import Contestant
+from benchmarks.scaling import MACHINES, Load, Machine, bounds, most_models
+from benchmarks.timing import interleave, ratio, table
+from benchmarks.work import Work, work_of
+
+LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e6, 1e5, 1e6, 1e9)
+MACHINE = Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5)
+
+
+def test_flops_are_those_of_xla_where_there_is_no_loop() -> None:
+    def function(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.einsum("bij,bjk->bik", a, b) @ b[0].T
+
+    arguments = jnp.ones((3, 4, 5)), jnp.ones((3, 5, 6))
+    cost = jax.jit(function).lower(*arguments).compile().cost_analysis()
+    assert work_of(function, *arguments).flops == cost["flops"]
+
+
+def test_a_loop_counts_as_often_as_it_runs_and_backwards_again() -> None:
+    def loss(x: jax.Array, turns: int) -> jax.Array:
+        return jax.lax.scan(lambda c, _: (c @ c, None), x, length=turns)[0].sum()
+
+    x = jnp.ones((4, 4))
+    once, thrice = (work_of(lambda x, n=n: loss(x, n), x) for n in (1, 3))
+    assert once == Work(2 * 4**3, 3 * 16 * 4, 1)
+    assert thrice == Work(3 * once.flops, 3 * once.bytes, 3)
+    gradient = work_of(jax.grad(lambda x: loss(x, 3)), x)
+    assert gradient.flops == 3 * thrice.flops
+    assert gradient.turns == 2 * thrice.turns
+
+
+def test_nested_loops_and_mapped_functions_are_counted() -> None:
+    def function(x: jax.Array) -> jax.Array:
+        return jax.lax.map(
+            lambda y: jax.lax.fori_loop(0, 5, lambda _, c: jax.jit(jnp.dot)(c, c), y), x
+        )
+
+    x = jnp.ones((7, 4, 4))
+    assert work_of(function, x) == Work(35 * 2 * 4**3, 35 * 3 * 16 * 4, 35)
+    assert work_of(lambda x: x + 1, x) == Work(0.0, 0.0, 0)
+
+
+def test_twice_the_chips_halve_what_chips_do_until_models_are_divided() -> None:
+    more = bounds(LOAD, Machine(8, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5))
+    most = bounds(LOAD, Machine(16, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5))
+    found = bounds(LOAD, MACHINE)
+    assert more["compute"] == found["compute"] / 2
+    assert most["compute"] == more["compute"] / 2
+    assert found["network"] == more["network"] == 0.0 < most["network"]
+    assert found["recurrence"] == most["recurrence"]
+
+
+def test_the_input_depends_on_hosts_and_not_on_chips() -> None:
+    two = bounds(LOAD, Machine(4, 2, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5))
+    assert two["assembly"] == bounds(LOAD, MACHINE)["assembly"] / 2
+
+
+def test_the_models_that_fit_do() -> None:
+    count = most_models(LOAD, 16e9)
+    need = LOAD.state_bytes + LOAD.scratch_bytes + LOAD.batch_bytes / 2
+    assert count * need <= 16e9 < (count + 1) * need
+
+
+def test_the_machines_are_what_their_names_say() -> None:
+    assert {name: machine.chips for name, machine in MACHINES.items()} == {
+        "v5e-8": 8,
+        "v5p-64": 32,
+        "8 x H100": 8,
+    }
+
+
+def test_a_ratio_is_of_paired_rounds() -> None:
+    found = ratio([1.0, 10.0, 2.0], [2.0, 40.0, 6.0])
+    assert found == {"median": 3.0, "min": 2.0, "max": 4.0}
+
+
+def test_contestants_alternate_and_late_compilations_are_counted() -> None:
+    order: list[str] = []
+
+    def careless() -> None:
+        order.append("careless")
+        # A new shape every time.
+        jax.jit(lambda x: x + 1)(np.zeros(len(order)))
+
+    entries = [
+        Contestant("careful", lambda: order.append("careful"), 2, 10),
+        Contestant("careless", careless, 2, 10),
+    ]
+    careful, other = interleave(entries, 2)
+    warm = ["careful", "careless"]
+    assert order == [*warm, "careful", "careless", "careless", "careful"]
+    assert (careful.compilations, careful.late_compilations) == (0, 0)
+    assert other.compilations >= 1 and other.late_compilations >= 2
+    assert len(careful.seconds) == 2 and careful.utterances_per_s > 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"), [(0.12345, "0.123"), (1234.5, "1,234"), (12.0, "12.0"), (3, "3")]
+)
+def test_a_table_shows_three_digits(cell: object, shown: str) -> None:
+    assert table(["a"], [[cell]]).splitlines()[-1] == f"| {shown} |"
