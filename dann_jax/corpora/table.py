@@ -39,7 +39,7 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
             raise CorpusError(f"{folder} has no {needed}; a feature table needs one")
     columns = read_manifest(folder / "manifest.csv")
     name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
-    arrays = _read_arrays(folder / "features.npz")
+    arrays = read_arrays(folder / "features.npz")
     order = _row_order(folder, columns["utt_id"], arrays)
     features, present = _modalities(folder, arrays, len(columns["utt_id"]))
     return check(
@@ -53,7 +53,8 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
     )
 
 
-def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+def read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz archive; a `CorpusError` where it is none."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
