@@ -20,7 +20,7 @@ _MISUSE = """\
 Emotion recognition must not decide, or help to decide, about people: hiring, pay and
 work, schooling and exams, credit and insurance, policing, borders and courts, health
 care without a clinician. It is no lie detector. Do not run it on people who do not know
-of it or cannot refuse. In the European Union inferring emotions at work and in education
+of it or cannot refuse. In the European Union inferring emotions at work and in schools
 is prohibited but for medical and safety reasons (Regulation (EU) 2024/1689, Article
 5(1)(f))."""
 

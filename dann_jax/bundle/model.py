@@ -208,8 +208,6 @@ def difference(expected: Modality, found: Modality) -> str | None:
     """Why features are not those that were learned from; None where they are."""
     if found[:2] != expected[:2]:
         return f"expected {expected.shape()}, found {found.shape()}"
-    if expected.provenance is None:
-        return None
     return mismatch(expected.provenance, found.provenance)
 
 
