@@ -46,7 +46,7 @@ def model_card(description: Description) -> str:
 
 def _use(description: Description) -> str:
     features = [
-        f"- {name}: {modality.shape()}, {_maker(modality.provenance)}."
+        f"- {name}: {modality.shape()}, {_maker(modality.provenance)}"
         for name, modality in description.modalities.items()
     ]
     return "\n".join(
@@ -56,8 +56,9 @@ def _use(description: Description) -> str:
 
 def _maker(made: Mapping[str, Any] | None) -> str:
     if made is None:
-        return "made nobody recorded how"
-    return f"made by {made['extractor']}, version {made['version']} ({made['hash']})"
+        return "nobody recorded how they were made"
+    known = (key for key in ("extractor", "version", "hash") if key in made)
+    return f"made by {', '.join(f'{key} {made[key]}' for key in known)}"
 
 
 def _data(description: Description) -> str:

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from dann_jax.bundle.description import BundleError, Modality
+from dann_jax.bundle.description import BundleError
 from dann_jax.bundle.model import Bundle
 from dann_jax.models.network import as_apply
 from dann_jax.types import Array, Batch, PyTree
@@ -96,8 +96,10 @@ def _batch(heard: Heard, moments: Mapping[str, tuple[Array, Array]]) -> Batch:
 
 
 def _shapes(bundle: Bundle) -> Heard:
-    modalities: Mapping[str, Modality] = bundle.description.modalities
-    framewise = [name for name, own in modalities.items() if own.framewise]
+    dims = {name: own.dim for name, own in bundle.description.modalities.items()}
+    framewise = [
+        name for name, own in bundle.description.modalities.items() if own.framewise
+    ]
     if framewise:
         raise BundleError(
             f"{', '.join(framewise)}: a model that hears frames cannot be exported yet"
@@ -108,10 +110,8 @@ def _shapes(bundle: Bundle) -> Heard:
         return jax.ShapeDtypeStruct((*turns, *more), dtype)
 
     return {
-        "inputs": {
-            name: array(jnp.float32, own.dim) for name, own in modalities.items()
-        },
-        "present": {name: array(jnp.bool_) for name in modalities},
+        "inputs": {name: array(jnp.float32, dim) for name, dim in dims.items()},
+        "present": {name: array(jnp.bool_) for name in dims},
         "visible": array(jnp.bool_),
         "party": array(jnp.int32),
     }

@@ -218,8 +218,15 @@ def _extractor(name: str, modality: Modality) -> Extractor:
             f"nobody recorded how the features {name!r} were made, so they cannot be "
             f"made again from audio; use Bundle.predict_corpus with features"
         )
+    if made.get("sample_rate", 0) is None:
+        raise BundleError(
+            f"the features {name!r} are made from a transcript, not from audio; "
+            f"use Bundle.predict_corpus with features"
+        )
     try:
-        extractor = make_extractor(made["extractor"], **made["parameters"])
+        extractor = make_extractor(
+            made["extractor"], sample_rate=made["sample_rate"], **made["parameters"]
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             f"the features {name!r} cannot be made here: {error}"
@@ -227,11 +234,6 @@ def _extractor(name: str, modality: Modality) -> Extractor:
     reason = mismatch(made, extractor.provenance())
     if reason:
         raise BundleError(f"the features {name!r} are made otherwise here: {reason}")
-    if extractor.sample_rate is None:
-        raise BundleError(
-            f"the features {name!r} are made from a transcript, not from audio; "
-            f"use Bundle.predict_corpus with features"
-        )
     return extractor
 
 
