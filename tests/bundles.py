@@ -83,9 +83,11 @@ def drawn_standardiser(description: Description) -> dict[str, tuple]:
     }
 
 
-def write_tiny(folder: pathlib.Path, description: Description) -> Bundle:
+def write_tiny(
+    folder: pathlib.Path, description: Description, moments: Any = None
+) -> Bundle:
     """Write a drawn bundle, and read it."""
-    moments = drawn_standardiser(description)
+    moments = moments or drawn_standardiser(description)
     return load_bundle(
         write_bundle(folder, description, drawn_params(description), moments)
     )
@@ -97,10 +99,26 @@ def tiny_bundle(folder: pathlib.Path, corpus: Corpus, **changes: Any) -> Bundle:
 
 
 def hearing_bundle(folder: pathlib.Path, **changes: Any) -> Bundle:
-    """A drawn bundle that hears recordings."""
-    made = make_extractor("functionals").provenance()
+    """A drawn bundle that hears recordings, at the scale of `tone`."""
+    extractor = make_extractor("functionals")
+    made = extractor.provenance()
+    heard = np.stack([extractor.compute(tone(n, 0.4, 16000)) for n in range(4)])
+    # Of two members; a feature that no tone moves must not blow up.
+    moments = (heard.mean(0), heard.std(0) + 0.1 * np.abs(heard.mean(0)) + 0.1)
     modality = Modality(made["dim"], made["framewise"], made)
-    return write_tiny(folder, tiny_description({"voice": modality}, **changes))
+    return write_tiny(
+        folder,
+        tiny_description({"voice": modality}, **changes),
+        {"voice": tuple(np.float32([moment] * 2) for moment in moments)},
+    )
+
+
+def tone(number: int, seconds: float, rate: int) -> np.ndarray:
+    """A tone that slowly rises from a pitch of its own, float32 `[n]`."""
+    time = np.arange(int(seconds * rate)) / rate
+    pitch = 120 + 40 * number
+    wave = 0.3 * np.sin(2 * np.pi * pitch * time * (1 + 0.05 * time))
+    return wave.astype(np.float32)
 
 
 def write_tones(
@@ -111,6 +129,4 @@ def write_tones(
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, (name, duration) in enumerate(seconds.items()):
-        time = np.arange(int(duration * rate)) / rate
-        tone = 0.3 * np.sin(2 * np.pi * (120 + 40 * number) * time * (1 + 0.05 * time))
-        soundfile.write(folder / name, tone, rate)
+        soundfile.write(folder / name, tone(number, duration, rate), rate)

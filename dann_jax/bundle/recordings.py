@@ -1,5 +1,6 @@
 """Which recordings are meant: files, folders, patterns, manifests, lists, windows."""
 
+import glob
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -66,8 +67,8 @@ def find_clips(
                 yield from _of_manifest(path)
             except (OSError, ValueError) as error:
                 report(str(error))
-        elif not path.exists() and any(sign in word for sign in "*?["):
-            yield from _or_nothing(_matching(path), f"{word}: no such file", report)
+        elif not path.exists() and glob.has_magic(word):
+            yield from _or_nothing(_matching(word), f"{word}: no such file", report)
         else:
             yield Clip(word, word)
 
@@ -161,22 +162,17 @@ def _or_nothing(
         report(reason)
 
 
-def _inside(folder: epath.Path) -> list[epath.Path]:
-    # macOS leaves a `._NAME` beside many a file.
-    return sorted(
-        path
-        for path in folder.glob("**/*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+def _inside(folder: epath.Path) -> Iterator[epath.Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _inside(path)
+        # macOS leaves a `._NAME` beside many a file.
+        elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            yield path
 
 
-def _matching(pattern: epath.Path) -> list[epath.Path]:
-    parts = pattern.parts
-    first = next(n for n, part in enumerate(parts) if any(s in part for s in "*?["))
-    root = epath.Path(*parts[:first]) if first else epath.Path(".")
-    return sorted(root.glob("/".join(parts[first:])))
+def _matching(pattern: str) -> list[epath.Path]:
+    return [epath.Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
 
 
 def _of_manifest(path: epath.Path) -> list[Clip]:
