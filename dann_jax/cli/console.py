@@ -51,8 +51,6 @@ def exit_with_message(
     """
     try:
         yield
-    except BrokenPipeError:
-        raise
     except (ValueError, OSError, TrainingDiverged) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

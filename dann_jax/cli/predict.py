@@ -12,7 +12,13 @@ from etils import epath
 
 from dann_jax.bundle import load_bundle
 from dann_jax.bundle.predictions import FORMATS, predict_clips
-from dann_jax.bundle.recordings import MANIFESTS, Clip, cut_into_windows, find_clips
+from dann_jax.bundle.recordings import (
+    MANIFESTS,
+    Clip,
+    Report,
+    cut_into_windows,
+    find_clips,
+)
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.workdir import open_whole
@@ -69,13 +75,19 @@ def main(arguments: list[str]) -> None:
         heard = predict_clips(
             bundle, clips, report=report, batch_size=_BATCH_SIZE.value
         )
-        FORMATS[_FORMAT.value](file, heard, bundle.labels, timed=timed)
+        try:
+            FORMATS[_FORMAT.value](file, heard, bundle.labels, timed=timed)
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough. Python would
+            # complain once more when it closes the stream.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
     if failures:
         sys.exit(1)
 
 
 @contextlib.contextmanager
-def _clips(words: list[str], report) -> Iterator[Iterator[Clip]]:
+def _clips(words: list[str], report: Report) -> Iterator[Iterator[Clip]]:
     if words:
         yield find_clips(words, listed=sys.stdin, report=report)
         return
@@ -94,13 +106,7 @@ def _open_output() -> contextlib.AbstractContextManager:
 
 def run() -> None:
     """Console entry point."""
-    try:
-        app.run(main)
-    except BrokenPipeError:
-        # Whoever read the output, such as `head`, has seen enough. Python would
-        # complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    app.run(main)
 
 
 if __name__ == "__main__":
