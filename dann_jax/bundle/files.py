@@ -19,7 +19,7 @@ from dann_jax.bundle.description import (
 )
 from dann_jax.bundle.model import Bundle
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.table import read_arrays
+from dann_jax.corpora.table import read_archive
 from dann_jax.models.network import initialise
 from dann_jax.standardise import Standardiser
 from dann_jax.types import PyTree
@@ -142,7 +142,7 @@ def _read_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays of an archive, if they are exactly these, float32 and finite."""
     try:
-        arrays = read_arrays(path)
+        arrays = read_archive(path)
     except CorpusError as error:
         raise BundleError(f"damaged bundle: {error}") from None
     for name in sorted({*expected, *arrays}):
