@@ -10,6 +10,9 @@ from dann_jax.features.spectrum import frame, hann
 _VOICING, _SILENCE = 0.45, 0.03
 _OCTAVE, _JUMP, _SWITCH = 0.01, 0.35, 0.14
 _CANDIDATES = 5
+# Points that the shortest period has at least: a parabola through three of fewer is
+# too blunt for the peak of a bright voice.
+_FINEST = 24
 
 
 class Pitch(NamedTuple):
@@ -59,8 +62,12 @@ def track_pitch(
     windows = frame(samples, 3 * longest, hop)
     windows = windows - windows.mean(1, keepdims=True)
     peaks = np.abs(windows).max(1)
-    correlation = _correlation(windows, longest + 2)
-    lags, strength = _best_peaks(correlation, sample_rate / fmax, longest)
+    finer = int(np.ceil(_FINEST * fmax / sample_rate))
+    correlation = _correlation(windows, longest + 2, finer)
+    lags, strength = _best_peaks(
+        correlation, finer * sample_rate / fmax, finer * sample_rate / fmin
+    )
+    lags /= finer
     f0 = np.divide(sample_rate, lags, out=np.zeros_like(lags), where=lags > 0)
     octaves = np.log2(np.where(f0 > 0, f0, fmin) / fmin)
     voiced = np.where(f0 > 0, strength + _OCTAVE * octaves, -np.inf)
@@ -79,8 +86,8 @@ def track_pitch(
     )
 
 
-def _correlation(windows: np.ndarray, lags: int) -> np.ndarray:
-    """Autocorrelation over that of the window, 1 at lag 0; `[frames, lags]`."""
+def _correlation(windows: np.ndarray, lags: int, finer: int) -> np.ndarray:
+    """Autocorrelation over that of the window, 1 at lag 0; `[frames, lags * finer]`."""
     import scipy.fft
 
     window = hann(windows.shape[1])
@@ -89,7 +96,8 @@ def _correlation(windows: np.ndarray, lags: int) -> np.ndarray:
     def correlate(signal: np.ndarray) -> np.ndarray:
         transformed = scipy.fft.rfft(signal, size)
         power = transformed.real**2 + transformed.imag**2
-        return scipy.fft.irfft(power, size)[:, :lags]
+        # More points than the spectrum has interpolate between the samples exactly.
+        return scipy.fft.irfft(power, size * finer)[:, : lags * finer]
 
     own, ours = correlate(window[None]), correlate(windows * window)
     # A silent frame has no correlation; it stays 0 everywhere.
@@ -97,7 +105,7 @@ def _correlation(windows: np.ndarray, lags: int) -> np.ndarray:
 
 
 def _best_peaks(
-    correlation: np.ndarray, shortest: float, longest: int
+    correlation: np.ndarray, shortest: float, longest: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lag and height of the best peaks of every frame, 0 for want of one."""
     left, here, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
@@ -106,7 +114,10 @@ def _best_peaks(
     is_peak = (here > left) & (here >= right) & (here > 0) & inside
     score = np.where(is_peak, here - _OCTAVE * np.log2(lag), -np.inf)
     best = np.argpartition(-score, _CANDIDATES - 1, axis=1)[:, :_CANDIDATES]
-    a, b, c = (np.take_along_axis(side, best, 1) for side in (left, here, right))
+    a, b, c = (
+        np.take_along_axis(side, best, 1).astype(np.float64)
+        for side in (left, here, right)
+    )
     found = np.take_along_axis(is_peak, best, 1)
     curve = np.where(found, a - 2 * b + c, -1)
     # The top of the parabola through the three points.
