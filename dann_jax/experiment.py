@@ -15,6 +15,7 @@ from etils import epath
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from dann_jax.bundle import bundle_run
 from dann_jax.corpora import open_corpus
 from dann_jax.models.network import Dann, DialogueEncoder
 from dann_jax.objectives import OBJECTIVES
@@ -106,6 +107,16 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         **score_replicas(state, program, task, layout),
         "timing": timing,
     }
+    bundle_run(
+        workdir / "bundle",
+        state,
+        task,
+        layout,
+        system=config.system,
+        encoder=config.encoder.to_dict(),
+        heads=config.heads.to_dict(),
+        results=results,
+    )
     write_json(workdir / "results.json", results)
     return results
 

@@ -1,12 +1,13 @@
 """A work directory: it belongs to one config, and files in it are whole or absent."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import jax
 from etils import epath
@@ -73,11 +74,19 @@ def write_json(path: epath.Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=1) + "\n")
 
 
-def write_whole(path: epath.Path, text: str) -> None:
+def write_whole(path: epath.Path, content: str | bytes) -> None:
     """Write beside `path` and rename, so that `path` is never half a file."""
+    with open_whole(path, "wb" if isinstance(content, bytes) else "w") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
+    """A file that is at `path` once the block has ended well, and not before."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text)
+        with partial.open(mode) as file:
+            yield file
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -94,11 +103,20 @@ def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
 def _environment() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": package_versions(),
         "devices": [str(device.device_kind) for device in jax.devices()],
         "command": sys.argv,
         "git_commit": _git_commit(),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Name -> version of the packages that a result may depend on."""
+    # Here, because the package imports this module while it is itself imported.
+    from dann_jax import __version__
+
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"dann_jax": __version__, **found}
 
 
 def _git_commit() -> str | None:

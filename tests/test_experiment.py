@@ -133,6 +133,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_results(finished: Run) 
         "environment.json",
         "metrics.jsonl",
         "checkpoints",
+        "bundle",
         "results.json",
     }
     steps = finished.steps_per_epoch
@@ -241,6 +242,7 @@ def test_standardising_by_speaker_makes_a_result_transductive(
         with (
             mock.patch.object(experiment, "fit", lambda state, **_: state),
             mock.patch.object(experiment, "score_replicas", return_value={}),
+            mock.patch.object(experiment, "bundle_run"),
         ):
             results = train_and_evaluate(config, tmp_path / f"by {column}")
         assert results["protocol"]["transductive"] is transductive

@@ -42,7 +42,9 @@ def parse_flags(arguments: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def exit_with_message() -> Iterator[None]:
+def exit_with_message(
+    interrupted: str = "interrupted; the same command goes on from the last checkpoint",
+) -> Iterator[None]:
     """Turn an error that the user can mend into one line and exit code 1.
 
     Anything else is a fault of this program and keeps its traceback.
@@ -52,4 +54,4 @@ def exit_with_message() -> Iterator[None]:
     except (ValueError, OSError, TrainingDiverged) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from the last checkpoint")
+        sys.exit(interrupted)

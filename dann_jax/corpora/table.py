@@ -68,7 +68,7 @@ def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
         raise CorpusError(
             f"{folder} has no features.npz (nor NAME.npy); a feature table needs one"
         )
-    arrays = _read_archive(archive) if archive.exists() else {}
+    arrays = read_archive(archive) if archive.exists() else {}
     for path in separate:
         if path.stem in arrays:
             raise CorpusError(f"{path}: {path.stem!r} is in features.npz too")
@@ -76,7 +76,8 @@ def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_archive(path: epath.Path) -> dict[str, np.ndarray]:
+def read_archive(path: epath.Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz archive; a `CorpusError` where it is none."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

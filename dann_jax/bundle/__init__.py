@@ -1,0 +1,25 @@
+"""What a trained model needs to predict, in one folder that can be copied elsewhere.
+
+```
+bundle.json        description.Description: labels, arguments, features, measurements
+parameters.npz     float32 [members, ...], `encoder/...` and `label_head/...`
+standardiser.npz   `mean/MODALITY` and `scale/MODALITY`, float32 [members, dim]
+MODEL_CARD.md      for people
+```
+"""
+
+from dann_jax.bundle.description import BundleError, Description, Modality
+from dann_jax.bundle.files import load_bundle, write_bundle
+from dann_jax.bundle.model import Bundle, Prediction
+from dann_jax.bundle.run import bundle_run
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Description",
+    "Modality",
+    "Prediction",
+    "bundle_run",
+    "load_bundle",
+    "write_bundle",
+]

@@ -1,0 +1,156 @@
+"""The model card: what a bundle is for, how it was found out, and where it ends.
+
+Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dann_jax.bundle.description import Description
+
+_LIMITS = """\
+- It names how raters of this corpus would call what they hear. What a person feels is
+  another matter: acted and posed speech, other languages, other rooms and microphones,
+  and people unlike those of the corpus can all be heard wrongly.
+- Its probabilities are not calibrated, and every recording gets one of its classes,
+  speech or not.
+- Hiding a domain from the features makes them less telling of it, not free of it."""
+
+_MISUSE = """\
+Emotion recognition must not decide, or help to decide, about people: hiring, pay and
+work, schooling and exams, credit and insurance, policing, borders and courts, health
+care without a clinician. It is no lie detector. Do not run it on people who do not know
+of it or cannot refuse. In the European Union inferring emotions at work and in schools
+is prohibited but for medical and safety reasons (Regulation (EU) 2024/1689, Article
+5(1)(f))."""
+
+
+def model_card(description: Description) -> str:
+    """A model card in Markdown.
+
+    Args:
+      description: of the bundle.
+    """
+    sections = {
+        "What it hears and says": _use(description),
+        "Data": _data(description),
+        "How it was trained and tested": _protocol(description),
+        "Measured": _measured(description),
+        "Limits": _limits(description),
+        "Not to be used for": _MISUSE,
+    }
+    parts = [f"# Model card: {description.system}"]
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _use(description: Description) -> str:
+    features = [
+        f"- {name}: {modality.shape()}, {_maker(modality.provenance)}"
+        for name, modality in description.modalities.items()
+    ]
+    return "\n".join(
+        [f"Classes: {', '.join(description.labels)}. Features:\n", *features]
+    )
+
+
+def _maker(made: Mapping[str, Any] | None) -> str:
+    if made is None:
+        return "nobody recorded how they were made"
+    known = (key for key in ("extractor", "version", "hash") if key in made)
+    return f"made by {', '.join(f'{key} {made[key]}' for key in known)}"
+
+
+def _data(description: Description) -> str:
+    lines = [f"Learned from: {', '.join(description.corpora)}."]
+    if description.standardised_by:
+        lines.append(
+            f"Features are standardised within each {description.standardised_by}, "
+            f"with all of its recordings at once."
+        )
+    lines.append(
+        f"Licence of the data: {description.licence}."
+        if description.licence
+        else "The licence of the data is unknown here: ask whoever gave it before this "
+        "model leaves your hands."
+    )
+    return "\n".join(lines)
+
+
+def _protocol(description: Description) -> str:
+    protocol = description.protocol
+    lines = [
+        f"- Protocol: {protocol['name']}, "
+        + (
+            "transductive: test rows were seen in training without their labels."
+            if protocol["transductive"]
+            else "inductive: test rows were not seen in training."
+        ),
+        f"- Selection of the step to keep: {protocol['selection']}.",
+        f"- Arm: {description.measured['arm']}; adversaries: "
+        f"{', '.join(description.adversaries) or 'none'}.",
+        "- Members: "
+        + "; ".join(
+            f"{member['fold']} (seed {member['seed']}, step {member['step']})"
+            for member in description.members
+        )
+        + ".",
+    ]
+    if protocol["allowed_leaks"]:
+        lines.append(
+            f"- **Labelled and test rows share {', '.join(protocol['allowed_leaks'])}"
+            f"**: the scores do not speak for unseen ones."
+        )
+    return "\n".join(lines)
+
+
+def _measured(description: Description) -> str:
+    measured = description.measured
+    scores = [
+        f"- {metric}: {_percent(score['mean'])} (standard deviation over seeds "
+        f"{_percent(score['std'])}; 95 % interval of the pooled score "
+        f"{' to '.join(map(_percent, score['ci95']))})"
+        for metric, score in measured["scores"].items()
+    ]
+    parts = ["In per cent:\n\n" + "\n".join(scores)]
+    if len(description.members) > 1:
+        parts.append(
+            "Each is the mean over models of one fold, tested on the rows that their "
+            "fold tests. The bundle averages the probabilities of all folds' models. "
+            "**That ensemble has not been tested**: what one member was tested on, "
+            "others learned from."
+        )
+    parts += [
+        f"Against {entry['against']}, {entry['metric']}: "
+        f"{100 * entry['difference']:+.2f} points "
+        f"({' to '.join(map(_percent, entry['ci95']))})."
+        for entry in measured["comparisons"]
+    ]
+    groups = measured["groups"]
+    parts += [_group(column, values) for column, values in groups.items()]
+    if not groups:
+        parts.append("No scores by gender, language or another group were recorded.")
+    return "\n\n".join(parts)
+
+
+def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
+    """`value -> metric -> number` as a list."""
+    lines = [
+        f"- {value}: {', '.join(f'{name} {number:g}' for name, number in own.items())}"
+        for value, own in values.items()
+    ]
+    return "\n".join([f"By {column}:\n", *lines])
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _limits(description: Description) -> str:
+    if not description.encoder.get("context", True):
+        return _LIMITS
+    return (
+        f"{_LIMITS}\n- It learned to hear an utterance within its dialogue; single "
+        f"recordings and windows are\n  heard as dialogues of one turn, which it has "
+        f"not been tested on."
+    )

@@ -1,0 +1,157 @@
+"""What a bundle says about itself: `bundle.json`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
+
+FORMAT = "dann_jax.bundle"
+VERSION = 1
+"""Of the layout; a bundle of another one is not read."""
+
+
+class BundleError(ValueError):
+    """The bundle is damaged or foreign, or is asked about what it cannot hear."""
+
+
+class Modality(NamedTuple):
+    """The features that a model hears under one name.
+
+    Attributes:
+      dim: values of a vector.
+      framewise: whether there is a vector for every frame, or one an utterance.
+      provenance: what `Extractor.provenance` said; None where nobody recorded it.
+    """
+
+    dim: int
+    framewise: bool
+    provenance: Mapping[str, Any] | None
+
+    def shape(self) -> str:
+        """For messages."""
+        return f"{self.dim} values a{' frame' if self.framewise else 'n utterance'}"
+
+
+def modalities_of(corpus: Corpus) -> dict[str, Modality]:
+    """What a corpus holds, with the provenance that it recorded."""
+    made = corpus.provenance.get("features", {})
+    return {
+        name: Modality(int(array.shape[-1]), isinstance(array, Frames), made.get(name))
+        for name, array in corpus.features.items()
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """Everything about a bundle but its numbers.
+
+    Attributes:
+      system: name of what was trained.
+      labels: the classes, in the order of the logits.
+      encoder: keyword arguments of `DialogueEncoder`.
+      heads: the other keyword arguments of `Dann`, such as `head_dropout`.
+      adversaries: name -> number of domains, for the record: their heads are not kept.
+      members: `fold`, `seed`, `arm` and `step` of each member.
+      modalities: name -> what the model hears under it.
+      corpora: names of what was learned from.
+      standardised_by: the column of `open_corpus`, None where none was used.
+      protocol: as in `results.json`.
+      measured: `arm`, its `scores` and `comparisons` as in `results.json`, and
+        `groups`: column -> value -> metric -> number.
+      licence: of the data; None where it is not known.
+      packages: name -> version of what made the bundle.
+    """
+
+    system: str
+    labels: tuple[str, ...]
+    encoder: Mapping[str, Any]
+    heads: Mapping[str, Any]
+    adversaries: Mapping[str, int]
+    members: tuple[Mapping[str, Any], ...]
+    modalities: Mapping[str, Modality]
+    corpora: tuple[str, ...]
+    standardised_by: str | None
+    protocol: Mapping[str, Any]
+    measured: Mapping[str, Any]
+    licence: str | None
+    packages: Mapping[str, str]
+
+
+_OPTIONAL_TEXT = (str, type(None))
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("labels", "members", "corpora"), list),
+    **dict.fromkeys(("encoder", "heads", "adversaries", "modalities"), dict),
+    **dict.fromkeys(("protocol", "measured", "packages"), dict),
+    **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
+}
+_MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
+
+
+def to_json(description: Description) -> dict[str, Any]:
+    """The description as JSON values."""
+    fields = {
+        field.name: getattr(description, field.name)
+        for field in dataclasses.fields(description)
+    }
+    fields["modalities"] = {
+        name: modality._asdict() for name, modality in description.modalities.items()
+    }
+    return {"format": FORMAT, "version": VERSION, **fields}
+
+
+def from_json(found: Any, where: str) -> Description:
+    """The description that `to_json` made; `where` is the file, for messages.
+
+    Raises:
+      BundleError: it describes something else, or a part is missing or malformed.
+    """
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise BundleError(f"{where} does not describe a bundle of dann_jax")
+    if found.get("version") != VERSION:
+        raise BundleError(
+            f"{where} is of version {found.get('version')!r}, this package reads "
+            f"version {VERSION}"
+        )
+    fields = _fields(found, _KINDS, where)
+    empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
+    if empty:
+        raise BundleError(f"{where}: {', '.join(empty)}: nothing is there")
+    fields["modalities"] = {
+        name: Modality(**_fields(modality, _MODALITY, f"{where}, modality {name!r}"))
+        for name, modality in fields["modalities"].items()
+    }
+    for name in ("labels", "members", "corpora"):
+        fields[name] = tuple(fields[name])
+    return Description(**fields)
+
+
+def _fields(found: Any, kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Those fields of an object, each of its kind."""
+    found = found if isinstance(found, dict) else {}
+    wrong = [
+        name
+        for name, kind in kinds.items()
+        if name not in found or not isinstance(found[name], kind)
+    ]
+    if wrong:
+        raise BundleError(f"{where}: missing or malformed: {', '.join(wrong)}")
+    return {name: found[name] for name in kinds}
+
+
+def silent_corpus(modalities: Mapping[str, Modality]) -> Corpus:
+    """One utterance of zeros: what a batch looks like, without a corpus."""
+
+    def zeros(modality: Modality) -> np.ndarray | Frames:
+        values = np.zeros((1, modality.dim), np.float32)
+        return Frames(values, np.array([1])) if modality.framewise else values
+
+    return Corpus(
+        name="silence",
+        columns={"utt_id": np.array(["silence"]), "speaker": np.array([""])},
+        features={name: zeros(modality) for name, modality in modalities.items()},
+        present={name: np.ones(1, bool) for name in modalities},
+    )

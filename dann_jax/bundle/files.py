@@ -1,0 +1,182 @@
+"""Bundles on disk: JSON and plain arrays, so that loading one executes nothing."""
+
+import json
+import os
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from etils import epath
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dann_jax.bundle.card import model_card
+from dann_jax.bundle.description import (
+    BundleError,
+    Description,
+    from_json,
+    silent_corpus,
+    to_json,
+)
+from dann_jax.bundle.model import Bundle
+from dann_jax.corpora.corpus import CorpusError
+from dann_jax.corpora.table import read_archive
+from dann_jax.models.network import initialise
+from dann_jax.standardise import Standardiser
+from dann_jax.types import PyTree
+from dann_jax.workdir import write_json
+
+
+def write_bundle(
+    folder: epath.PathLike,
+    description: Description,
+    params: PyTree,
+    standardiser: Standardiser,
+) -> epath.Path:
+    """Write a bundle, whole or not at all; a bundle that is there is replaced.
+
+    Args:
+      folder: new, empty, or an earlier bundle.
+      description: everything but the numbers; JSON values.
+      params: float32 `[M, ...]` of `M` members. The heads of the adversaries are left
+        out: they are not needed to predict.
+      standardiser: modality -> mean and scale, float32 `[M, dim]`.
+
+    Returns:
+      The folder.
+
+    Raises:
+      BundleError: the folder holds something else, or the arguments do not fit
+        together: what is written is read again before it is put in place.
+    """
+    folder = epath.Path(folder)
+    _require_free(folder)
+    domain_heads = [f"{name}_head" for name in description.adversaries]
+    kept = {name: tree for name, tree in params.items() if name not in domain_heads}
+    moments = {
+        f"{part}/{name}": array
+        for name, pair in standardiser.items()
+        for part, array in zip(("mean", "scale"), pair, strict=True)
+    }
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        _write_arrays(partial / "parameters.npz", flatten_dict(kept, sep="/"))
+        _write_arrays(partial / "standardiser.npz", moments)
+        (partial / "MODEL_CARD.md").write_text(model_card(description))
+        write_json(partial / "bundle.json", to_json(description))
+        load_bundle(partial)
+        _put_in_place(partial, folder)
+    finally:
+        if partial.exists():
+            partial.rmtree()
+    return folder
+
+
+def load_bundle(path: epath.PathLike) -> Bundle:
+    """Read a bundle; nothing in it is executed or unpickled.
+
+    Args:
+      path: its folder, or a work directory that holds it as `bundle`.
+
+    Raises:
+      BundleError: it is no bundle, of another version, or damaged: a file or a
+        parameter is missing, of the wrong shape, or not a finite number.
+    """
+    folder = epath.Path(path)
+    if (folder / "bundle" / "bundle.json").exists():
+        folder /= "bundle"
+    if not folder.is_dir():
+        raise BundleError(f"no such folder: {folder}")
+    for needed in ("bundle.json", "parameters.npz", "standardiser.npz"):
+        if not (folder / needed).exists():
+            raise BundleError(f"{folder} has no {needed}; it is no whole bundle")
+    try:
+        found = json.loads((folder / "bundle.json").read_text())
+    except ValueError as error:
+        raise BundleError(f"{folder}/bundle.json is not JSON: {error}") from None
+    description = from_json(found, f"{folder}/bundle.json")
+    standardiser = _read_standardiser(folder / "standardiser.npz", description)
+    params = _read_params(folder, Bundle(description, {}, standardiser))
+    return Bundle(description, params, standardiser)
+
+
+def _read_standardiser(path: epath.Path, description: Description) -> Standardiser:
+    members = len(description.members)
+    expected = {
+        f"{part}/{name}": (members, modality.dim)
+        for name, modality in description.modalities.items()
+        for part in ("mean", "scale")
+    }
+    arrays = _read_arrays(path, expected)
+    return {
+        name: (arrays[f"mean/{name}"], arrays[f"scale/{name}"])
+        for name in description.modalities
+    }
+
+
+def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
+    """The parameters, if they are those that the described network has."""
+    description = untrained.description
+    assemble = untrained.assembler(silent_corpus(description.modalities))
+    batch = jax.tree.map(lambda leaf: leaf[0], assemble(np.zeros((1, 1), int), 1, [0]))
+    try:
+        shapes = jax.eval_shape(
+            lambda: initialise(untrained.network, batch, jax.random.key(0))
+        )
+    # What a malformed keyword argument raises is up to Flax and JAX.
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise BundleError(
+            f"{folder}/bundle.json describes a network that this version cannot "
+            f"build: {reason}"
+        ) from None
+    flat = flatten_dict(shapes)
+    members = len(description.members)
+    expected = {"/".join(key): (members, *leaf.shape) for key, leaf in flat.items()}
+    arrays = _read_arrays(folder / "parameters.npz", expected)
+    return unflatten_dict({key: arrays["/".join(key)] for key in flat})
+
+
+def _read_arrays(
+    path: epath.Path, expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The arrays of an archive, if they are exactly these, float32 and finite."""
+    try:
+        arrays = read_archive(path)
+    except CorpusError as error:
+        raise BundleError(f"damaged bundle: {error}") from None
+    for name in sorted({*expected, *arrays}):
+        if name not in arrays or name not in expected:
+            state = "is missing" if name in expected else "does not belong there"
+            raise BundleError(f"{path}: array {name!r} {state}")
+        found = arrays[name]
+        if found.shape != expected[name] or found.dtype != np.float32:
+            raise BundleError(
+                f"{path}: array {name!r} is {found.dtype} {found.shape}, "
+                f"expected float32 {expected[name]}"
+            )
+        if not np.isfinite(found).all():
+            raise BundleError(f"{path}: array {name!r} holds NaN or infinite values")
+    return arrays
+
+
+def _write_arrays(path: epath.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})
+
+
+def _require_free(folder: epath.Path) -> None:
+    taken = folder.exists() and not (folder / "bundle.json").exists()
+    if taken and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BundleError(f"{folder} exists and is no bundle; choose another place")
+
+
+def _put_in_place(whole: epath.Path, folder: epath.Path) -> None:
+    if not folder.exists():
+        whole.rename(folder)
+        return
+    # A folder cannot be renamed onto another that holds something.
+    old = folder.with_name(f"{folder.name}.{os.getpid()}.old.partial")
+    folder.rename(old)
+    whole.rename(folder)
+    old.rmtree()

@@ -1,0 +1,245 @@
+"""A trained ensemble: features or a waveform in, probabilities out."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import linen as nn
+from scipy.special import softmax
+
+from dann_jax.bundle.description import (
+    BundleError,
+    Description,
+    Modality,
+    modalities_of,
+)
+from dann_jax.bundle.hearing import corpus_of, features_of, rates_of
+from dann_jax.corpora.corpus import Corpus, check
+from dann_jax.features.audio import AudioError, resample
+from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.extractor import Extractor, mismatch
+from dann_jax.models.network import Dann, DialogueEncoder, as_apply
+from dann_jax.pipeline import Assembler, Plan
+from dann_jax.standardise import Standardiser
+from dann_jax.training.predict import predict
+from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+from dann_jax.training.step import make_evaluation_step
+from dann_jax.types import UNKNOWN, PyTree
+
+
+class Prediction(NamedTuple):
+    """What one utterance sounds like.
+
+    Attributes:
+      label: the most probable class.
+      probabilities: class -> probability.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bundle:
+    """`M` trained members that predict together, by their mean probability.
+
+    The members of a run's bundle are the models of its folds. Together they may have
+    learned from everybody in the corpus, so no score of a fold is one of the ensemble.
+
+    Attributes:
+      description: what was trained, on what, and what it hears.
+      params: parameter tree without the domain heads, float32 `[M, ...]`.
+      standardiser: modality -> mean and scale of each member, float32 `[M, dim]`.
+    """
+
+    description: Description
+    params: PyTree
+    standardiser: Standardiser
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the columns of `predict_corpus`."""
+        return self.description.labels
+
+    def predict_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
+        """Probabilities of every utterance, heard within its whole dialogue.
+
+        Args:
+          corpus: features made as those that the model learned from; its labels, if
+            it has any, are not looked at.
+          batch_size: dialogues at a time.
+
+        Returns:
+          float32 `[N, labels]`; rows sum to 1.
+
+        Raises:
+          BundleError: a modality is missing, or was made otherwise.
+          CorpusError: the corpus is empty, or holds NaN.
+        """
+        self._require_features(corpus)
+        corpus = check(corpus.select(tuple(self.description.modalities)))
+        logits = predict(
+            self._evaluate,
+            self._replicas,
+            output="label_logits",
+            plan=_plan(corpus, len(self.description.members), batch_size),
+            assemble=self.assembler(corpus),
+            layout=self._layout,
+            rows=np.arange(len(corpus)),
+        )
+        return softmax(logits[:, 0], axis=-1).mean(0)
+
+    def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction:
+        """What one utterance sounds like, heard by itself.
+
+        Args:
+          waveform: float `[n]` in [-1, 1], mono.
+          sample_rate: in Hz; any, it is resampled to what the features need.
+
+        Raises:
+          BundleError: the features cannot be made from audio, or not as they were.
+          AudioError: the waveform is not one.
+        """
+        waveform = np.asarray(waveform, np.float32)
+        if waveform.ndim != 1 or not waveform.size or not np.isfinite(waveform).all():
+            raise AudioError(
+                f"expected one channel of finite samples, got {waveform.shape}"
+            )
+        extractors = self.extractors()
+        samples = {
+            rate: resample(waveform, sample_rate, rate) for rate in rates_of(extractors)
+        }
+        features = features_of(extractors, samples)
+        return self.named(self.predict_corpus(corpus_of(extractors, [features]))[0])
+
+    def named(self, probabilities: np.ndarray) -> Prediction:
+        """A row of `predict_corpus` in words."""
+        best = self.labels[int(probabilities.argmax())]
+        named = dict(zip(self.labels, probabilities.tolist(), strict=True))
+        return Prediction(best, named)
+
+    def extractors(self) -> dict[str, Extractor]:
+        """Modality -> what makes its features from audio, just as they were made.
+
+        Raises:
+          BundleError: a modality is not made from audio, nobody knows how it was made,
+            or this version of the package makes it otherwise.
+        """
+        if self.description.standardised_by:
+            raise BundleError(
+                f"this model hears features standardised by "
+                f"{self.description.standardised_by!r} over a whole corpus, and a "
+                f"recording is none; prepare a corpus and use Bundle.predict_corpus"
+            )
+        return {
+            name: _extractor(name, modality)
+            for name, modality in self.description.modalities.items()
+        }
+
+    def assembler(self, corpus: Corpus) -> Assembler:
+        """Batches as each member hears them: whole dialogues, no labels."""
+        rows = (len(self.description.members), len(corpus))
+        return Assembler(
+            corpus,
+            visible=np.ones(rows, bool),
+            label=np.full(rows, UNKNOWN, np.int32),
+            domain={},
+            standardiser=self.standardiser,
+        )
+
+    @functools.cached_property
+    def network(self) -> nn.Module:
+        """The network of one member; it has no domain heads."""
+        return Dann(
+            encoder=DialogueEncoder(**self.description.encoder),
+            num_labels=len(self.labels),
+            num_domains={},
+            **self.description.heads,
+        )
+
+    def _require_features(self, corpus: Corpus) -> None:
+        """Raise `BundleError` unless the corpus has what the model learned from."""
+        found = modalities_of(corpus)
+        for name, expected in self.description.modalities.items():
+            if name not in found:
+                raise BundleError(
+                    f"the model hears {', '.join(self.description.modalities)}; "
+                    f"corpus {corpus.name!r} has {', '.join(found)}"
+                )
+            reason = difference(expected, found[name])
+            if reason:
+                raise BundleError(
+                    f"{name!r} of corpus {corpus.name!r} is not what the model learned "
+                    f"from: {reason}"
+                )
+        ours = self.description.standardised_by
+        theirs = corpus.provenance.get("standardised_by")
+        if ours != theirs:
+            raise BundleError(
+                f"the model learned from features standardised by {ours!r}; those of "
+                f"corpus {corpus.name!r} are standardised by {theirs!r}"
+            )
+
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        folds = [str(member["fold"]) for member in self.description.members]
+        mesh = make_mesh(min(len(folds), jax.device_count()))
+        return Layout(folds, (0,), {"kept": {}}, mesh)
+
+    @functools.cached_property
+    def _replicas(self) -> PyTree:
+        """The members as groups of one arm, on the devices."""
+        groups = self._layout.fold_of
+        return self._layout.put(
+            jax.tree.map(lambda leaf: leaf[groups][:, None], self.params)
+        )
+
+    @functools.cached_property
+    def _evaluate(self) -> Callable:
+        # Kept, so that a batch shape compiles once for all calls.
+        step = make_evaluation_step(apply=as_apply(self.network))
+        return map_replicas(step, self._layout.mesh, shared=(1,))
+
+
+def difference(expected: Modality, found: Modality) -> str | None:
+    """Why features are not those that were learned from; None where they are."""
+    if found[:2] != expected[:2]:
+        return f"expected {expected.shape()}, found {found.shape()}"
+    return mismatch(expected.provenance, found.provenance)
+
+
+def _extractor(name: str, modality: Modality) -> Extractor:
+    made = modality.provenance
+    if made is None:
+        raise BundleError(
+            f"nobody recorded how the features {name!r} were made, so they cannot be "
+            f"made again from audio; use Bundle.predict_corpus with features"
+        )
+    if made.get("sample_rate", 0) is None:
+        raise BundleError(
+            f"the features {name!r} are made from a transcript, not from audio; "
+            f"use Bundle.predict_corpus with features"
+        )
+    try:
+        extractor = make_extractor(
+            made["extractor"], sample_rate=made["sample_rate"], **made["parameters"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"the features {name!r} cannot be made here: {error}"
+        ) from None
+    reason = mismatch(made, extractor.provenance())
+    if reason:
+        raise BundleError(f"the features {name!r} are made otherwise here: {reason}")
+    return extractor
+
+
+def _plan(corpus: Corpus, members: int, batch_size: int) -> Plan:
+    """Whole dialogues, padded to powers of two: few shapes, and the same every time."""
+    lengths = np.array([len(turns) for turns in corpus.dialogues()])
+    longest = int(lengths.max()) - 1
+    buckets = tuple(2**power for power in range(longest.bit_length() + 1))
+    return Plan(lengths, np.ones((members, len(lengths)), bool), batch_size, buckets)

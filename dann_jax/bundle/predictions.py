@@ -1,0 +1,134 @@
+"""Predictions of many recordings, one after the other, in bounded memory."""
+
+import csv
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
+
+from dann_jax.bundle.hearing import Features, corpus_of, features_of, rates_of
+from dann_jax.bundle.model import Bundle, Prediction
+from dann_jax.bundle.recordings import Clip, Report, batches
+from dann_jax.features.audio import AudioError, read_audio
+from dann_jax.features.extractor import Extractor
+
+_log = logging.getLogger(__name__)
+
+
+class Heard(NamedTuple):
+    """A clip, how many seconds of it there are, and what it sounds like."""
+
+    clip: Clip
+    duration: float
+    prediction: Prediction
+
+
+def predict_clips(
+    bundle: Bundle, clips: Iterable[Clip], *, report: Report, batch_size: int = 16
+) -> Iterator[Heard]:
+    """Predict recordings in the order in which they come.
+
+    Memory holds one recording and the features of one batch.
+
+    Args:
+      bundle: the model; its features must be ones that are made from audio.
+      clips: what to hear; read as they are needed.
+      report: told of each clip that cannot be heard; the others are predicted.
+      batch_size: clips at a time.
+
+    Raises:
+      BundleError: the features cannot be made from audio, or not as they were.
+    """
+    extractors = bundle.extractors()
+    for batch in batches(clips, batch_size):
+        heard = [
+            (clip, *made)
+            for clip in batch
+            if (made := _hear(extractors, clip, report)) is not None
+        ]
+        if not heard:
+            continue
+        known, durations, features = zip(*heard, strict=True)
+        corpus = corpus_of(
+            extractors,
+            features,
+            dialogue=[clip.dialogue for clip in known],
+            speaker=[clip.speaker for clip in known],
+        )
+        found = bundle.predict_corpus(corpus, batch_size=batch_size)
+        for clip, duration, row in zip(known, durations, found, strict=True):
+            yield Heard(clip, duration, bundle.named(row))
+
+
+def _hear(
+    extractors: Mapping[str, Extractor], clip: Clip, report: Report
+) -> tuple[float, Features] | None:
+    """Seconds and features of a clip; None, and a report, where there are none."""
+    try:
+        read = {
+            rate: read_audio(
+                clip.file, sample_rate=rate, start=clip.start, end=clip.end
+            )
+            for rate in rates_of(extractors)
+        }
+        samples = {rate: recording.samples for rate, recording in read.items()}
+        features = features_of(extractors, samples, name=clip.file)
+    except AudioError as error:
+        report(str(error).replace(clip.file, clip.name, 1))
+        return None
+    recording = next(iter(read.values()))
+    if recording.problems:
+        _log.warning("warning: %s is %s", clip.name, ", ".join(recording.problems))
+    return recording.duration, features
+
+
+def write_csv(
+    file: IO[str], heard: Iterable[Heard], labels: Sequence[str], *, timed: bool
+) -> None:
+    """A header, then a line for each clip as soon as its batch is predicted.
+
+    Args:
+      file: open for text.
+      heard: from `predict_clips`.
+      labels: of the model.
+      timed: whether there are columns `start` and `end`.
+    """
+    times = ("start", "end") if timed else ()
+    names = ["file", *times, "duration", "label", *(f"p_{label}" for label in labels)]
+    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for own in heard:
+        writer.writerow(_record(own))
+        file.flush()
+
+
+def write_jsonl(
+    file: IO[str], heard: Iterable[Heard], labels: Sequence[str], *, timed: bool
+) -> None:
+    """An object a line with the keys that `write_csv` has for columns."""
+    del labels
+    for own in heard:
+        record = _record(own)
+        if not timed:
+            del record["start"], record["end"]
+        print(json.dumps(record), file=file, flush=True)
+
+
+FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
+"""The word on the command line -> what writes it."""
+
+
+def _record(heard: Heard) -> dict[str, Any]:
+    clip, prediction = heard.clip, heard.prediction
+    return {
+        # Not every name of a file is text.
+        "file": clip.name.encode("utf-8", "backslashreplace").decode(),
+        "start": round(clip.start, 3),
+        "end": round(clip.start + heard.duration, 3),
+        "duration": round(heard.duration, 3),
+        "label": prediction.label,
+        **{
+            f"p_{label}": round(value, 6)
+            for label, value in prediction.probabilities.items()
+        },
+    }

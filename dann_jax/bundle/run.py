@@ -1,0 +1,114 @@
+"""From a finished run to its bundle."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from dann_jax.bundle.description import BundleError, Description, modalities_of
+from dann_jax.bundle.files import write_bundle
+from dann_jax.task import Task
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+from dann_jax.workdir import package_versions
+
+MEMBERS = ("all", "first")
+"""Every fold's model, or that of the first fold only."""
+
+
+def bundle_run(
+    folder: epath.PathLike,
+    state: TrainState,
+    task: Task,
+    layout: Layout,
+    *,
+    system: str,
+    encoder: Mapping[str, Any],
+    heads: Mapping[str, Any],
+    results: Mapping[str, Any],
+    arm: str | None = None,
+    members: str = "all",
+    licence: str | None = None,
+) -> epath.Path:
+    """Write the bundle of one arm: the selected parameters of its first seed.
+
+    The models of all folds become an ensemble, averaged in probability.
+
+    Args:
+      folder: of the bundle.
+      state: of all replicas.
+      task: what they learned from.
+      layout: which replica stands where.
+      system: name of what was trained.
+      encoder: keyword arguments of `DialogueEncoder`.
+      heads: the other keyword arguments of `Dann`.
+      results: as in `results.json`; `groups`, if it is there, goes to the model card.
+      arm: which one; by default the last, which is not the baseline where there are
+        several.
+      members: one of `MEMBERS`.
+      licence: of the data, if known.
+
+    Returns:
+      The folder.
+
+    Raises:
+      BundleError: there is no such arm, or `members` is an unknown word.
+    """
+    arms = list(layout.arms)
+    arm = arms[-1] if arm is None else arm
+    for word, known in ((arm, arms), (members, MEMBERS)):
+        if word not in known:
+            raise BundleError(f"{word!r} is none of {', '.join(known)}")
+    first_seed = layout.seed_of[: layout.num_groups] == next(iter(layout.seeds))
+    groups = np.flatnonzero(first_seed)[: 1 if members == "first" else None]
+    folds = layout.fold_of[groups]
+
+    def kept(leaf: jax.Array) -> np.ndarray:
+        return np.asarray(leaf)[groups, arms.index(arm)]
+
+    description = Description(
+        system=system,
+        labels=task.protocol.labels,
+        encoder=encoder,
+        heads=heads,
+        adversaries=task.num_domains,
+        members=tuple(
+            {
+                "fold": layout.folds[fold],
+                "seed": int(layout.seed_of[group]),
+                "arm": arm,
+                "step": int(step),
+            }
+            for group, fold, step in zip(
+                groups, folds, kept(state.best_step), strict=True
+            )
+        ),
+        modalities=modalities_of(task.corpus),
+        corpora=tuple(results["corpora"]),
+        standardised_by=task.corpus.provenance.get("standardised_by"),
+        protocol=results["protocol"],
+        measured=_measured(results, arm),
+        licence=licence,
+        packages=package_versions(),
+    )
+    standardiser = {
+        name: (mean[folds], scale[folds])
+        for name, (mean, scale) in task.evaluation.standardiser.items()
+    }
+    return write_bundle(
+        folder, description, jax.tree.map(kept, state.best), standardiser
+    )
+
+
+def _measured(results: Mapping[str, Any], arm: str) -> dict[str, Any]:
+    """What was found of one arm."""
+    return {
+        "arm": arm,
+        "scores": results["summary"][arm],
+        "comparisons": [
+            entry for entry in results["comparisons"] if entry["arm"] == arm
+        ],
+        "groups": results.get("groups", {}),
+    }

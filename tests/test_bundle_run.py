@@ -1,0 +1,148 @@
+"""Which of a run's models go into its bundle, and that they are the same models."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from runs import tiny_config, tiny_corpus, write_table
+from scipy.special import softmax
+
+from dann_jax.bundle import BundleError, bundle_run, load_bundle
+from dann_jax.experiment import compiled, setting
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch, predict
+from dann_jax.training.program import initial_state
+from dann_jax.training.state import TrainState
+
+pytestmark = pytest.mark.slow
+
+CHANGES = {
+    "data.modalities": ("lexical",),
+    "protocol.split": "leave_one_out",
+    "protocol.unlabelled": ("test",),
+    "selection": "last",
+    "protocol.validation_folds": 0,
+    "seeds": 2,
+    "batches.num_buckets": 1,
+    "encoder.context": False,
+}
+ENCODER = {"width": 8, "context": False, "heads": 2, "dropout": 0.2}
+HEADS = {"domain_hidden": (8,), "head_dropout": 0.2}
+RESULTS = {
+    "corpora": ["toy"],
+    "protocol": {
+        "name": "leave-one-session-out",
+        "transductive": True,
+        "selection": "last",
+        "allowed_leaks": [],
+    },
+    "summary": {"source_only": {}, "dann": {}},
+    "comparisons": [
+        {
+            "arm": "dann",
+            "against": "source_only",
+            "metric": "ua",
+            "difference": 0.1,
+            "ci95": [0.0, 0.2],
+        }
+    ],
+}
+
+
+class Untrained:
+    """A run of four folds, two seeds and two arms whose replicas all differ."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        config = tiny_config(write_table(folder, tiny_corpus()), CHANGES)
+        with config.unlocked():
+            config.protocol.split_args = {"column": "session"}
+        self.task, self.layout = setting(config)
+        self.plan = self.task.plan(self.task.protocol.visible())
+        timetable = Timetable(self.plan.steps_per_epoch, **config.timetable)
+        module, optimizer, self.program = compiled(
+            config, self.task, self.layout, timetable
+        )
+        batch = make_batch(self.plan, self.task.training, self.layout, 0, shuffle=False)
+        state = initial_state(module, batch, layout=self.layout, optimizer=optimizer)
+        rng = np.random.default_rng(0)
+        best = jax.tree.map(
+            lambda leaf: np.float32(rng.normal(0.0, 0.5, leaf.shape)), state.params
+        )
+        self.state: TrainState = state.replace(
+            best=self.layout.put(best),
+            best_step=self.layout.put(np.arange(16).reshape(8, 2)),
+        )
+
+    def probabilities(self) -> np.ndarray:
+        """`[groups, arms, N, labels]`, as an evaluation of the run has them."""
+        logits = predict(
+            self.program.evaluate,
+            self.state.best,
+            output="label_logits",
+            plan=self.plan,
+            assemble=self.task.evaluation,
+            layout=self.layout,
+            rows=np.arange(len(self.task.corpus)),
+        )
+        return softmax(logits, axis=-1)
+
+    def bundle(self, folder: pathlib.Path, **options: str):
+        bundle_run(
+            folder,
+            self.state,
+            self.task,
+            self.layout,
+            system="toy",
+            encoder=ENCODER,
+            heads=HEADS,
+            results=RESULTS,
+            **options,
+        )
+        return load_bundle(folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Untrained:
+    return Untrained(tmp_path_factory.mktemp("run"))
+
+
+def test_a_bundle_predicts_as_the_folds_of_the_first_seed_did(
+    run: Untrained, tmp_path: pathlib.Path
+) -> None:
+    expected = run.probabilities()
+    dann = [group for group, seed in enumerate(run.layout.seed_of) if seed == 0]
+    assert len(dann) == 4
+    np.testing.assert_allclose(
+        run.bundle(tmp_path / "bundle").predict_corpus(run.task.corpus),
+        expected[dann, 1].mean(0),
+        atol=1e-6,
+    )
+    one = run.bundle(tmp_path / "one", arm="source_only", members="first")
+    np.testing.assert_allclose(
+        one.predict_corpus(run.task.corpus), expected[0, 0], atol=1e-6
+    )
+
+
+def test_a_bundle_says_which_models_it_holds_and_what_was_measured_of_their_arm(
+    run: Untrained, tmp_path: pathlib.Path
+) -> None:
+    description = run.bundle(tmp_path / "bundle").description
+    assert [
+        (member["fold"], member["seed"], member["arm"], member["step"])
+        for member in description.members
+    ] == [(f"session {n + 1}", 0, "dann", 4 * n + 1) for n in range(4)]
+    assert description.adversaries == {"speaker": 8}
+    assert description.labels == run.task.protocol.labels
+    assert description.measured["comparisons"] == RESULTS["comparisons"]
+    baseline = run.bundle(tmp_path / "baseline", arm="source_only").description
+    assert baseline.measured["comparisons"] == []
+
+
+@pytest.mark.parametrize("options", [{"arm": "cdan"}, {"members": "best"}], ids=str)
+def test_an_unknown_word_is_told_with_the_known_ones(
+    options: dict, run: Untrained, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(BundleError, match="is none of (source_only, dann|all, first)"):
+        run.bundle(tmp_path / "bundle", **options)
+    assert not (tmp_path / "bundle").exists()

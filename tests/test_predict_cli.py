@@ -1,0 +1,201 @@
+"""`dann-predict` and `dann-export` in processes of their own."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from bundles import LABELS, hearing_bundle, tiny_bundle, write_tones
+from toys import toy_corpus
+
+pytestmark = pytest.mark.slow
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def command(
+    name: str, *words: object, stdin: bytes = b""
+) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", f"dann_jax.cli.{name}", *map(str, words)],
+        capture_output=True,
+        input=stdin,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=240,
+    )
+
+
+def rows(text: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.decode().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("bundles") / "bundle"
+    hearing_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("tones")
+    write_tones(folder, {"one.wav": 0.5, "two.flac": 0.7, "long.wav": 2.5})
+    (folder / "bad.wav").write_text("this is no sound")
+    return folder
+
+
+def test_a_bad_file_among_good_ones_is_told_and_costs_the_exit_code(
+    model: pathlib.Path, tones: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    output = tmp_path / "out.csv"
+    ended = command(
+        "predict", f"--model={model}", f"--output={output}", tones / "two.flac", tones
+    )
+    assert ended.returncode == 1
+    assert f"error: {tones}/bad.wav: is not audio".encode() in ended.stderr
+    assert b"Traceback" not in ended.stderr and ended.stdout == b""
+    found = rows(output.read_bytes())
+    names = ["two.flac", "long.wav", "one.wav", "two.flac"]
+    assert [row["file"] for row in found] == [str(tones / name) for name in names]
+    assert found[0] == found[3]
+    for row in found:
+        assert list(row) == ["file", "duration", "label", *(f"p_{n}" for n in LABELS)]
+        assert row["label"] in LABELS
+        assert sum(float(row[f"p_{n}"]) for n in LABELS) == pytest.approx(1, abs=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_windows_of_a_list_from_a_pipe_as_json_lines(
+    model: pathlib.Path, tones: pathlib.Path
+) -> None:
+    ended = command(
+        "predict",
+        *(f"--model={model}", "--format=jsonl", "--window=1", "--hop=0.5", "-"),
+        stdin=f"{tones}/long.wav\n".encode(),
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(own["start"], own["end"]) for own in found] == [
+        (0.0, 1.0),
+        (0.5, 1.5),
+        (1.0, 2.0),
+        (1.5, 2.5),
+    ]
+    assert len({own["p_joy"] for own in found}) == 4
+
+
+def test_audio_from_a_pipe_is_heard_as_its_file_is(
+    model: pathlib.Path, tones: pathlib.Path
+) -> None:
+    sound = (tones / "one.wav").read_bytes()
+    piped = command("predict", f"--model={model}", "--stdin_audio", stdin=sound)
+    named = command("predict", f"--model={model}", tones / "one.wav")
+    assert piped.returncode == named.returncode == 0, piped.stderr
+    (one,), (other,) = rows(piped.stdout), rows(named.stdout)
+    assert one.pop("file") == "-" and other.pop("file") == str(tones / "one.wav")
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--hop=1", "x.wav"], "--hop needs --window"),
+        ([], "name files"),
+        (["--stdin_audio", "x.wav"], "nothing else"),
+        (["--window=1", "--hop=2", "{tones}/one.wav"], "at most the window"),
+        (["--format=xml", "x.wav"], "format"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    words: list[str], reason: str, model: pathlib.Path, tones: pathlib.Path
+) -> None:
+    words = [word.format(tones=tones) for word in words]
+    ended = command("predict", f"--model={model}", *words)
+    assert ended.returncode != 0
+    assert reason in (ended.stdout + ended.stderr).decode()
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_model_that_cannot_hear_leaves_no_output(
+    tones: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    tiny_bundle(tmp_path / "bundle", toy_corpus(1))
+    output = tmp_path / "out.csv"
+    ended = command(
+        "predict",
+        *(f"--model={tmp_path}/bundle", f"--output={output}", tones / "one.wav"),
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith("error: nobody recorded how the features 'audio'")
+    assert not output.exists()
+
+
+def test_an_exported_model_needs_nothing_but_jax(tmp_path: pathlib.Path) -> None:
+    corpus = toy_corpus(1)
+    encoder = {"width": 4, "heads": 2, "own_heads": 1, "context": True}
+    bundle = tiny_bundle(tmp_path / "bundle", corpus, encoder=encoder)
+    artifact = tmp_path / "model.stablehlo"
+    ended = command("export", f"--model={tmp_path}/bundle", f"--output={artifact}")
+    assert ended.returncode == 0, ended.stderr
+    dialogues = [rows for rows in corpus.dialogues() if len(rows) < 9]
+    turns = np.full((len(dialogues), 6), -1)
+    for place, own in enumerate(dialogues):
+        turns[place, : len(own)] = own
+    np.savez(
+        tmp_path / "heard.npz",
+        visible=turns >= 0,
+        party=corpus.parties()[turns],
+        **{f"inputs/{name}": own[turns] for name, own in corpus.features.items()},
+        **{f"present/{name}": own[turns] for name, own in corpus.present.items()},
+    )
+    program = f"""
+import sys
+import numpy as np
+from jax import export
+with open("{artifact}", "rb") as file:
+    model = export.deserialize(bytearray(file.read()))
+arrays = np.load("{tmp_path}/heard.npz")
+heard = {{name: arrays[name] for name in ("visible", "party")}}
+for part in ("inputs", "present"):
+    heard[part] = {{name: arrays[part + "/" + name] for name in ("audio", "text")}}
+found = model.call(heard)
+np.savez("{tmp_path}/found.npz", **found)
+assert not [name for name in sys.modules if name.startswith(("dann_jax", "flax"))]
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=tmp_path, timeout=240
+    )
+    found = np.load(tmp_path / "found.npz")
+    expected = bundle.predict_corpus(corpus)
+    for place, label in enumerate(LABELS):
+        np.testing.assert_allclose(
+            found[label][turns >= 0],
+            expected[turns[turns >= 0], place],
+            rtol=1e-5,
+            atol=1e-6,
+        )
+
+
+def test_predicting_brings_no_tensorflow_along(
+    model: pathlib.Path, tones: pathlib.Path
+) -> None:
+    program = f"""
+import sys
+from dann_jax.bundle import load_bundle
+from dann_jax.bundle.predictions import predict_clips
+from dann_jax.bundle.recordings import Clip
+clips = [Clip("{tones}/one.wav", "one")]
+assert len(list(predict_clips(load_bundle("{model}"), clips, report=print))) == 1
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=240,
+    )
