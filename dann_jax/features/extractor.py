@@ -52,9 +52,7 @@ class Extractor:
         return {
             **made,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "packages": {
-                name: importlib.metadata.version(name) for name in self.packages
-            },
+            "packages": {name: _version(name) for name in self.packages},
         }
 
 
@@ -129,3 +127,10 @@ def _maker(provenance: Mapping[str, Any] | None) -> str:
     if not provenance or "extractor" not in provenance:
         return "features that do not say how they were made"
     return f"features made by {provenance['extractor']}"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

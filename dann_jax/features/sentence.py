@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,12 @@ def sentence(*, model: str, normalise: bool = True) -> Extractor:
       ModuleNotFoundError: from `compute`, if sentence-transformers is not installed.
     """
     folder = epath.Path(model).expanduser()
-    about = {"model": folder.name, "digest": "", "normalise": normalise}
     dim = _embedding_size(folder)
-    about["digest"] = _digest(folder)
+    about = {
+        "model": folder.name,
+        "digest": _digest(folder),
+        "normalise": normalise,
+    }
 
     def encode(text: str) -> np.ndarray:
         return _load(str(folder)).encode(text, show_progress_bar=False)
@@ -109,14 +112,22 @@ def _embedding_size(folder: epath.Path) -> int:
 def _digest(folder: epath.Path) -> str:
     """Of the names and contents of all files but notes to people."""
     total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name.endswith(".md") or name.startswith("."):
-            continue
-        total.update(f"{name}\0".encode())
+    for path in _files(folder):
+        total.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()[:16]
+
+
+def _files(folder: epath.Path) -> Iterator[epath.Path]:
+    """All files below, in one order everywhere, but hidden ones and Markdown."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix == ".md":
+            continue
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
 
 
 @functools.lru_cache(maxsize=1)

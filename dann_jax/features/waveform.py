@@ -10,9 +10,8 @@ def waveform(*, hop: float = 0.01, sample_rate: int = 16000) -> Extractor:
     """Samples cut into rows, float32 `[ceil(n / hop), hop]`.
 
     Rows do not overlap, so that `reshape(-1)` gives the signal back, with zeros after
-    its end; a row is to the encoder what a frame of `logmel` is, at the same rate. A
-    standardisation a column would be almost the same for all, as samples of speech have
-    no place in a row that is louder than another.
+    its end. To an encoder a row is what a frame of `logmel` is, at the same rate; but
+    frames are centred on every hop, rows begin there.
 
     Args:
       hop: length of a row, in seconds; a whole number of samples.
