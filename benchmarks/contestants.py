@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from dann_jax.experiment import compiled, setting
+from dann_jax.experiment import compiled, network, setting
 from dann_jax.models.network import initialise
 from dann_jax.pipeline import Plan
 from dann_jax.task import Task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
-from dann_jax.training.program import Program, initial_state
+from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState
 from dann_jax.types import Batch
@@ -104,12 +104,8 @@ def start(
     world: World, layout: Layout, batches: Sequence[Batch]
 ) -> tuple[Program, TrainState]:
     """The compiled program of a layout and its first state."""
-    module, optimizer, program = compiled(
-        world.config, world.task, layout, world.timetable
-    )
-    return program, initial_state(
-        module, batches[0], layout=layout, optimizer=optimizer
-    )
+    program = compiled(world.config, world.task, layout, world.timetable)
+    return program, program.initial_state(batches[0])
 
 
 def replicated(world: World, replicas: int, steps: int) -> Contestant:
@@ -140,7 +136,7 @@ def torch_loop(world: World, steps: int, threads: int) -> Contestant:
     layout = layout_of(world, 1)
     batches = batches_of(world, layout, steps)
     first = jax.tree.map(lambda leaf: leaf[0], batches[0])
-    module, _, _ = compiled(world.config, world.task, layout, world.timetable)
+    module = network(world.config, world.task)
     params = jax.eval_shape(lambda: initialise(module, first, jax.random.key(0)))
     encoder, optimizer = world.config.encoder, world.config.optimizer
     sizes = torch_peer.sizes_of(

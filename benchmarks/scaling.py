@@ -21,7 +21,6 @@ from benchmarks.contestants import World
 from benchmarks.timing import measured, table
 from benchmarks.work import Work, work_of
 from dann_jax.training.predict import make_batch
-from dann_jax.training.program import initial_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,12 +135,8 @@ def load_of(world: World) -> Load:
         for batch in contestants.batches_of(world, layout, world.plan.steps_per_epoch)
     }
     first = next(iter(examples.values()))
-    module, optimizer, program = contestants.compiled(
-        world.config, world.task, layout, world.timetable
-    )
-    state = jax.eval_shape(
-        lambda: initial_state(module, first, layout=layout, optimizer=optimizer)
-    )
+    program = contestants.compiled(world.config, world.task, layout, world.timetable)
+    state = jax.eval_shape(lambda: program.initial_state(first))
     strength = layout.strength()
     counted = {
         shape: work_of(program.train_step, state, batch, strength)

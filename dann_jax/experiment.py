@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import optax
 from etils import epath
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -29,7 +28,7 @@ from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
-from dann_jax.training.program import Program, initial_state, make_program, step_of
+from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.selection import Selector
 from dann_jax.training.writer import open_writer
@@ -58,12 +57,12 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
     task, layout = setting(config)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
-    module, optimizer, program = compiled(config, task, layout, timetable)
+    program = compiled(config, task, layout, timetable)
     selector = Selector(config.selection, program, task, layout)
     workdir = claim(workdir, config.to_dict())
 
     batch = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
-    state = initial_state(module, batch(0), layout=layout, optimizer=optimizer)
+    state = program.initial_state(batch(0))
     began = time.perf_counter()
     with open_checkpoints(workdir / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -156,25 +155,27 @@ def ordered_arms(
 
 def compiled(
     config: ConfigDict, task: Task, layout: Layout, timetable: Timetable
-) -> tuple[nn.Module, optax.GradientTransformation, Program]:
-    """The network, its optimiser, and the program of both over all replicas."""
+) -> Program:
+    """The network, its optimiser and its objective, over all replicas."""
     total_steps = timetable.steps_per_epoch * timetable.epochs
-    module = Dann(
+    return make_program(
+        network(config, task),
+        layout=layout,
+        objective=_chosen(OBJECTIVES, config.objective),
+        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer),
+        schedule=_chosen(STRENGTH_SCHEDULES, config.strength, total_steps),
+        average_decay=config.average_decay,
+    )
+
+
+def network(config: ConfigDict, task: Task) -> nn.Module:
+    """Encoder and heads, as many as the task needs."""
+    return Dann(
         encoder=DialogueEncoder(**config.encoder.to_dict()),
         num_labels=len(task.protocol.labels),
         num_domains=task.num_domains,
         **config.heads,
     )
-    optimizer = make_optimizer(total_steps=total_steps, **config.optimizer)
-    program = make_program(
-        module,
-        layout=layout,
-        objective=_chosen(OBJECTIVES, config.objective),
-        optimizer=optimizer,
-        schedule=_chosen(STRENGTH_SCHEDULES, config.strength, total_steps),
-        average_decay=config.average_decay,
-    )
-    return module, optimizer, program
 
 
 def _chosen(table: Mapping[str, Callable], section: ConfigDict, *arguments: Any) -> Any:

@@ -12,7 +12,6 @@ from dann_jax.bundle import BundleError, bundle_run, load_bundle
 from dann_jax.experiment import compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict
-from dann_jax.training.program import initial_state
 from dann_jax.training.state import TrainState
 
 pytestmark = pytest.mark.slow
@@ -60,11 +59,9 @@ class Untrained:
         self.task, self.layout = setting(config)
         self.plan = self.task.plan(self.task.protocol.visible())
         timetable = Timetable(self.plan.steps_per_epoch, **config.timetable)
-        module, optimizer, self.program = compiled(
-            config, self.task, self.layout, timetable
-        )
+        self.program = compiled(config, self.task, self.layout, timetable)
         batch = make_batch(self.plan, self.task.training, self.layout, 0, shuffle=False)
-        state = initial_state(module, batch, layout=self.layout, optimizer=optimizer)
+        state = self.program.initial_state(batch)
         rng = np.random.default_rng(0)
         best = jax.tree.map(
             lambda leaf: np.float32(rng.normal(0.0, 0.5, leaf.shape)), state.params

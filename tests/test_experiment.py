@@ -19,11 +19,12 @@ from toys import assert_trees_equal, network_params, stack
 
 from dann_jax import experiment
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.experiment import compiled, setting, train_and_evaluate
+from dann_jax.experiment import compiled, network, setting, train_and_evaluate
 from dann_jax.pipeline import Plan
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.loop import Timetable, TrainingDiverged, fit
+from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
@@ -430,7 +431,9 @@ def start_of(config: ConfigDict, mesh: jax.sharding.Mesh) -> tuple:
     layout = dataclasses.replace(layout, mesh=mesh)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
-    module, optimizer, program = compiled(config, task, layout, timetable)
+    program, module = compiled(config, task, layout, timetable), network(config, task)
+    total_steps = timetable.steps_per_epoch * timetable.epochs
+    optimizer = make_optimizer(total_steps=total_steps, **config.optimizer)
     make = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
     batches = [make(step) for step in range(timetable.steps_per_epoch)]
     one = jax.tree.map(lambda leaf: leaf[0], batches[0])

@@ -19,7 +19,7 @@ from dann_jax.results import speaker_counts
 from dann_jax.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict
-from dann_jax.training.program import Program, initial_state
+from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState
 
@@ -169,9 +169,9 @@ def program_of(context: bool) -> tuple[Program, TrainState, int]:
     task = task_of(synthetic_conversations(), ("1", "2"))
     layout, plan = layout_of(task), task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
-    module, optimizer, program = compiled(config, task, layout, timetable)
+    program = compiled(config, task, layout, timetable)
     batch = make_batch(plan, task.training, layout, 0, shuffle=True)
-    state = initial_state(module, batch, layout=layout, optimizer=optimizer)
+    state = program.initial_state(batch)
     total = timetable.steps_per_epoch * timetable.epochs
     return program, jax.device_get(state), total
 

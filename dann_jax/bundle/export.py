@@ -92,6 +92,7 @@ def _batch(heard: Heard, moments: Mapping[str, tuple[Array, Array]]) -> Batch:
         label=nothing,
         domain={},
         row=nothing,
+        num_frames={},
     )
 
 

@@ -81,12 +81,13 @@ class Bundle:
         """
         self._require_features(corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
+        plan, shapes = _plan(corpus, len(self.description.members), batch_size)
         logits = predict(
             self._evaluate,
             self._replicas,
             output="label_logits",
-            plan=_plan(corpus, len(self.description.members), batch_size),
-            assemble=self.assembler(corpus),
+            plan=plan,
+            assemble=dataclasses.replace(self.assembler(corpus), shapes=shapes),
             layout=self._layout,
             rows=np.arange(len(corpus)),
         )
@@ -237,9 +238,31 @@ def _extractor(name: str, modality: Modality) -> Extractor:
     return extractor
 
 
-def _plan(corpus: Corpus, members: int, batch_size: int) -> Plan:
-    """Whole dialogues, padded to powers of two: few shapes, and the same every time."""
-    lengths = np.array([len(turns) for turns in corpus.dialogues()])
-    longest = int(lengths.max()) - 1
-    buckets = tuple(2**power for power in range(longest.bit_length() + 1))
-    return Plan(lengths, np.ones((members, len(lengths)), bool), batch_size, buckets)
+def _plan(
+    corpus: Corpus, members: int, batch_size: int
+) -> tuple[Plan, dict[int, tuple[int, int]]]:
+    """Whole dialogues, padded to powers of two: few shapes, and the same every time.
+
+    Returns:
+      The plan, and its buckets' padded turns and frames.
+    """
+    frames = corpus.num_frames()
+    exponents = np.array(
+        [
+            (_exponent(len(turns)), _exponent(frames[turns].max()))
+            for turns in corpus.dialogues()
+        ]
+    )
+    # One number for each pair; no exponent is near a hundred.
+    buckets, sizes = np.unique(exponents @ (100, 1), return_inverse=True)
+    shapes = {
+        int(bucket): (2 ** (bucket // 100), 2 ** (bucket % 100) if frames.any() else 0)
+        for bucket in buckets
+    }
+    everyone = np.ones((members, len(sizes)), bool)
+    return Plan(buckets[sizes], everyone, batch_size, tuple(shapes)), shapes
+
+
+def _exponent(number: int) -> int:
+    """Of the smallest power of two that is no smaller."""
+    return max(int(number) - 1, 0).bit_length()

@@ -1,6 +1,7 @@
 """The compiled program of a run: a network, its steps, and replicas of them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -31,11 +32,13 @@ class Program:
       train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
       evaluate: `(params, batch) -> Outputs`, without dropout.
       keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
+      initial_state: `(batch) -> state`, see `initial_state`.
     """
 
     train_step: Callable
     evaluate: Callable
     keep_best: Callable
+    initial_state: Callable[[Batch], TrainState]
 
 
 def make_program(
@@ -65,6 +68,13 @@ def make_program(
         train_step=on_replicas(train_step, shared=(1,), donate=(0,)),
         evaluate=on_replicas(make_evaluation_step(apply=apply), shared=(1,)),
         keep_best=on_replicas(keep_best, donate=(0,)),
+        initial_state=functools.partial(
+            initial_state,
+            module,
+            layout=layout,
+            optimizer=optimizer,
+            objective=objective,
+        ),
     )
 
 
