@@ -57,6 +57,8 @@ setuptools.setup(
         "console_scripts": [
             "dann-train=dann_jax.cli.train:run",
             "dann-report=dann_jax.cli.report:run",
+            "dann-predict=dann_jax.cli.predict:run",
+            "dann-export=dann_jax.cli.export:run",
         ],
     },
 )

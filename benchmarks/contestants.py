@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from dann_jax.experiment import compiled, network, setting
+from dann_jax.experiment import build_network, compiled, setting
 from dann_jax.models.network import initialise
 from dann_jax.pipeline import Plan
 from dann_jax.task import Task
@@ -136,7 +136,7 @@ def torch_loop(world: World, steps: int, threads: int) -> Contestant:
     layout = layout_of(world, 1)
     batches = batches_of(world, layout, steps)
     first = jax.tree.map(lambda leaf: leaf[0], batches[0])
-    module = network(world.config, world.task)
+    module = build_network(world.config, world.task)
     params = jax.eval_shape(lambda: initialise(module, first, jax.random.key(0)))
     encoder, optimizer = world.config.encoder, world.config.optimizer
     sizes = torch_peer.sizes_of(

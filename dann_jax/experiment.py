@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from dann_jax.bundle import bundle_run
 from dann_jax.corpora import open_corpus
-from dann_jax.models.network import Dann, DialogueEncoder
+from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.pipeline import stream
 from dann_jax.protocols import make_protocol
@@ -159,7 +159,7 @@ def compiled(
     """The network, its optimiser and its objective, over all replicas."""
     total_steps = timetable.steps_per_epoch * timetable.epochs
     return make_program(
-        network(config, task),
+        build_network(config, task),
         layout=layout,
         objective=_chosen(OBJECTIVES, config.objective),
         optimizer=make_optimizer(total_steps=total_steps, **config.optimizer),
@@ -168,13 +168,13 @@ def compiled(
     )
 
 
-def network(config: ConfigDict, task: Task) -> nn.Module:
+def build_network(config: ConfigDict, task: Task) -> nn.Module:
     """Encoder and heads, as many as the task needs."""
-    return Dann(
-        encoder=DialogueEncoder(**config.encoder.to_dict()),
+    return network.build(
+        encoder=config.encoder.to_dict(),
+        heads=config.heads.to_dict(),
         num_labels=len(task.protocol.labels),
         num_domains=task.num_domains,
-        **config.heads,
     )
 
 

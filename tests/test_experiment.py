@@ -19,7 +19,7 @@ from toys import assert_trees_equal, network_params, stack
 
 from dann_jax import experiment
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.experiment import compiled, network, setting, train_and_evaluate
+from dann_jax.experiment import build_network, compiled, setting, train_and_evaluate
 from dann_jax.pipeline import Plan
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
@@ -431,7 +431,10 @@ def start_of(config: ConfigDict, mesh: jax.sharding.Mesh) -> tuple:
     layout = dataclasses.replace(layout, mesh=mesh)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
-    program, module = compiled(config, task, layout, timetable), network(config, task)
+    program, module = (
+        compiled(config, task, layout, timetable),
+        build_network(config, task),
+    )
     total_steps = timetable.steps_per_epoch * timetable.epochs
     optimizer = make_optimizer(total_steps=total_steps, **config.optimizer)
     make = functools.partial(make_batch, plan, task.training, layout, shuffle=True)

@@ -21,7 +21,8 @@ from dann_jax.corpora.corpus import Corpus, check
 from dann_jax.features.audio import AudioError, resample
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import Extractor, mismatch
-from dann_jax.models.network import Dann, DialogueEncoder, as_apply
+from dann_jax.models import network
+from dann_jax.models.network import as_apply
 from dann_jax.pipeline import Assembler, Plan
 from dann_jax.standardise import Standardiser
 from dann_jax.training.predict import predict
@@ -154,11 +155,11 @@ class Bundle:
     @functools.cached_property
     def network(self) -> nn.Module:
         """The network of one member; it has no domain heads."""
-        return Dann(
-            encoder=DialogueEncoder(**self.description.encoder),
+        return network.build(
+            encoder=self.description.encoder,
+            heads=self.description.heads,
             num_labels=len(self.labels),
             num_domains={},
-            **self.description.heads,
         )
 
     def _require_features(self, corpus: Corpus) -> None:

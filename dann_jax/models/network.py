@@ -139,6 +139,22 @@ class Dann(nn.Module):
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 
 
+def build(
+    *,
+    encoder: Mapping[str, Any],
+    heads: Mapping[str, Any],
+    num_labels: int,
+    num_domains: Mapping[str, int],
+) -> Dann:
+    """The network from plain keyword arguments, as configs and bundles hold them."""
+    return Dann(
+        encoder=DialogueEncoder(**encoder),
+        num_labels=num_labels,
+        num_domains=num_domains,
+        **heads,
+    )
+
+
 def as_apply(module: nn.Module) -> Apply:
     """Turn a linen module called as `Dann` is into the pure function of a train step.
 
