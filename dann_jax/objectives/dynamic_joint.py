@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from dann_jax.discrepancy import MULTIPLES, proxy_a_distance
 from dann_jax.groups import balancing_weights
-from dann_jax.losses import masked_mean
+from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.objectives import penalties
 from dann_jax.objectives.labels import source_only
 from dann_jax.types import (
@@ -122,39 +121,43 @@ def _observed(
 ) -> Balance:
     """Judge the classifiers by the odd rows, then teach them the even ones."""
     domain = batch.domain[name].ravel()
-    known = domain != UNKNOWN
-    inputs = _standardised(outputs.features, known)
-    logits = jnp.where(
-        known.reshape(batch.label.shape)[..., None], outputs.label_logits, 0.0
-    )
-    classes = penalties.class_weights(logits, batch.label)
-    classes = classes.reshape(len(domain), -1)
-    # [1 + classes, rows]; each domain of the batch weighs as much as any other.
-    weight = jnp.concatenate([jnp.ones((1, len(domain))), classes.T])
+    inputs = _standardised(outputs.features, domain != UNKNOWN)
     held_out = batch.row.ravel() % 2 == 1
-    domains = balance.kernels.shape[-1]
+    # Each domain of the batch weighs as much as any other.
     taught, asked = (
-        weight * balancing_weights(jnp.where(rows, domain, UNKNOWN), domains)
+        _seen_by_each(outputs, batch, name)
+        * balancing_weights(jnp.where(rows, domain, UNKNOWN), balance.kernels.shape[-1])
         for rows in (~held_out, held_out)
     )
-
-    def loss(kernels: Array) -> Array:
-        answers = jnp.einsum("nw,cwk->cnk", inputs, kernels)
-        losses = optax.softmax_cross_entropy_with_integer_labels(
-            answers, jnp.maximum(domain, 0)
-        )
-        return jax.vmap(masked_mean)(losses, taught).sum()
-
-    kernels = balance.kernels - learning_rate * jax.grad(loss)(balance.kernels)
     answers = jnp.einsum("nw,cwk->cnk", inputs, balance.kernels)
     errors, comparable = _pair_errors(answers, domain)
     asked = asked * comparable
+    gradient = jax.grad(_classifier_loss)(balance.kernels, inputs, domain, taught)
     return balance._replace(
-        kernels=kernels,
+        kernels=balance.kernels - learning_rate * gradient,
         wrong=balance.wrong + jnp.sum(asked * errors, -1),
         seen=balance.seen + asked.sum(-1),
         step=balance.step + 1,
     )
+
+
+def _seen_by_each(outputs: Outputs, batch: Any, name: str) -> Array:
+    """How much each classifier sees of each row, `[1 + classes, rows]`."""
+    known = (batch.domain[name] != UNKNOWN)[..., None]
+    logits = jnp.where(known, outputs.label_logits, 0.0)
+    classes = penalties.class_weights(logits, batch.label)
+    classes = classes.reshape(-1, classes.shape[-1]).T
+    return jnp.concatenate([jnp.ones_like(classes[:1]), classes])
+
+
+def _classifier_loss(
+    kernels: Array, inputs: Array, domain: Array, weight: Array
+) -> Array:
+    """Cross-entropy of the domains, mean over the rows of each classifier, summed."""
+    answers = jnp.einsum("nw,cwk->cnk", inputs, kernels)
+    ids = jnp.broadcast_to(domain, answers.shape[:-1])
+    losses, _ = cross_entropy(logits=answers, labels=ids)
+    return jax.vmap(masked_mean)(losses, weight).sum()
 
 
 def _standardised(features: Array, known: Array) -> Array:
@@ -177,7 +180,8 @@ def _pair_errors(answers: Array, domain: Array) -> tuple[Array, Array]:
     ids = jnp.arange(domains)
     here = jnp.any(domain[:, None] == ids, 0)
     rivals = here & (domain[:, None] != ids) & (domain != UNKNOWN)[:, None]
-    own = jnp.take_along_axis(answers, jnp.maximum(domain, 0)[None, :, None], axis=-1)
+    # [classifiers, rows, 1]
+    own = answers[:, jnp.arange(len(domain)), jnp.maximum(domain, 0)][..., None]
     preferred = 0.5 * (jnp.sign(answers - own) + 1.0)
     count = rivals.sum(-1)
     return jnp.sum(preferred * rivals, -1) / jnp.maximum(count, 1), count > 0

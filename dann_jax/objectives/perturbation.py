@@ -85,7 +85,7 @@ def partners(key: Array, mask: Array) -> Array:
 
 def _take(values: Array, rows: Array) -> Array:
     """Rows of `values` `[B, T, ...]` by flat index `[B, T]`."""
-    return values.reshape(-1, *values.shape[rows.ndim :])[rows]
+    return jnp.asarray(values).reshape(-1, *values.shape[rows.ndim :])[rows]
 
 
 def _mixed_inputs(batch: Any, partner: Array, part: Array) -> dict[str, Array]:

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
@@ -34,7 +36,7 @@ class Checkpoints:
         if self._manager.latest_step() == step:
             return
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(state))
+            self._manager.save(step, args=ocp.args.StandardSave(_stored(state)))
         except Exception as error:
             # Tensorstore reports a full disk as ValueError, the file system as OSError.
             last = self.latest_step()
@@ -51,11 +53,21 @@ class Checkpoints:
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state of `step`, placed on devices as `like` is."""
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        return self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _stored(like))
+        found = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
+        return like.replace(**found)
 
     def close(self) -> None:
         self._manager.close()
+
+
+def _stored(state: TrainState) -> dict[str, Any]:
+    """What there is to store: an objective without a state has no place on disk.
+
+    So checkpoints from before there were such states can be restored.
+    """
+    parts = {field.name: getattr(state, field.name) for field in fields(state)}
+    return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
 
 
 @contextlib.contextmanager
