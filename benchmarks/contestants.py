@@ -72,6 +72,11 @@ def open_world(source: str) -> World:
     config.data.source = source
     if source == "synthetic":
         config.data.modalities = ()
+    return world_of(config)
+
+
+def world_of(config: ConfigDict) -> World:
+    """The world of a config that has the main system's adversary and arms."""
     task, _ = setting(config)
     return World(config, task, task.plan(task.protocol.visible()))
 

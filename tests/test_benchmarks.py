@@ -1,12 +1,22 @@
 """What the benchmarks compute from what they measure; no clock is tested."""
 
+import argparse
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import tiny_config, tiny_corpus, write_table
 
-from benchmarks.contestants import Contestant
-from benchmarks.scaling import MACHINES, Load, Machine, bounds, most_models
+from benchmarks.contestants import Contestant, World, layout_of, world_of
+from benchmarks.scaling import (
+    MACHINES,
+    Load,
+    Machine,
+    bounds,
+    load_of,
+    most_models,
+)
 from benchmarks.timing import interleave, ratio, table
 from benchmarks.work import Work, work_of
 
@@ -106,3 +116,49 @@ def test_contestants_alternate_and_late_compilations_are_counted() -> None:
 )
 def test_a_table_shows_three_digits(cell: object, shown: str) -> None:
     assert table(["a"], [[cell]]).splitlines()[-1] == f"| {shown} |"
+
+
+@pytest.fixture(scope="module")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    table = write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
+    # The peer cannot pass over turns that are hidden within a dialogue.
+    pools = {"protocol.unlabelled": ("other", "test")}
+    return world_of(tiny_config(table, pools))
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 6])
+def test_a_layout_has_as_many_models_as_asked_for(
+    replicas: int, tiny_world: World
+) -> None:
+    layout = layout_of(tiny_world, replicas)
+    # No device trains a filler that would count as time and not as work.
+    assert len(layout.fold_of) == layout.num_groups
+    assert layout.num_groups * len(layout.arms) == replicas
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["one", "experiment", "replicas", "parts"])
+def test_a_mode_measures_and_compiles_nothing_while_the_clock_runs(
+    mode: str, tiny_world: World
+) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from benchmarks.speed import MODES
+
+    options = argparse.Namespace(steps=2, rounds=1, threads="1", replicas="1,2")
+    measured = MODES[mode](tiny_world, options)
+    assert all(len(row) == len(measured["header"]) for row in measured["rows"])
+    assert all(entry["late_compilations"] == 0 for entry in measured.get("timed", ()))
+    for found in measured.get("ratios", {}).values():
+        assert 0 < found["min"] <= found["median"] <= found["max"]
+
+
+@pytest.mark.slow
+def test_the_work_of_the_main_system_is_counted(tiny_world: World) -> None:
+    load = load_of(tiny_world)
+    folds = len(tiny_world.task.protocol.folds)
+    assert load.models == 2 * load.groups == 2 * folds * tiny_world.config.seeds
+    # Parameters, their average, the best ones and two moments.
+    assert load.state_bytes > 5 * load.gradient_bytes
+    # Forwards and backwards through the longest dialogue at most.
+    assert 0 < load.work.turns <= 2 * tiny_world.plan.buckets[-1]
+    assert load.work.flops > 0 and load.assembled > 0

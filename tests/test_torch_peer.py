@@ -104,6 +104,7 @@ def test_the_loss_and_its_gradients_agree(own_heads: int) -> None:
         np.testing.assert_allclose(found, wanted, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_steps_of_the_optimisers_agree() -> None:
     batch, module = padded_batch(), network(2)
     params = network_params(module, batch)
