@@ -1,9 +1,8 @@
 """Speech emotion recognition on speakers that were never heard, from audio features.
 
-    dann-prepare --corpus=manifest --source=DIR --features=functionals,logmel \
-        --data_dir=DATA
+    dann-prepare --corpus=emodb --source=DIR --features=functionals --data_dir=DATA
     dann-train --config=configs/speakers.py:emodb --workdir=runs/emodb \
-        --config.data.source=DATA/NAME/VERSION
+        --config.data.source=DATA/emodb
 
 The variant names the corpus: `emodb` (4 emotions), `ravdess` (8), `emovo` (7) or `urdu`
 (4). Each speaker is tested by a network that was trained on others; the tested rows are

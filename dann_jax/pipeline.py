@@ -153,7 +153,7 @@ class Assembler:
       domain: adversary -> int32 `[F, N]`.
       standardiser: of each fold.
       shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
-        is not in it is a number of turns.
+        is not in it is a number of turns, and frames are padded to the most there are.
     """
 
     corpus: Corpus
@@ -172,7 +172,10 @@ class Assembler:
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
     ) -> Batch:
         """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
-        num_turns, max_frames = self.shapes.get(bucket, (bucket, 0))
+        num_turns, max_frames = self.shapes.get(bucket) or (
+            bucket,
+            int(self.corpus.num_frames().max()),
+        )
         rows = np.full((*dialogues.shape, num_turns), UNKNOWN, np.int32)
         for stream, place in np.argwhere(dialogues != UNKNOWN):
             turns = self._dialogues[dialogues[stream, place]]
