@@ -6,6 +6,7 @@ prints seconds as JSON. JAX's own variable JAX_COMPILATION_CACHE_DIR names the c
 """
 
 import json
+import os
 import sys
 import time
 
@@ -22,6 +23,8 @@ def first_step(source: str, replicas: int) -> dict[str, float]:
     from benchmarks import contestants
     from dann_jax.training.compilation import measure_compilations
 
+    # As dann-train does.
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     mark("import")
     with measure_compilations() as compilations:
         world = contestants.open_world(source)
