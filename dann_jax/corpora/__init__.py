@@ -6,12 +6,10 @@ from etils import epath
 
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.synthetic import synthetic_conversations
 from dann_jax.corpora.table import read_feature_table
-
-EMBEDDED = "synthetic"
-"""The source that needs no files."""
 
 
 def open_corpus(
@@ -23,14 +21,14 @@ def open_corpus(
     """Read the corpus that `source` names.
 
     Args:
-      source: `EMBEDDED`, the folder of a feature table, that of a prepared store, or
-        the `.pkl` of a tuple of conversation features.
+      source: a word of `EMBEDDED`, the folder of a feature table, that of a
+        prepared store, or the `.pkl` of a tuple of conversation features.
       modalities: to keep; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
     """
-    if source == EMBEDDED:
-        corpus = synthetic_conversations()
+    if source in EMBEDDED:
+        corpus = EMBEDDED[str(source)]()
     elif (epath.Path(source) / "dataset_info.json").exists():
         # Imported here: it brings TensorFlow along.
         from dann_jax.store import read_store
