@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from dann_jax.corpora import synthetic_conversations
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.corpora.table import write_manifest
+from dann_jax.corpora.manifest import write_manifest
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "synthetic.py"
 

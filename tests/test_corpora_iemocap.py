@@ -8,7 +8,8 @@ import pytest
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.iemocap import COLUMNS, EMOTIONS, read_iemocap_release
-from dann_jax.corpora.table import read_feature_table, read_manifest, write_manifest
+from dann_jax.corpora.manifest import read_manifest, write_manifest
+from dann_jax.corpora.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.table import read_feature_table, read_manifest, write_manifest
+from dann_jax.corpora.manifest import read_manifest, write_manifest
+from dann_jax.corpora.table import read_feature_table
 
 MANIFEST = """\
 utt_id,speaker,emotion,dialogue,turn

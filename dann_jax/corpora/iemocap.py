@@ -1,7 +1,7 @@
 """The official IEMOCAP release, read into a manifest.
 
 The release holds ratings, transcripts and audio, not features. Once features are
-computed, `table.write_manifest` beside their `features.npz` makes a feature table.
+computed, `manifest.write_manifest` beside their `features.npz` makes a feature table.
 
 Reference: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database,
 Language Resources and Evaluation 42 (2008), 335-359.
@@ -16,6 +16,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
+from dann_jax.corpora.filenames import Counts, log_differences
 
 EMOTIONS: Mapping[str, tuple[str, str]] = {
     "ang": ("anger", "anger"),
@@ -33,21 +34,30 @@ EMOTIONS: Mapping[str, tuple[str, str]] = {
 """Code in the release -> `emotion` (excitement is happiness), and `emotion6` (it is
 not; empty where the word is none of the six)."""
 
+EXPECTED = Counts(
+    speakers=10,
+    emotions={
+        **{"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084},
+        **{"frustration": 1849, "surprise": 107, "fear": 40, "disgust": 2},
+        **{"other": 3, "no_agreement": 2507},
+    },
+)
+
 COLUMNS = (
-    *("utt_id", "session", "speaker", "gender", "dialogue", "turn", "start", "end"),
-    *("style", "emotion", "emotion6", "valence", "activation", "dominance"),
-    *("language", "corpus", "text", "file"),
+    *("utt_id", "session", "speaker", "gender", "dialogue", "turn"),
+    *("dialogue_start", "dialogue_end", "style", "emotion", "emotion6"),
+    *("valence", "activation", "dominance", "language", "corpus", "text", "file"),
 )
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _SUMMARY = re.compile(
-    rf"\[(?P<start>{_NUMBER}) - (?P<end>{_NUMBER})\]\s+"
+    rf"\[(?P<dialogue_start>{_NUMBER}) - (?P<dialogue_end>{_NUMBER})\]\s+"
     r"(?P<utt_id>(?P<dialogue>(?P<recording>Ses0(?P<session>\d))[FM]_"
     r"(?P<style>impro|script)\w*)_(?P<voice>[FM])\d+)\s+"
     r"(?P<code>\w+)\s+"
     rf"\[(?P<valence>{_NUMBER}), (?P<activation>{_NUMBER}), (?P<dominance>{_NUMBER})\]"
 )
-_NUMBERS = ("start", "end", "valence", "activation", "dominance")
+_NUMBERS = ("dialogue_start", "dialogue_end", "valence", "activation", "dominance")
 _TRANSCRIPT = re.compile(r"(?P<utt_id>\S+)\s+\[[^]]*\]:\s*(?P<text>.*)")
 
 
@@ -60,9 +70,10 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
     Returns:
       Column -> string array `[N]`, the `COLUMNS`, rows sorted by `utt_id`. `turn`
       counts the utterances of a dialogue by their start, both speakers interleaved.
-      `start` and `end` are seconds; ratings are nominally 1 to 5; `text` is empty
+      `dialogue_start` and `dialogue_end` are seconds in the recording of the dialogue,
+      which `file` is cut from already; ratings are nominally 1 to 5; `text` is empty
       where an utterance has no transcript; `file` is the wav relative to `root`, empty
-      where it is absent.
+      where it is absent. The log says how the tree differs from `EXPECTED`.
 
     Raises:
       CorpusError: the root, its sessions or a session's evaluations are missing or
@@ -86,7 +97,9 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
         raise CorpusError(f"{folder}: no evaluation file holds a summary line")
     _number_turns(rows)
     rows.sort(key=operator.itemgetter("utt_id"))
-    return {name: np.array([row[name] for row in rows]) for name in COLUMNS}
+    columns = {name: np.array([row[name] for row in rows]) for name in COLUMNS}
+    log_differences("iemocap", columns, EXPECTED)
+    return columns
 
 
 def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str, str]]:
@@ -138,7 +151,9 @@ def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
 
 
 def _number_turns(rows: list[dict[str, str]]) -> None:
-    rows.sort(key=lambda row: (row["dialogue"], float(row["start"]), row["utt_id"]))
+    rows.sort(
+        key=lambda row: (row["dialogue"], float(row["dialogue_start"]), row["utt_id"])
+    )
     for _, turns in itertools.groupby(rows, key=operator.itemgetter("dialogue")):
         for turn, row in enumerate(turns):
             row["turn"] = str(turn)

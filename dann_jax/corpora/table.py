@@ -6,18 +6,15 @@ optional `NAME_present` (bool) says which utterances have it. If the archive hol
 `utt_id`, the rows are matched by id, not by position.
 """
 
-import csv
 import json
 import zipfile
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
-
-REQUIRED_COLUMNS = ("utt_id", "speaker", "emotion")
+from dann_jax.corpora.manifest import read_manifest
 
 
 def read_feature_table(source: epath.PathLike) -> Corpus:
@@ -54,33 +51,6 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
             provenance=_provenance(folder, features),
         )
     )
-
-
-def read_manifest(path: epath.Path) -> dict[str, np.ndarray]:
-    """Read a manifest as column -> string array; every row has every column."""
-    with path.open() as file:
-        reader = csv.DictReader(file)
-        header = reader.fieldnames or []
-        missing = [name for name in REQUIRED_COLUMNS if name not in header]
-        if missing:
-            raise CorpusError(
-                f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}"
-            )
-        rows = list(reader)
-    if not rows:
-        raise CorpusError(f"{path} has a header and no rows")
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise CorpusError(f"{path}, line {number}: expected {len(header)} fields")
-    return {name: np.array([row[name] for row in rows]) for name in header}
-
-
-def write_manifest(path: epath.PathLike, columns: Mapping[str, np.ndarray]) -> None:
-    """Write column -> string array `[N]` as a manifest that `read_manifest` reads."""
-    with epath.Path(path).open("w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
