@@ -56,10 +56,11 @@ def prepare(
     if store.exists():
         _require_same(store, settings_of(columns, features))
         return f"{store} is there already, made in the same way\n{_next_step(store)}"
+    roots = {corpus: _root(source) for corpus, source in sources.items()}
     folder = _work_folder(name, data_dir)
     corpus, problems = extract(
         columns,
-        sources if len(sources) > 1 else next(iter(sources.values())),
+        roots if len(roots) > 1 else next(iter(roots.values())),
         features,
         folder,
         name=name,
@@ -96,6 +97,12 @@ def _read(
         )
         for name in names
     }
+
+
+def _root(source: epath.PathLike) -> epath.Path:
+    """What files are relative to: a source may be a manifest."""
+    path = epath.Path(source)
+    return path if path.is_dir() else path.parent
 
 
 def _require_same(store: epath.Path, settings: Mapping[str, Any]) -> None:
@@ -154,4 +161,5 @@ def _hours(corpus: Corpus) -> str:
 
 
 def _next_step(store: epath.Path) -> str:
-    return f"train: dann-train --config.corpus={store} --workdir=runs/{store.parent.name}"
+    workdir = f"runs/{store.parent.name}"
+    return f"train: dann-train --config.data.source={store} --workdir={workdir}"
