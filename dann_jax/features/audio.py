@@ -1,6 +1,8 @@
 """Audio files as mono samples at one rate, with what is wrong with them said aloud."""
 
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -22,6 +24,8 @@ SLACK = 0.05
 """Seconds that a cut may end after the file does: annotations are rounded."""
 
 _FULL_SCALE = 0.9999
+# 12 dB over full scale: a codec may overshoot, but more is integers kept as floats.
+_LOUDEST = 4.0
 _BLOCK = 1 << 18
 # What recorders that write to a pipe put for a size they cannot know: ffmpeg, SoX.
 _UNKNOWN_SIZES = {0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000}
@@ -147,7 +151,11 @@ def _read_cut(
     if not path.stat().length:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
-        with path.open("rb") as handle, soundfile.SoundFile(handle) as audio:
+        with contextlib.ExitStack() as stack:
+            # libsndfile reads local files itself: quicker, and sound when damaged.
+            remote = "://" in os.fspath(path)
+            source = stack.enter_context(path.open("rb")) if remote else os.fspath(path)
+            audio = stack.enter_context(soundfile.SoundFile(source))
             first, count = _span(path, audio, start, end)
             parts, full = [], 0
             for block in _blocks(path, audio, first, count):
@@ -200,6 +208,11 @@ def _blocks(
                 break
             if not np.isfinite(block).all():
                 raise AudioError(f"{path}: holds NaN or infinite samples")
+            if (peak := np.abs(block).max()) > _LOUDEST:
+                raise AudioError(
+                    f"{path}: holds samples of {peak:g}, full scale is 1: they look "
+                    "like integers kept as floats, to be divided by 32768"
+                )
             done += len(block)
             yield block
     except soundfile.LibsndfileError:

@@ -4,11 +4,22 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dann_jax.features.egemaps import egemaps
 from dann_jax.features.extractor import Extractor
-from dann_jax.features.spectral import logmel
+from dann_jax.features.functionals import functionals
+from dann_jax.features.prosody import prosody
+from dann_jax.features.sentence import sentence
+from dann_jax.features.spectral import logmel, mfcc
+from dann_jax.features.waveform import waveform
 
 EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
     "logmel": logmel,
+    "mfcc": mfcc,
+    "prosody": prosody,
+    "functionals": functionals,
+    "egemaps": egemaps,
+    "waveform": waveform,
+    "sentence": sentence,
 }
 """Word -> constructor; the rest of its keyword arguments are its parameters."""
 

@@ -52,7 +52,85 @@ class Extractor:
         return {
             **made,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "packages": {
-                name: importlib.metadata.version(name) for name in self.packages
-            },
+            "packages": {name: _version(name) for name in self.packages},
         }
+
+
+def mismatch(
+    expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
+) -> str | None:
+    """Say how features were made otherwise than they should have been.
+
+    Other versions of packages are no mismatch: they rarely change a value, and a model
+    must outlive them. `package_differences` lists them.
+
+    Args:
+      expected: provenance that a model was trained on; None if it is not known.
+      found: provenance of the features at hand; None if it is not known.
+
+    Returns:
+      A sentence for an error, or None where both were made in the same way.
+
+    Example:
+      >>> old = {"extractor": "logmel", "version": 1, "parameters": {"n_mels": 64}}
+      >>> print(mismatch(old, {**old, "parameters": {"n_mels": 40}}))
+      expected features made by logmel, found features made by logmel: they differ in \
+n_mels (expected 64, found 40)
+      >>> mismatch(old, old)
+    """
+    wanted, made = _settings(expected), _settings(found)
+    if wanted == made:
+        return None
+    start = f"expected {_maker(expected)}, found {_maker(found)}"
+    if wanted.get("extractor") != made.get("extractor"):
+        return start
+    keys = [key for key in {**wanted, **made} if wanted.get(key) != made.get(key)]
+    differences = ", ".join(
+        f"{key} (expected {wanted.get(key, 'none')}, found {made.get(key, 'none')})"
+        for key in keys
+    )
+    return f"{start}: they differ in {differences}"
+
+
+def package_differences(
+    expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
+) -> list[str]:
+    """Packages whose version differs between two provenances, for a note to people.
+
+    Example:
+      >>> package_differences(
+      ...     {"packages": {"librosa": "0.11.0"}}, {"packages": {"librosa": "1.0.0"}}
+      ... )
+      ['librosa: expected 0.11.0, found 1.0.0']
+    """
+    wanted = (expected or {}).get("packages", {})
+    made = (found or {}).get("packages", {})
+    return [
+        f"{name}: expected {wanted.get(name, 'none')}, found {made.get(name, 'none')}"
+        for name in sorted({*wanted, *made})
+        if wanted.get(name) != made.get(name)
+    ]
+
+
+def _settings(provenance: Mapping[str, Any] | None) -> dict[str, str]:
+    """All that decides the values, key -> JSON, the parameters beside the rest."""
+    settings = {
+        key: value
+        for key, value in (provenance or {}).items()
+        if key not in ("hash", "packages", "parameters")
+    }
+    settings |= (provenance or {}).get("parameters", {})
+    return {key: json.dumps(value, sort_keys=True) for key, value in settings.items()}
+
+
+def _maker(provenance: Mapping[str, Any] | None) -> str:
+    if not provenance or "extractor" not in provenance:
+        return "features that do not say how they were made"
+    return f"features made by {provenance['extractor']}"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
