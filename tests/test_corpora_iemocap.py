@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.iemocap import COLUMNS, EMOTIONS, read_iemocap_release
+from dann_jax.corpora.filenames import differences
+from dann_jax.corpora.iemocap import (
+    COLUMNS,
+    EMOTIONS,
+    EXPECTED,
+    read_iemocap_release,
+)
 from dann_jax.corpora.manifest import read_manifest, write_manifest
+from dann_jax.corpora.readers import read_audio_corpus
 from dann_jax.corpora.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"
@@ -102,8 +109,8 @@ def test_first_row_in_full(release: pathlib.Path) -> None:
         "gender": "f",
         "dialogue": "Ses01F_impro01",
         "turn": "0",
-        "start": "6.2901",
-        "end": "8.2357",
+        "dialogue_start": "6.2901",
+        "dialogue_end": "8.2357",
         "style": "impro",
         "emotion": "neutral",
         "emotion6": "neutral",
@@ -147,6 +154,18 @@ def test_excitement_is_happiness_except_in_the_six_class_column(
     assert columns["emotion6"].tolist() == [
         *("neutral", "excitement", "happiness", "", "frustration")
     ]
+
+
+def test_no_agreement_is_no_emotion_among_the_audio_corpora(
+    release: pathlib.Path,
+) -> None:
+    columns = read_audio_corpus("iemocap", release)
+    assert columns["emotion"].tolist() == [
+        *("neutral", "happiness", "happiness", "", "frustration")
+    ]
+    assert columns["emotion_word"][3] == "no_agreement"
+    # The files are cut already: nothing may cut them again.
+    assert not {"start", "end"} & set(columns)
 
 
 def test_ratings_are_valence_activation_dominance(release: pathlib.Path) -> None:
@@ -286,4 +305,6 @@ def test_a_release_with_the_real_rows_reads_back_as_the_real_table(
     # The line says one word for both columns, and the table orders by another rule
     # where two people talk at once.
     for name in set(real) - {"emotion6", "turn"}:
-        np.testing.assert_array_equal(read[name], real[name], err_msg=name)
+        ours = f"dialogue_{name}" if name in ("start", "end") else name
+        np.testing.assert_array_equal(read[ours], real[name], err_msg=name)
+    assert differences(read, EXPECTED) == ""

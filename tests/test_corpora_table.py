@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.manifest import read_manifest, write_manifest
 from dann_jax.corpora.table import read_feature_table
 
@@ -282,3 +283,90 @@ def test_a_missing_column_is_named(folder: pathlib.Path) -> None:
     corpus = read_feature_table(write_table(folder))
     with pytest.raises(CorpusError, match="no column 'accent'; it has dialogue"):
         corpus.column("accent")
+
+
+FRAMES = np.arange(12, dtype=np.float32).reshape(6, 2)
+LENGTHS = np.array([1, 3, 0, 2])
+
+
+def frames_of(corpus: Corpus, name: str = "logmel") -> list[np.ndarray]:
+    frames = corpus.features[name]
+    assert isinstance(frames, Frames)
+    return [frames.row(row) for row in range(len(corpus))]
+
+
+def require_frames(corpus: Corpus, order: list[int]) -> None:
+    parts = np.split(FRAMES, np.cumsum(LENGTHS)[:-1])
+    for row, part in zip(order, frames_of(corpus), strict=True):
+        np.testing.assert_array_equal(part, parts[row])
+
+
+def test_an_array_with_lengths_is_frames(folder: pathlib.Path) -> None:
+    corpus = read_feature_table(
+        write_table(folder, acoustic=ACOUSTIC, logmel=FRAMES, logmel_lengths=LENGTHS)
+    )
+    assert list(corpus.features) == ["acoustic", "logmel"]
+    require_frames(corpus, [0, 1, 2, 3])
+    assert corpus.provenance["dims"] == {"acoustic": 2, "logmel": 2}
+
+
+def test_frames_are_matched_by_id(folder: pathlib.Path) -> None:
+    ids = np.array(list("cadb"))
+    corpus = read_feature_table(
+        write_table(folder, utt_id=ids, logmel=FRAMES, logmel_lengths=LENGTHS)
+    )
+    require_frames(corpus, [1, 3, 0, 2])
+
+
+def test_separate_arrays_are_read_from_disk(folder: pathlib.Path) -> None:
+    write_table(folder)
+    np.save(folder / "logmel.npy", FRAMES)
+    np.save(folder / "logmel_lengths.npy", LENGTHS)
+    corpus = read_feature_table(folder)
+    assert list(corpus.features) == ["acoustic", "logmel"]
+    require_frames(corpus, [0, 1, 2, 3])
+    frames = corpus.features["logmel"]
+    assert isinstance(frames, Frames) and isinstance(frames.values, np.memmap)
+    # Without an archive, too.
+    (folder / "features.npz").unlink()
+    assert list(read_feature_table(folder).features) == ["logmel"]
+
+
+def test_absent_frames_may_hold_anything(folder: pathlib.Path) -> None:
+    values = np.where(np.arange(6)[:, None] == 2, np.nan, FRAMES)
+    arrays = {"logmel": values, "logmel_lengths": LENGTHS}
+    with pytest.raises(CorpusError, match=r"1 rows of 'logmel' hold NaN.*: b$"):
+        read_feature_table(write_table(folder, **arrays))
+    present = np.array([True, False, True, True])
+    corpus = read_feature_table(write_table(folder, **arrays, logmel_present=present))
+    np.testing.assert_array_equal(corpus.present["logmel"], present)
+
+
+REFUSED_LENGTHS: dict[str, tuple[np.ndarray, str]] = {
+    "too few": (LENGTHS[:3], r"'logmel_lengths' has shape \(3,\).*expected \(4,\)"),
+    "not whole": (LENGTHS / 2, "type float64, expected .* whole numbers"),
+    "negative": (np.array([1, -1, 3, 3]), "none negative"),
+    "another sum": (LENGTHS + 1, r"add up to 10 frames, the array has shape \(6, 2\)"),
+}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"), REFUSED_LENGTHS.values(), ids=REFUSED_LENGTHS.keys()
+)
+def test_refused_lengths(
+    folder: pathlib.Path, lengths: np.ndarray, message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_feature_table(write_table(folder, logmel=FRAMES, logmel_lengths=lengths))
+
+
+def test_refused_separate_arrays(folder: pathlib.Path) -> None:
+    write_table(folder)
+    np.save(folder / "acoustic.npy", ACOUSTIC)
+    with pytest.raises(CorpusError, match=r"'acoustic' is in features\.npz too"):
+        read_feature_table(folder)
+    np.save(folder / "acoustic.npy", np.array([Trap(folder / "sprung")], object))
+    (folder / "features.npz").unlink()
+    with pytest.raises(CorpusError, match=r"acoustic\.npy is not a plain array"):
+        read_feature_table(folder)
+    assert not (folder / "sprung").exists()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from etils import epath
 
+from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.synthetic import synthetic_conversations
@@ -22,7 +23,8 @@ def open_corpus(
     """Read the corpus that `source` names.
 
     Args:
-      source: `EMBEDDED`, the folder of a feature table, or that of a prepared store.
+      source: `EMBEDDED`, the folder of a feature table, that of a prepared store, or
+        the `.pkl` of a tuple of conversation features.
       modalities: to keep; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
@@ -34,6 +36,8 @@ def open_corpus(
         from dann_jax.store import read_store
 
         corpus = read_store(source)
+    elif epath.Path(source).suffix in (".pkl", ".pickle"):
+        corpus = read_conversation_pickle(source)
     else:
         corpus = read_feature_table(source)
     if modalities:

@@ -11,16 +11,15 @@ The suffix says which of the two it is: `.csv`, or `.jsonl` with one object a li
 
 import csv
 import io
-import json
 import logging
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
+from dann_jax.corpora.rows import read_rows
 from dann_jax.workdir import write_whole
 
 NAMES = ("manifest.csv", "manifest.jsonl")
@@ -56,7 +55,7 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
     (Burkhardt et al., LREC 2022) and EmoBox (Ma et al., Interspeech 2024).
     """
     path = _manifest_path(epath.Path(source))
-    lines, rows = _read_rows(path, ("file", "speaker"))
+    lines, rows = read_rows(path, ("file", "speaker"))
     for line, row in zip(lines, rows, strict=True):
         if not row["file"]:
             raise CorpusError(f"{path}, line {line}: the file is empty")
@@ -86,7 +85,7 @@ def read_manifest(
       CorpusError: the file is none of the two, a required column is missing, or a row
         has other fields than the header.
     """
-    _, rows = _read_rows(epath.Path(path), required)
+    _, rows = read_rows(epath.Path(path), required)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -120,99 +119,6 @@ def _manifest_path(source: epath.Path) -> epath.Path:
             f"one of {' and '.join(NAMES)}"
         )
     return found[0]
-
-
-def _read_rows(
-    path: epath.Path, required: Sequence[str]
-) -> tuple[list[int], list[dict[str, str]]]:
-    """Line numbers and rows; every row has every column."""
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
-    if path.suffix.lower() not in readers:
-        raise CorpusError(
-            f"{path}: a manifest ends in {' or '.join(readers)}, not {path.suffix!r}"
-        )
-    try:
-        # Spreadsheets put a byte order mark first.
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path} cannot be read as UTF-8: {error}") from None
-    numbered = list(readers[path.suffix.lower()](path, text, required))
-    if not numbered:
-        raise CorpusError(f"{path} has a header and no rows")
-    return [line for line, _ in numbered], [row for _, row in numbered]
-
-
-def _csv_rows(
-    path: epath.Path, text: str, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader, [])
-        _check_header(path, header, required)
-        for values in reader:
-            # An empty line holds no row.
-            if values and len(values) != len(header):
-                raise CorpusError(
-                    f"{path}, line {reader.line_num}: expected {len(header)} fields, "
-                    f"found {len(values)}"
-                )
-            if values:
-                yield reader.line_num, dict(zip(header, values, strict=True))
-    except csv.Error as error:
-        raise CorpusError(
-            f"{path}, line {reader.line_num}: not CSV ({error})"
-        ) from None
-
-
-def _json_rows(
-    path: epath.Path, text: str, required: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    # Not `splitlines`, which also breaks at characters that JSON text may hold.
-    lines = enumerate(text.split("\n"), start=1)
-    rows = [
-        (number, _json_row(f"{path}, line {number}", line))
-        for number, line in lines
-        if line.strip()
-    ]
-    header = list(dict.fromkeys(name for _, row in rows for name in row))
-    _check_header(path, header, required)
-    for number, row in rows:
-        missing = [name for name in required if name not in row]
-        if missing:
-            raise CorpusError(f"{path}, line {number}: no {', '.join(missing)}")
-        yield number, {name: row.get(name, "") for name in header}
-
-
-def _json_row(where: str, line: str) -> dict[str, str]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{where}: not JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise CorpusError(f"{where}: expected an object such as {{'file': ...}}")
-    nested = [name for name, value in row.items() if isinstance(value, list | dict)]
-    if nested:
-        raise CorpusError(
-            f"{where}: {nested[0]!r} is a list or an object; expected text or a number"
-        )
-    return {name: "" if value is None else str(value) for name, value in row.items()}
-
-
-def _check_header(
-    path: epath.Path, header: Sequence[str], required: Sequence[str]
-) -> None:
-    missing = [name for name in required if name not in header]
-    if missing:
-        raise CorpusError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}"
-        )
-    repeated = [name for name, times in Counter(header).items() if times > 1]
-    if repeated or "" in header:
-        raise CorpusError(
-            f"{path}: the header names {repeated[0]!r} more than once"
-            if repeated
-            else f"{path}: column {header.index('') + 1} has no name"
-        )
 
 
 def _default_id(row: Mapping[str, str]) -> str:

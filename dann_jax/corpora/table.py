@@ -1,12 +1,19 @@
 """The feature table: a folder with `manifest.csv` and `features.npz`.
 
 The manifest has one row an utterance; every array of the archive whose first axis has
-as many rows is a modality. `NAME_names` documents the columns of `NAME`, and an
-optional `NAME_present` (bool) says which utterances have it. If the archive holds
-`utt_id`, the rows are matched by id, not by position.
+as many rows is a modality. A modality may have a vector for every frame instead:
+`NAME` is then `[frames of all utterances, dim]`, one utterance after the other, and
+`NAME_lengths` (integers `[N]`) says how many frames each one has. `NAME_names`
+documents the columns of `NAME`, and an optional `NAME_present` (bool) says which
+utterances have it. If the archive holds `utt_id`, the rows are matched by id, not by
+position.
+
+An array may also lie beside the archive, or instead of it, as `NAME.npy`: such frames
+stay on disk until they are asked for.
 """
 
 import json
+import os
 import zipfile
 from typing import Any
 
@@ -14,6 +21,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
+from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.manifest import read_manifest
 
 
@@ -22,7 +30,8 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
 
     Args:
       source: folder with `manifest.csv` (columns `utt_id`, `speaker` and `emotion`
-        at least) and `features.npz`; `provenance.json` is kept if it is there.
+        at least) and `features.npz` or `NAME.npy`; `provenance.json` is kept if it is
+        there.
 
     Returns:
       A checked corpus.
@@ -34,26 +43,40 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
     folder = epath.Path(source)
     if not folder.is_dir():
         raise CorpusError(f"no such folder: {folder}")
-    for needed in ("manifest.csv", "features.npz"):
-        if not (folder / needed).exists():
-            raise CorpusError(f"{folder} has no {needed}; a feature table needs one")
+    if not (folder / "manifest.csv").exists():
+        raise CorpusError(f"{folder} has no manifest.csv; a feature table needs one")
     columns = read_manifest(folder / "manifest.csv")
     name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
-    arrays = _read_arrays(folder / "features.npz")
+    arrays = _read_arrays(folder)
     order = _row_order(folder, columns["utt_id"], arrays)
     features, present = _modalities(folder, arrays, len(columns["utt_id"]))
     return check(
         Corpus(
             name=str(name),
             columns=columns,
-            features={key: array[order] for key, array in features.items()},
+            features={key: _in_order(array, order) for key, array in features.items()},
             present={key: array[order] for key, array in present.items()},
             provenance=_provenance(folder, features),
         )
     )
 
 
-def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
+    archive = folder / "features.npz"
+    separate = sorted(folder.glob("*.npy"))
+    if not archive.exists() and not separate:
+        raise CorpusError(
+            f"{folder} has no features.npz (nor NAME.npy); a feature table needs one"
+        )
+    arrays = _read_archive(archive) if archive.exists() else {}
+    for path in separate:
+        if path.stem in arrays:
+            raise CorpusError(f"{path}: {path.stem!r} is in features.npz too")
+        arrays[path.stem] = _read_array(path)
+    return arrays
+
+
+def _read_archive(path: epath.Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -61,6 +84,13 @@ def _read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
         raise CorpusError(
             f"{path} is not an .npz archive of plain arrays: {error}"
         ) from None
+
+
+def _read_array(path: epath.Path) -> np.ndarray:
+    try:
+        return np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
+    except (ValueError, TypeError, OSError, EOFError) as error:
+        raise CorpusError(f"{path} is not a plain array: {error}") from None
 
 
 def _row_order(folder: epath.Path, ids: np.ndarray, arrays: dict) -> np.ndarray:
@@ -80,30 +110,55 @@ def _row_order(folder: epath.Path, ids: np.ndarray, arrays: dict) -> np.ndarray:
 
 def _modalities(
     folder: epath.Path, arrays: dict, rows: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+) -> tuple[dict[str, np.ndarray | Frames], dict[str, np.ndarray]]:
     features, present = {}, {}
     for name, array in arrays.items():
         documents = name == "utt_id" or name.endswith(("_names", "_present"))
         if documents or not np.issubdtype(array.dtype, np.floating):
             continue
-        if array.ndim != 2 or len(array) != rows:
+        if f"{name}_lengths" in arrays:
+            features[name] = _frames(folder, arrays, name, rows)
+        elif array.ndim != 2 or len(array) != rows:
             raise CorpusError(
-                f"{folder}/features.npz: {name!r} has shape {array.shape}, "
-                f"expected ({rows}, dim): one row for each row of the manifest"
+                f"{folder}: array {name!r} has shape {array.shape}, "
+                f"expected ({rows}, dim): one row for each row of the manifest, or "
+                f"frames with '{name}_lengths'"
             )
-        features[name] = array.astype(np.float32)
+        else:
+            features[name] = array.astype(np.float32)
         present[name] = _flags(folder, arrays, name, rows)
     if not features:
-        raise CorpusError(f"{folder}/features.npz holds no float array")
+        raise CorpusError(f"{folder}: features.npz holds no float array")
     return features, present
+
+
+def _frames(folder: epath.Path, arrays: dict, name: str, rows: int) -> Frames:
+    values, lengths = arrays[name], np.asarray(arrays[f"{name}_lengths"])
+    counts = np.issubdtype(lengths.dtype, np.integer) and (lengths >= 0).all()
+    if lengths.shape != (rows,) or not counts:
+        raise CorpusError(
+            f"{folder}: '{name}_lengths' has shape {lengths.shape} and type "
+            f"{lengths.dtype}, expected ({rows},) whole numbers, none negative"
+        )
+    try:
+        return Frames(values, lengths.astype(np.int64))
+    except ValueError as error:
+        raise CorpusError(f"{folder}: {name!r}: {error}") from None
+
+
+def _in_order(array: np.ndarray | Frames, order: np.ndarray) -> np.ndarray | Frames:
+    if isinstance(array, np.ndarray):
+        return array[order]
+    # Taking frames copies them into memory.
+    as_they_are = np.array_equal(order, np.arange(len(array)))
+    return array if as_they_are else array.take(order)
 
 
 def _flags(folder: epath.Path, arrays: dict, name: str, rows: int) -> np.ndarray:
     flags = arrays.get(f"{name}_present", np.ones(rows, bool))
     if flags.shape != (rows,):
         raise CorpusError(
-            f"{folder}/features.npz: '{name}_present' has shape {flags.shape}, "
-            f"expected ({rows},)"
+            f"{folder}: '{name}_present' has shape {flags.shape}, expected ({rows},)"
         )
     return flags.astype(bool)
 
@@ -111,5 +166,5 @@ def _flags(folder: epath.Path, arrays: dict, name: str, rows: int) -> np.ndarray
 def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
     recorded = folder / "provenance.json"
     made = json.loads(recorded.read_text()) if recorded.exists() else {}
-    dims = {name: array.shape[1] for name, array in features.items()}
+    dims = {name: array.shape[-1] for name, array in features.items()}
     return {"layout": "feature table", "dims": dims, **made}
