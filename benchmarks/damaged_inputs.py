@@ -16,6 +16,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "tests"))
 
 
 def main() -> None:
+    """Make the files, prepare them and count."""
     from damage import SPOIL, columns_of, mixed_folder
 
     from dann_jax.features.extraction import extract

@@ -2,8 +2,9 @@
 
     PYTHONPATH=. python benchmarks/extraction.py --source=../shared/data/ravdess
 
-Both compute, from the same files: log mel spectra, and the pitch, energy, spectral
-shape, zero crossings and MFCCs that functionals summarise. The loop is one process and
+Both compute, from the same files, log mel spectra and statistics of pitch, energy,
+spectral shape and MFCCs. The loop takes from librosa what comes nearest to
+`functionals` (which also has harmonicity, jitter and rhythm); it is one process and
 reads with `librosa.load(sr=16000)`. Each side starts cold, imports and worker start-up
 included, and the two take turns; the ratio is of the medians.
 """
@@ -24,6 +25,7 @@ STATISTICS = (np.mean, np.std, np.min, np.max)
 
 
 def main() -> None:
+    """Time both sides, or be one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, help="folder of recordings")
     parser.add_argument("--files", type=int, default=200)
@@ -60,6 +62,7 @@ def recordings(source: str, number: int) -> list[pathlib.Path]:
 def report(
     files: list[pathlib.Path], chosen: argparse.Namespace, medians: dict[str, float]
 ) -> None:
+    """Print what was measured."""
     import soundfile
 
     audio = sum(soundfile.info(file).duration for file in files)
@@ -74,6 +77,7 @@ def report(
 
 
 def engine(chosen: argparse.Namespace, files: list[pathlib.Path]) -> None:
+    """What `dann-prepare` does before it writes the store."""
     from dann_jax.features.extraction import extract
 
     columns = {
@@ -113,11 +117,12 @@ def loop(chosen: argparse.Namespace, files: list[pathlib.Path]) -> None:
             pitch(samples, rate, chosen.pitch)[None],
         ]
         functionals = [f(part, axis=1) for part in described for f in STATISTICS]
-        np.savez(os.devnull + "" if False else tempfile.TemporaryFile(),
-                 logmel=logmel, functionals=np.concatenate(functionals))
+        with tempfile.TemporaryFile() as kept:
+            np.savez(kept, logmel=logmel, functionals=np.concatenate(functionals))
 
 
 def pitch(samples: np.ndarray, rate: int, method: str) -> np.ndarray:
+    """By either of librosa's estimators; float `[frames]`."""
     import librosa
 
     if method == "yin":

@@ -20,6 +20,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Measure every step, or be one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, help="folder of recordings")
     parser.add_argument("--files", type=int, default=100)
@@ -48,6 +49,7 @@ def main() -> None:
 
 
 def extraction(chosen: argparse.Namespace) -> float:
+    """Compute features."""
     from dann_jax.features.extraction import extract
 
     source = pathlib.Path(chosen.source)
@@ -66,6 +68,7 @@ def extraction(chosen: argparse.Namespace) -> float:
 
 
 def writing(chosen: argparse.Namespace) -> float:
+    """Write the store of what was computed."""
     from dann_jax.store import open_arrays, write_store
 
     corpus = open_arrays(f"{chosen.folder}/work/arrays")
@@ -74,6 +77,7 @@ def writing(chosen: argparse.Namespace) -> float:
 
 
 def reading(chosen: argparse.Namespace) -> float:
+    """Read the store for the first time."""
     import os
 
     os.environ["XDG_CACHE_HOME"] = f"{chosen.folder}/cache"

@@ -1,6 +1,5 @@
 """The story of a preparation: read a corpus, compute its features, write its store."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -106,28 +105,12 @@ def _root(source: epath.PathLike) -> epath.Path:
 
 
 def _require_same(store: epath.Path, settings: Mapping[str, Any]) -> None:
-    """Refuse a store that was made otherwise; other package versions may be."""
-    made = read_metadata(store)["provenance"]
-    found = differences(
-        _without_packages({key: made.get(key) for key in settings}),
-        _without_packages(json.loads(json.dumps(settings))),
-    )
+    found = differences(read_metadata(store)["provenance"], settings)
     if found:
         raise CorpusError(
             f"{store} was made in another way: {'; '.join(found)}. Delete it, or "
             f"choose another --name or --data_dir"
         )
-
-
-def _without_packages(settings: Mapping[str, Any]) -> dict[str, Any]:
-    features = settings["features"] or {}
-    return {
-        **settings,
-        "features": {
-            name: {key: value for key, value in made.items() if key != "packages"}
-            for name, made in features.items()
-        },
-    }
 
 
 def _work_folder(name: str, data_dir: epath.PathLike) -> epath.Path:

@@ -1,6 +1,7 @@
 """Extraction: what comes out depends on the recordings alone, whatever happens."""
 
 import csv
+import json
 import logging
 import os
 import pathlib
@@ -14,7 +15,7 @@ from damage import NAMES, RATE, SPOIL, columns_of, mixed_folder, voice, write_vo
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.corpora.frames import Frames
-from dann_jax.features.extraction import differences, extract
+from dann_jax.features.extraction import extract
 from dann_jax.features.extractor import Extractor
 from dann_jax.features.pool import WorkerError
 
@@ -165,10 +166,10 @@ def test_other_settings_in_the_same_folder_are_refused_with_both_named(
     given = (columns, recordings)
     extract(*given, FEATURES, tmp_path / "work", name="c", make=make)
     other = {"energy": {"hop": 400}, "moments": {}}
-    with pytest.raises(CorpusError, match=r"parameters\.hop was 800, is 400"):
+    with pytest.raises(CorpusError, match=r"hop \(expected 800, found 400\)"):
         extract(*given, other, tmp_path / "work", name="c", make=make)
     fewer = {"energy": {"hop": 800}}
-    with pytest.raises(CorpusError, match=r"features\.moments was .*, is null"):
+    with pytest.raises(CorpusError, match="moments was made and is not asked"):
         extract(*given, fewer, tmp_path / "work", name="c", make=make)
 
 
@@ -262,8 +263,8 @@ def test_a_pipe_that_nobody_writes_to_is_given_up(
 def test_a_name_that_is_no_text_is_a_problem(
     recordings: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    odd = os.fsdecode(b"caf\xe9.wav")
-    write_voice(recordings / odd, 0.5, seed=0)
+    odd = os.fsdecode(b"caf\xe9") + "🙂.wav"
+    (recordings / "0.wav").rename(recordings / odd)
     _, problems = extract(
         *(columns_of([odd, "1.wav"]), recordings, FEATURES, tmp_path / "work"),
         name="c",
@@ -272,7 +273,7 @@ def test_a_name_that_is_no_text_is_a_problem(
     assert [problem.reason for problem in problems] == [
         "its name is not UTF-8, so no store can hold it"
     ]
-    assert b"caf\\udce9.wav" in (tmp_path / "work" / "problems.csv").read_bytes()
+    assert b"caf\\udce9" in (tmp_path / "work" / "problems.csv").read_bytes()
 
 
 def test_strict_is_fatal_after_all_were_tried_and_a_mended_file_is_taken_up(
@@ -387,11 +388,27 @@ def test_unsound_columns_are_refused_before_any_work(
     assert not (tmp_path / "work" / "arrays").exists()
 
 
-def test_differences_names_what_is_nested() -> None:
-    old = {"a": {"b": 1, "c": [1]}, "d": 0}
-    new = {"a": {"b": 2, "c": [1]}, "e": None}
-    assert differences(old, new) == ["a.b was 1, is 2", "d was 0, is null"]
-    assert differences(old, old) == []
+def test_parts_of_other_package_versions_are_not_mixed(
+    recordings: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    given = (columns_of(names(recordings)), recordings, FEATURES, tmp_path / "work")
+    extract(*given, name="c", make=make)
+    path = tmp_path / "work" / "settings.json"
+    settings = json.loads(path.read_text())
+    settings["features"]["energy"]["packages"] = {"numpy": "1.0"}
+    path.write_text(json.dumps(settings))
+    with pytest.raises(CorpusError, match=r"numpy: expected 1\.0, found none"):
+        extract(*given, name="c", make=make)
+
+
+def test_another_manifest_in_the_same_folder_is_refused(
+    recordings: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    columns, work = columns_of(names(recordings)), tmp_path / "work"
+    extract(columns, recordings, FEATURES, work, name="c", make=make)
+    columns["emotion"] = columns["emotion"][::-1]
+    with pytest.raises(CorpusError, match="the manifest was [0-9a-f]{16}, is "):
+        extract(columns, recordings, FEATURES, work, name="c", make=make)
 
 
 def test_a_script_without_a_main_guard_gets_a_sentence(

@@ -17,7 +17,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.features.catalogue import make_extractor
-from dann_jax.features.extractor import Extractor
+from dann_jax.features.extractor import Extractor, mismatch, package_differences
 from dann_jax.features.joining import (
     SAME,
     Problem,
@@ -96,7 +96,8 @@ def extract(
       CorpusError: the columns are not sound, the folder holds features made in another
         way, no file can be used, or, if `strict`, one cannot.
     """
-    check(Corpus(name, columns, {}, {}))
+    # What would be refused at the end is refused before the work.
+    check(Corpus(name, columns, {}, {})).dialogues()
     folder = epath.Path(folder)
     settings = settings_of(columns, features, make)
     _claim(folder, settings)
@@ -135,19 +136,26 @@ def settings_of(
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two provenances, and both values of it.
+    """How what `settings_of` says now differs from what it said.
+
+    Other versions of packages do not count, as in `extractor.mismatch`.
 
     Example:
-      >>> differences({"dims": {"logmel": 64}}, {"dims": {"logmel": 40}})
-      ['dims.logmel was 64, is 40']
+      >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
+      >>> differences(old, {"columns": "b1", "features": {}})
+      ['logmel was made and is not asked for', 'the manifest was a0, is b1']
     """
+    was, now = (said.get("features") or {} for said in (old, new))
     found = []
-    for key in sorted({*old, *new}):
-        was, now = old.get(key), new.get(key)
-        if isinstance(was, dict) and isinstance(now, dict):
-            found += [f"{key}.{line}" for line in differences(was, now)]
-        elif was != now:
-            found.append(f"{key} was {json.dumps(was)}, is {json.dumps(now)}")
+    for name in dict.fromkeys([*was, *now]):
+        if name not in now:
+            found.append(f"{name} was made and is not asked for")
+        elif name not in was:
+            found.append(f"{name} is asked for and was not made")
+        elif reason := mismatch(was[name], now[name]):
+            found.append(reason)
+    if old.get("columns") != new.get("columns"):
+        found.append(f"the manifest was {old.get('columns')}, is {new.get('columns')}")
     return found
 
 
@@ -157,10 +165,13 @@ def _digest(columns: Mapping[str, np.ndarray]) -> str:
 
 
 def _claim(folder: epath.Path, settings: Mapping[str, Any]) -> None:
-    settings = json.loads(json.dumps(settings))
     path = folder / "settings.json"
     if path.exists():
-        found = differences(read_json(path), settings)
+        old = read_json(path)
+        found = differences(old, settings)
+        for name, made in settings["features"].items():
+            # Half of a corpus by one version and half by another would be neither.
+            found += package_differences(old["features"].get(name), made)
         if found:
             raise CorpusError(
                 f"{folder} holds features that were made in another way: "

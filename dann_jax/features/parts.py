@@ -168,8 +168,10 @@ def _compute(
     item: Item, extractors: Sequence[Extractor]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The arrays of one utterance, each with `n = 1`, and what is odd about it."""
-    if "\udc80" <= max(item.path, default="") <= "\udcff":
-        raise AudioError("its name is not UTF-8, so no store can hold it")
+    try:
+        item.path.encode()
+    except UnicodeEncodeError:
+        raise AudioError("its name is not UTF-8, so no store can hold it") from None
     heard = {
         rate: read_audio(item.path, sample_rate=rate, start=item.start, end=item.end)
         for rate in dict.fromkeys(e.sample_rate for e in extractors)

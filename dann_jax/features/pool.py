@@ -39,7 +39,9 @@ class Lane:
           WorkerError: there is no process to call it in.
         """
         if self._pool is None:
-            self._start()
+            self._pool, self._pid = _start()
+        if self._closed:
+            raise futures.CancelledError
         try:
             return self._pool.submit(function, *arguments).result()
         except BrokenProcessPool:
@@ -56,17 +58,19 @@ class Lane:
                 os.kill(self._pid, signal.SIGKILL)
             self._pool.shutdown(wait=True)
 
-    def _start(self) -> None:
-        self._pool = futures.ProcessPoolExecutor(
-            1, mp_context=_context(), initializer=begin_worker
-        )
-        try:
-            self._pid = self._pool.submit(os.getpid).result()
-        except (BrokenProcessPool, EOFError, OSError):
-            raise WorkerError(
-                "worker processes die as they start; a script that starts them must "
-                "do so below `if __name__ == '__main__':`, and be a file"
-            ) from None
+
+def _start() -> tuple[futures.ProcessPoolExecutor, int]:
+    """A process, once it answers, and its id."""
+    pool = futures.ProcessPoolExecutor(
+        1, mp_context=_context(), initializer=begin_worker
+    )
+    try:
+        return pool, pool.submit(os.getpid).result()
+    except (BrokenProcessPool, EOFError, OSError):
+        raise WorkerError(
+            "worker processes die as they start; a script that starts them must do so "
+            "below `if __name__ == '__main__':`, and be a file"
+        ) from None
 
 
 def write_parts(
@@ -91,7 +95,7 @@ def write_parts(
             idle.put(lane)
 
     # Threads only wait for processes.
-    with futures.ThreadPoolExecutor(workers) as threads:
+    with contextlib.ExitStack() as last, futures.ThreadPoolExecutor(workers) as threads:
         running = [threads.submit(run, chunk) for chunk in chunks]
         try:
             for future in futures.as_completed(running):
@@ -101,6 +105,8 @@ def write_parts(
                 future.cancel()
             for lane in lanes:
                 lane.close()
+                # One that was just starting is closed once its thread is done.
+                last.callback(lane.close)
 
 
 def _write_surely(lane: Lane, task: Task, chunk: Sequence[Item]) -> None:

@@ -124,7 +124,8 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
         dataset = builder.as_dataset(
             split=SPLIT,
             decoders=tfds.decode.PartialDecoding(wanted),
-            read_config=tfds.ReadConfig(interleave_cycle_length=1),
+            # By default, TFDS keeps a small data set in memory.
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         )
     try:
         yield from tfds.as_numpy(dataset)

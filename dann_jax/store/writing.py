@@ -7,8 +7,8 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -40,7 +40,7 @@ def write_store(
 
     TFDS writes into a folder named `incomplete.*` and renames it at the end, so that
     a run that is killed leaves nothing that looks like a store. Features may be
-    memory-mapped: what is in memory is one shard, 64 to 128 MB of most corpora.
+    memory-mapped: what is in memory is one dialogue.
 
     Args:
       corpus: what to store; features are stored as float32.
@@ -110,7 +110,28 @@ def _builder_class(
                 (self.data_path / name).write_text(text)
             return {SPLIT: _shards(corpus, self.source)}
 
+        def _example_writer(self) -> Any:
+            return _SortedWriter(super()._example_writer())
+
     return StoreBuilder
+
+
+class _SortedWriter(NamedTuple):
+    """A TFDS writer of records with sorted fields: equal stores are equal bytes.
+
+    A protocol buffer orders the fields of a map anew in every process.
+    """
+
+    writer: Any
+
+    def write(self, path: epath.Path, examples: Iterable[tuple[Any, bytes]]) -> Any:
+        import tensorflow as tf
+
+        def in_order(record: bytes) -> bytes:
+            parsed = tf.train.Example.FromString(record)
+            return parsed.SerializeToString(deterministic=True)
+
+        return self.writer.write(path, ((key, in_order(r)) for key, r in examples))
 
 
 def _spec(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +178,10 @@ def _examples(
 ) -> Iterator[tuple[int, Example]]:
     corpus = source()
     for key, rows in enumerate(corpus.dialogues()[start:stop], start):
-        yield key, _example(corpus, rows)
+        example = _example(corpus, rows)
+        yield key, example
+        # TFDS holds on to a shard's examples to count them; this one is written.
+        example.clear()
 
 
 def _example(corpus: Corpus, rows: np.ndarray) -> Example:
