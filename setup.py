@@ -61,6 +61,7 @@ setuptools.setup(
     },
     entry_points={
         "console_scripts": [
+            "dann-prepare=dann_jax.cli.prepare:run",
             "dann-train=dann_jax.cli.train:run",
             "dann-report=dann_jax.cli.report:run",
             "dann-predict=dann_jax.cli.predict:run",

@@ -8,7 +8,9 @@ from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.normalise import standardise_by as standardised_by
-from dann_jax.corpora.synthetic import synthetic_conversations
+from dann_jax.corpora.synthetic import (
+    synthetic_conversations as synthetic_conversations,
+)
 from dann_jax.corpora.table import read_feature_table
 
 

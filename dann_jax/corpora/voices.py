@@ -14,6 +14,7 @@ from etils import epath
 from scipy import signal
 
 from dann_jax.corpora.corpus import CorpusError
+from dann_jax.corpora.manifest import write_manifest
 from dann_jax.corpora.source_filter import (
     SAMPLE_RATE,
     VOWELS,
@@ -32,7 +33,6 @@ from dann_jax.corpora.speakers import (
     make_speaker,
     vary,
 )
-from dann_jax.corpora.table import write_manifest
 
 _LEVEL = -32.0
 """Of neutral speech, in dB of full scale."""
