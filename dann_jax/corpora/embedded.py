@@ -25,15 +25,21 @@ def prepared_voices(folder: epath.PathLike | None = None) -> Corpus:
     from dann_jax.corpora.voices import write_voices
     from dann_jax.preparation import prepare
     from dann_jax.store import read_store, store_folder
-    from dann_jax.store.reading import cache_folder
 
-    home = epath.Path(folder or cache_folder() / "voices")
+    home = epath.Path(folder) if folder else voices_folder()
     recordings = home / "recordings"
     if not recordings.exists():
         home.mkdir(parents=True, exist_ok=True)
         write_voices(recordings)
     prepare({"manifest": recordings}, features=FEATURES, data_dir=home, name="voices")
     return read_store(store_folder("voices", home))
+
+
+def voices_folder() -> epath.Path:
+    """Where the embedded voices are kept, in the cache of the user."""
+    from dann_jax.store.reading import cache_folder
+
+    return cache_folder() / "voices"
 
 
 EMBEDDED: Mapping[str, Callable[[], Corpus]] = {
