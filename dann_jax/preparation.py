@@ -145,4 +145,4 @@ def _hours(corpus: Corpus) -> str:
 
 def _next_step(store: epath.Path) -> str:
     workdir = f"runs/{store.parent.name}"
-    return f"train: dann-train --config.data.source={store} --workdir={workdir}"
+    return f"train: dann-train --config.data.source={store.parent} --workdir={workdir}"

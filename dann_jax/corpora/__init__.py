@@ -24,18 +24,19 @@ def open_corpus(
 
     Args:
       source: a word of `EMBEDDED`, the folder of a feature table, that of a
-        prepared store, or the `.pkl` of a tuple of conversation features.
+        prepared store (or the folder above it, for its newest version), or the
+        `.pkl` of a tuple of conversation features.
       modalities: to keep; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
     """
     if source in EMBEDDED:
         corpus = EMBEDDED[str(source)]()
-    elif (epath.Path(source) / "dataset_info.json").exists():
+    elif stores := _stores(epath.Path(source)):
         # Imported here: it brings TensorFlow along.
         from dann_jax.store import read_store
 
-        corpus = read_store(source)
+        corpus = read_store(stores[-1])
     elif epath.Path(source).suffix in (".pkl", ".pickle"):
         corpus = read_conversation_pickle(source)
     else:
@@ -43,3 +44,11 @@ def open_corpus(
     if modalities:
         corpus = corpus.select(tuple(modalities))
     return standardised_by(corpus, standardise_by) if standardise_by else corpus
+
+
+def _stores(folder: epath.Path) -> list[epath.Path]:
+    """The folder itself or its versions, if they are stores; oldest first."""
+    if not folder.is_dir():
+        return []
+    places = [folder, *sorted(folder.iterdir())]
+    return [place for place in places if (place / "dataset_info.json").exists()]
