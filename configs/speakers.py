@@ -46,4 +46,10 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             split="group_k_fold",
             split_args=ConfigDict({"column": "speaker", "k": groups}),
         )
+    if variant == "urdu":
+        # Few recordings, most of a speaker in one emotion: learn slowly, hide little.
+        config.encoder.update(width=128, dropout=0.5)
+        config.heads.head_dropout = 0.5
+        config.optimizer.learning_rate = 1e-3
+        config.arms = ConfigDict({"source_only": {}, "dann": {"speaker": 0.02}})
     return config.lock()
