@@ -167,7 +167,7 @@ def summary_and_comparisons(
     """The keys `summary` and `comparisons`, from one bootstrap of all arms.
 
     `pooled` is the mean over folds and seeds: thresholds of different networks cannot
-    be pooled.
+    be pooled. `ci95` of what is not in `DRAWN` is NaN, and no arms are compared in it.
     """
     draws = error_draws(scored, _num_speakers(scored))
     summary: dict[str, Any] = {arm: {} for arm in layout.arms}
@@ -176,7 +176,7 @@ def summary_and_comparisons(
         summary[arm][name] = {
             **found,
             "pooled": found["mean"],
-            "ci95": spread(draws[name][index]),
+            "ci95": spread(draws[name][index]) if name in draws else [np.nan] * 2,
         }
     return {"summary": summary, "comparisons": _comparisons(summary, draws)}
 
@@ -200,5 +200,5 @@ def _comparisons(
             **compare_draws(draws[name][index], draws[name][0]),
         }
         for index, arm in enumerate(others, start=1)
-        for name in METRICS
+        for name in draws
     ]

@@ -161,12 +161,13 @@ def assign_roles(
         open_set=open_set,
     )
     if open_set:
-        _require_open_set(protocol, corpus)
         disjoint = (*disjoint, label_column)
     else:
         _require_classes(protocol)
     for column in set(disjoint) - set(allowed_leaks):
         require_disjoint(protocol, corpus, column)
+    if open_set:
+        _require_open_set(protocol, corpus)
     return protocol
 
 

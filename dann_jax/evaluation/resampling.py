@@ -1,5 +1,6 @@
 """The bootstrap over speakers and seeds: what is drawn, and how. scipy draws."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -106,15 +107,18 @@ def bootstrap_draws(
     _require_word(resampling)
     rng = np.random.default_rng(seed)
     samples, statistic = RESAMPLING[resampling](score, seeds, speakers, rng)
-    return stats.bootstrap(
-        samples,
-        statistic,
-        n_resamples=RESAMPLES,
-        batch=100,
-        method="percentile",
-        vectorized=True,
-        rng=rng,
-    ).bootstrap_distribution
+    with warnings.catch_warnings():
+        # A draw may have no score, such as one of a single speaker: it is NaN.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        return stats.bootstrap(
+            samples,
+            statistic,
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            vectorized=True,
+            rng=rng,
+        ).bootstrap_distribution
 
 
 def _require_word(resampling: str) -> None:
