@@ -42,6 +42,8 @@ def base_config() -> ConfigDict:
                 "disjoint": ("speaker",),
                 "allowed_leaks": (),
                 "label_column": "emotion",
+                # Whether tested rows are of no class that was trained on.
+                "open_set": False,
             },
             # Name -> `domains.domain_ids`. Another adversary is another entry; the
             # column "role" tells labelled from unlabelled rows.

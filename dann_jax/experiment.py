@@ -18,6 +18,7 @@ from dann_jax.bundle import bundle_run
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
+from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
 from dann_jax.protocols import make_protocol
 from dann_jax.results import score_replicas
@@ -92,6 +93,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
     }
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
+    score = verify_replicas if task.protocol.open_set else score_replicas
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
     results = {
         "system": config.system,
@@ -103,7 +105,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
             "selection": config.selection,
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
-        **score_replicas(state, program, task, layout),
+        **score(state, program, task, layout),
         "timing": timing,
     }
     bundle_run(
