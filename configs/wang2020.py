@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from dann_jax.defaults import base_config
 
 # Each penalty on the scale of its own.
-STRENGTH = {"dann": 1.0, "coral": 10.0, "mmd": 1.0}
+STRENGTH = {"dann": 0.3, "coral": 10.0, "mmd": 1.0}
 SOURCE, TARGET = ("ased", "ravdess"), ("emodb", "emovo", "urdu")
 
 

@@ -103,7 +103,7 @@ def score_trials(
       layout: of the replicas.
     """
     speaker = task.corpus.column(task.protocol.label_column)
-    ids = np.unique(tested_speakers(trials, speaker), return_inverse=True)[1]
+    ids = np.unique(speakers_of(trials, speaker), return_inverse=True)[1]
     ends = np.cumsum([2 * len(own.target) for own in trials])[:-1]
     scored = []
     for fold, (own, sides) in enumerate(zip(trials, np.split(ids, ends), strict=True)):
@@ -129,7 +129,7 @@ def score_trials(
     return scored
 
 
-def tested_speakers(trials: Sequence[Trials], speaker: np.ndarray) -> np.ndarray:
+def speakers_of(trials: Sequence[Trials], speaker: np.ndarray) -> np.ndarray:
     """Who is on each first side of a fold, then on each second; fold by fold."""
     sides = [side for own in trials for side in (own.first, own.second)]
     return speaker[np.concatenate(sides)]

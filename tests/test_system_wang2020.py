@@ -358,6 +358,7 @@ def finished(
     return workdir, train_and_evaluate(tiny(table), workdir)
 
 
+@pytest.mark.slow
 def test_a_run_verifies_speakers_and_the_adversary_changes_them(
     finished: tuple[pathlib.Path, dict],
 ) -> None:
@@ -385,6 +386,7 @@ def test_a_run_verifies_speakers_and_the_adversary_changes_them(
     assert (workdir / "bundle").exists()
 
 
+@pytest.mark.slow
 def test_the_tables_name_the_errors_and_say_that_less_is_better(
     finished: tuple[pathlib.Path, dict], tmp_path: pathlib.Path
 ) -> None:
@@ -398,6 +400,7 @@ def test_the_tables_name_the_errors_and_say_that_less_is_better(
     assert "EER, PLDA" in (tmp_path / "figure.svg").read_text()
 
 
+@pytest.mark.slow
 def test_runs_that_classify_share_no_table_with_runs_that_verify(
     finished: tuple[pathlib.Path, dict],
 ) -> None:
