@@ -25,7 +25,8 @@ def domain_ids(
     Args:
       protocol: the roles.
       corpus: the columns; an empty value belongs to no domain.
-      column: a column of the corpus; or `"role"` for labelled against unlabelled.
+      column: a column of the corpus; `"role"` for labelled (0) against unlabelled; or
+        `"side"` for the source (0) against what a fold tests or adapts to.
       unlabelled: which pools of unlabelled rows take part beside the labelled ones,
         as far as the protocol lets training see them. Validation rows belong to the
         pool that test rows belong to.
@@ -45,6 +46,9 @@ def domain_ids(
         takes_part |= protocol.visible() & pools[pool]
     if column == "role":
         names, ids = ("labelled", "unlabelled"), protocol.roles != Role.LABELLED
+    elif column == "side":
+        names = ("source", "target")
+        ids = protocol.test_side | protocol.adapt_side
     else:
         values = corpus.column(column)
         names = np.unique(values[values != ""])

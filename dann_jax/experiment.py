@@ -18,6 +18,7 @@ from dann_jax.bundle import bundle_run
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
+from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
 from dann_jax.protocols import make_protocol
@@ -127,14 +128,15 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     corpus = open_corpus(**config.data)
     protocol = make_protocol(corpus, **config.protocol)
     task = make_task(corpus, protocol, config.adversaries.to_dict(), **config.batches)
-    arms = ordered_arms(config.arms.to_dict(), config.baseline, task.num_domains)
+    strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
+    arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
 
 
 def ordered_arms(
     arms: Mapping[str, Mapping[str, float]], baseline: str, adversaries: Iterable[str]
 ) -> dict[str, dict[str, float]]:
-    """Arms with a strength for every adversary, the baseline first.
+    """Arms with a strength for every adversary (or penalty), the baseline first.
 
     Raises:
       ValueError: the baseline is no arm, or an arm names an adversary there is not.
@@ -160,12 +162,18 @@ def compiled(
 ) -> Program:
     """The network, its optimiser and its objective, over all replicas."""
     total_steps = timetable.steps_per_epoch * timetable.epochs
+    strength = config.strength.to_dict()
+    own = strength.pop("own", {})
     return make_program(
         build_network(config, task),
         layout=layout,
-        objective=_chosen(OBJECTIVES, config.objective),
+        objective=_chosen(OBJECTIVES, config.objective.to_dict()),
         optimizer=make_optimizer(total_steps=total_steps, **config.optimizer),
-        schedule=_chosen(STRENGTH_SCHEDULES, config.strength, total_steps),
+        schedule=_chosen(STRENGTH_SCHEDULES, strength, total_steps),
+        own_schedules={
+            name: _chosen(STRENGTH_SCHEDULES, section, total_steps)
+            for name, section in own.items()
+        },
         average_decay=config.average_decay,
     )
 
@@ -180,10 +188,12 @@ def build_network(config: ConfigDict, task: Task) -> nn.Module:
     )
 
 
-def _chosen(table: Mapping[str, Callable], section: ConfigDict, *arguments: Any) -> Any:
+def _chosen(
+    table: Mapping[str, Callable], section: Mapping[str, Any], *arguments: Any
+) -> Any:
     """What a section with a `name` and its arguments stands for."""
-    options = section.to_dict()
-    name = options.pop("name")
+    name = section["name"]
     if name not in table:
         raise ValueError(f"unknown word {name!r}; choose from {', '.join(table)}")
+    options = {key: value for key, value in section.items() if key != "name"}
     return table[name](*arguments, **options)

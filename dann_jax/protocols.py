@@ -100,6 +100,7 @@ def assign_roles(
     allowed_leaks: Sequence[str] = (),
     label_column: str = "emotion",
     open_set: bool = False,
+    labelled_target: int = 0,
 ) -> Protocol:
     """Turn splits into a protocol, and refuse it if it is not honest.
 
@@ -120,10 +121,15 @@ def assign_roles(
       label_column: the column that holds the labels.
       open_set: test all rows with a value of `label_column`, each of a value that its
         fold has not trained on: speakers to be verified, not classes to be named.
+      labelled_target: so many rows of each class, drawn by the seed from what a split
+        sets aside for adaptation, are labelled too. A larger number adds to the rows
+        of a smaller one. They never validate, nor do rows that share a value of
+        `validation_column` with them.
 
     Raises:
       ProtocolError: labelled and test rows share a speaker, a class is absent from
-        a side of a fold, or an argument makes no sense.
+        a side of a fold or has too few rows set aside for adaptation, or an argument
+        makes no sense.
     """
     require_pools(unlabelled)
     values = corpus.column(label_column)
@@ -135,13 +141,18 @@ def assign_roles(
     known = label != UNKNOWN
     scored = values != "" if open_set else known
     roles = [_roles(known, scored, split, unlabelled) for split in splits]
+    for fold, own in enumerate(roles):
+        chosen = _few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
+        own[chosen] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         for own in roles:
             _hold_out_copies(own, corpus.column("audio_hash"))
     if groups is not None:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
-        for own in roles:
-            labelled = np.flatnonzero(own == Role.LABELLED)
+        for own, split in zip(roles, splits, strict=True):
+            labelled = own == Role.LABELLED
+            with_target = np.isin(groups, groups[labelled & split.adapt])
+            labelled = np.flatnonzero(labelled & ~with_target)
             rows = _validation_rows(labelled, label, groups, validation_folds, seed)
             # The rest of a validation group is treated as the rest of a test group.
             rest = np.isin(groups, groups[rows]) & (own == Role.UNLABELLED)
@@ -169,6 +180,29 @@ def assign_roles(
     if open_set:
         _require_open_set(protocol, corpus)
     return protocol
+
+
+def _few_rows(
+    label: np.ndarray,
+    split: Split,
+    labels: Sequence[str],
+    count: int,
+    seed: tuple[int, int],
+) -> np.ndarray:
+    """`count` rows of each class of the adaptation side, int `[count * classes]`."""
+    chosen = []
+    for index, word in enumerate(labels):
+        # Of other rows, and of their labels, the choice knows nothing.
+        rows = np.flatnonzero(split.adapt & (label == index))
+        if not 0 <= count <= len(rows):
+            raise ProtocolError(
+                f"fold {split.name!r} sets {len(rows)} utterances of {word!r} aside "
+                f"for adaptation; labelled_target must be between 0 and that, got "
+                f"{count} (adapt_on, or filters of the split, set rows aside)"
+            )
+        drawn = np.random.default_rng([*seed, index]).permutation(rows)[:count]
+        chosen.append(drawn)
+    return np.concatenate(chosen)
 
 
 def require_pools(unlabelled: Sequence[str]) -> None:

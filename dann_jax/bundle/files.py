@@ -21,6 +21,7 @@ from dann_jax.bundle.model import Bundle
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.table import read_archive
 from dann_jax.models.network import initialise
+from dann_jax.objectives.stateful import heads_of
 from dann_jax.standardise import Standardiser
 from dann_jax.types import PyTree
 from dann_jax.workdir import write_json
@@ -50,7 +51,7 @@ def write_bundle(
     """
     folder = epath.Path(folder)
     _require_free(folder)
-    domain_heads = [f"{name}_head" for name in description.adversaries]
+    domain_heads = heads_of(description.adversaries, params)
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
     moments = {
         f"{part}/{name}": array

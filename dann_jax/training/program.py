@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,7 @@ def make_program(
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     average_decay: float,
+    own_schedules: Mapping[str, Schedule] = {},
     vectorise: bool | None = None,
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
@@ -59,6 +60,7 @@ def make_program(
         optimizer=optimizer,
         schedule=schedule,
         average_decay=average_decay,
+        own_schedules=own_schedules,
     )
 
     def on_replicas(function: Callable, **places: tuple[int, ...]) -> Callable:
