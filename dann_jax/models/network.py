@@ -14,6 +14,7 @@ from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
+from dann_jax.models.normalisation import normalise
 from dann_jax.reversal import largest_strength, reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
@@ -32,6 +33,7 @@ class DialogueEncoder(nn.Module):
       frames: arguments of the `FrameEncoder` that turns a modality with a time axis
         into a vector.
       augmentation: arguments of the `FrameAugmentation` before it.
+      normalisation: arguments of `normalise`, for the fused utterance vectors.
     """
 
     width: int = 100
@@ -43,6 +45,7 @@ class DialogueEncoder(nn.Module):
     dtype: str = "float32"
     frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
@@ -60,6 +63,9 @@ class DialogueEncoder(nn.Module):
         present = {name: flags & batch.visible for name, flags in batch.present.items()}
         utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
             inputs, present, deterministic=deterministic
+        )
+        utterance = normalise(
+            utterance, batch, deterministic=deterministic, **self.normalisation
         )
         if not self.context:
             return utterance
@@ -86,6 +92,8 @@ class Dann(nn.Module):
         class, as the outer product of both; the others see the features alone.
       class_wise: the adversaries that are one discriminator for each class, with
         logits `[..., labels, domains]`.
+      unopposed: the adversaries that only look: nothing of them reaches the encoder,
+        whatever their strength. So a strength can stand for a penalty alone.
       generator_hidden: hidden widths of a generator that makes the inputs from the
         features, and of the discriminator of what it makes; None for neither. Their
         outputs are in `Outputs.extra`, see `generate`.
@@ -101,6 +109,7 @@ class Dann(nn.Module):
     num_domains: Mapping[str, int]
     conditional: tuple[str, ...] = ()
     class_wise: tuple[str, ...] = ()
+    unopposed: tuple[str, ...] = ()
     generator_hidden: tuple[int, ...] | None = None
     domain_hidden: tuple[int, ...] = (100,)
     head_dropout: float = 0.3
@@ -121,7 +130,8 @@ class Dann(nn.Module):
             if name in self.conditional:
                 seen = jnp.einsum("...w,...c->...wc", features, posterior)
                 seen = seen.reshape(*features.shape[:-1], -1)
-            seen = reverse_gradient(seen, strength[name])
+            opposed = 0.0 if name in self.unopposed else strength[name]
+            seen = reverse_gradient(seen, opposed)
             several = name in self.class_wise
             heads = [f"{name}_head_{label}" for label in range(self.num_labels)]
             logits = [

@@ -174,7 +174,8 @@ def penalised(
 
     Args:
       objective: what it is added to.
-      penalties: word of `PENALTIES` -> its arguments, and `weight` (1 by default).
+      penalties: word of `PENALTIES` -> its arguments, `weight` (1 by default), and
+        `columns`, the domain columns that it is for (all by default).
 
     Raises:
       ValueError: there is no such penalty.
@@ -185,7 +186,11 @@ def penalised(
             f"unknown penalty {', '.join(unknown)}; choose from {', '.join(PENALTIES)}"
         )
     terms = {
-        word: (options.get("weight", 1.0), PENALTIES[word](**_without_weight(options)))
+        word: (
+            options.get("weight", 1.0),
+            options.get("columns"),
+            PENALTIES[word](**_own_arguments(options)),
+        )
         for word, options in penalties.items()
     }
 
@@ -194,7 +199,9 @@ def penalised(
     ) -> tuple[Array, Metrics]:
         loss, metrics = objective(outputs, batch, strength)
         for name in outputs.domain_logits:
-            for word, (weight, penalty) in terms.items():
+            for word, (weight, columns, penalty) in terms.items():
+                if columns is not None and name not in columns:
+                    continue
                 value = penalty(outputs, batch, name)
                 loss = loss + strength[name] * weight * value
                 metrics[f"{word}/{name}"] = value
@@ -203,8 +210,9 @@ def penalised(
     return with_penalties if terms else objective
 
 
-def _without_weight(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key != "weight"}
+def _own_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    shared = ("weight", "columns")
+    return {key: value for key, value in options.items() if key not in shared}
 
 
 def groups_of(outputs: Outputs, batch: Any, name: str) -> Array:
