@@ -44,7 +44,7 @@ setuptools.setup(
         "dann_jax.configs",
     ],
     package_dir={"dann_jax.configs": "configs"},
-    package_data={"dann_jax.corpora": ["emotions/*.csv"]},
+    package_data={"dann_jax.corpora": ["emotions/*.csv", "dimensions.csv"]},
     install_requires=REQUIRED,
     extras_require={
         "test": [

@@ -69,6 +69,9 @@ def base_config() -> ConfigDict:
                 "own_turns": False,
                 "dropout": 0.3,
                 "dtype": "float32",
+                # `models.normalisation.MODES`, of the utterance vectors; the column is
+                # what the domains are, for those modes that tell them apart.
+                "normalisation": {"name": "none", "column": ""},
                 # `models.frames.FrameEncoder`, for modalities with a time axis.
                 "frames": {
                     "width": 64,

@@ -50,13 +50,28 @@ def domain_ids(
         names = ("source", "target")
         ids = protocol.test_side | protocol.adapt_side
     else:
-        values = corpus.column(column)
-        names = np.unique(values[values != ""])
-        # An empty string sorts before every name.
-        ids = np.where(values == "", UNKNOWN, np.searchsorted(names, values))
+        names = known_values(corpus, column)
+        ids = value_ids(corpus.column(column), names)
     if len(names) < 2:
         raise ProtocolError(
             f"an adversary over {column!r} has nothing to tell apart: "
             f"the corpus has {len(names)} values of it"
         )
     return np.where(takes_part, ids, UNKNOWN).astype(np.int32), len(names)
+
+
+def known_values(corpus: Corpus, column: str) -> tuple[str, ...]:
+    """The values of a column, sorted, without the empty one."""
+    values = corpus.column(column)
+    return tuple(np.unique(values[values != ""]).tolist())
+
+
+def value_ids(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Index of each value among the names, int32 `[N]`; `UNKNOWN` for another one.
+
+    Example:
+      >>> value_ids(np.array(["ur", "", "de"]), ("de", "it", "ur")).tolist()
+      [2, -1, 0]
+    """
+    place = {name: index for index, name in enumerate(names)}
+    return np.array([place.get(str(value), UNKNOWN) for value in values], np.int32)

@@ -21,7 +21,7 @@ from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.protocols import make_protocol
+from dann_jax.protocols import Role, make_protocol
 from dann_jax.results import score_replicas
 from dann_jax.schedules import STRENGTH_SCHEDULES
 from dann_jax.task import Task, make_task
@@ -33,6 +33,7 @@ from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.selection import Selector
+from dann_jax.training.statistics import normalised_for
 from dann_jax.training.writer import open_writer
 from dann_jax.workdir import claim, write_json
 
@@ -86,6 +87,11 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
                 checkpoints=checkpoints,
                 writer=writer,
             )
+    state = state.replace(
+        best=normalised_for(
+            state.best, Role.TEST, program=program, task=task, layout=layout
+        )
+    )
     steps = step_of(state) - start
     timing = {
         "resumed_from_step": start,
@@ -101,8 +107,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         "corpora": [task.corpus.name],
         "protocol": {
             "name": task.protocol.name,
-            "transductive": task.protocol.transductive
-            or task.corpus.provenance.get("standardised_by") is not None,
+            "transductive": task.transductive,
             "selection": config.selection,
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
@@ -115,7 +120,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         task,
         layout,
         system=config.system,
-        encoder=config.encoder.to_dict(),
+        encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
     )
@@ -127,7 +132,15 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     """What is learned from, and how many times over."""
     corpus = open_corpus(**config.data)
     protocol = make_protocol(corpus, **config.protocol)
-    task = make_task(corpus, protocol, config.adversaries.to_dict(), **config.batches)
+    normalisation = config.encoder.normalisation
+    task = make_task(
+        corpus,
+        protocol,
+        config.adversaries.to_dict(),
+        normalise_by=normalisation.column,
+        adaptive=normalisation.name == "adaptive",
+        **config.batches,
+    )
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
     arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
@@ -181,11 +194,18 @@ def compiled(
 def build_network(config: ConfigDict, task: Task) -> nn.Module:
     """Encoder and heads, as many as the task needs."""
     return network.build(
-        encoder=config.encoder.to_dict(),
+        encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         num_labels=len(task.protocol.labels),
         num_domains=task.num_domains,
     )
+
+
+def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
+    """Keyword arguments of the encoder, with the domains that it normalises by."""
+    encoder = config.encoder.to_dict()
+    encoder["normalisation"]["groups"] = task.groups
+    return encoder
 
 
 def _chosen(

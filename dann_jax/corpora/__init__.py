@@ -6,6 +6,7 @@ from etils import epath
 
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.dimensions import with_dimensions
 from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.synthetic import (
@@ -20,7 +21,7 @@ def open_corpus(
     modalities: Sequence[str] = (),
     standardise_by: str = "",
 ) -> Corpus:
-    """Read the corpus that `source` names.
+    """Read the corpus that `source` names, and add the columns of `with_dimensions`.
 
     Args:
       source: a word of `EMBEDDED`, the folder of a feature table, that of a
@@ -41,6 +42,7 @@ def open_corpus(
         corpus = read_conversation_pickle(source)
     else:
         corpus = read_feature_table(source)
+    corpus = with_dimensions(corpus)
     if modalities:
         corpus = corpus.select(tuple(modalities))
     return standardised_by(corpus, standardise_by) if standardise_by else corpus

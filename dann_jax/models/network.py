@@ -14,6 +14,7 @@ from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
+from dann_jax.models.normalisation import normalise
 from dann_jax.reversal import largest_strength, reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
@@ -32,6 +33,7 @@ class DialogueEncoder(nn.Module):
       frames: arguments of the `FrameEncoder` that turns a modality with a time axis
         into a vector.
       augmentation: arguments of the `FrameAugmentation` before it.
+      normalisation: arguments of `normalise`, for the fused utterance vectors.
     """
 
     width: int = 100
@@ -43,6 +45,7 @@ class DialogueEncoder(nn.Module):
     dtype: str = "float32"
     frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
@@ -60,6 +63,9 @@ class DialogueEncoder(nn.Module):
         present = {name: flags & batch.visible for name, flags in batch.present.items()}
         utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
             inputs, present, deterministic=deterministic
+        )
+        utterance = normalise(
+            utterance, batch, deterministic=deterministic, **self.normalisation
         )
         if not self.context:
             return utterance
