@@ -63,8 +63,10 @@ def base_config() -> ConfigDict:
                 "own_turns": False,
                 "dropout": 0.3,
                 "dtype": "float32",
-                # `models.frames.FrameEncoder`, for modalities with a time axis.
+                # `models.frame_encoders.FRAME_ENCODERS`, for modalities with a time
+                # axis. Another name has other arguments: replace the section.
                 "frames": {
+                    "name": "attentive",
                     "width": 64,
                     "kernels": (5, 3, 3),
                     "dilations": (1, 2, 3),
