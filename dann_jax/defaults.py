@@ -72,8 +72,10 @@ def base_config() -> ConfigDict:
                 # `models.normalisation.MODES`, of the utterance vectors; the column is
                 # what the domains are, for those modes that tell them apart.
                 "normalisation": {"name": "none", "column": ""},
-                # `models.frames.FrameEncoder`, for modalities with a time axis.
+                # `models.frame_encoders.FRAME_ENCODERS`, for modalities with a time
+                # axis. Another name has other arguments: replace the section.
                 "frames": {
+                    "name": "attentive",
                     "width": 64,
                     "kernels": (5, 3, 3),
                     "dilations": (1, 2, 3),
