@@ -161,9 +161,9 @@ def compiled(
     return make_program(
         build_network(config, task),
         layout=layout,
-        objective=_chosen(OBJECTIVES, config.objective),
-        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer),
-        schedule=_chosen(STRENGTH_SCHEDULES, config.strength, total_steps),
+        objective=_chosen(OBJECTIVES, timetable.in_steps(config.objective.to_dict())),
+        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer.to_dict()),
+        schedule=_chosen(STRENGTH_SCHEDULES, config.strength.to_dict(), total_steps),
         average_decay=config.average_decay,
     )
 
@@ -178,10 +178,12 @@ def build_network(config: ConfigDict, task: Task) -> nn.Module:
     )
 
 
-def _chosen(table: Mapping[str, Callable], section: ConfigDict, *arguments: Any) -> Any:
+def _chosen(
+    table: Mapping[str, Callable], section: Mapping[str, Any], *arguments: Any
+) -> Any:
     """What a section with a `name` and its arguments stands for."""
-    options = section.to_dict()
-    name = options.pop("name")
+    name = section["name"]
     if name not in table:
         raise ValueError(f"unknown word {name!r}; choose from {', '.join(table)}")
+    options = {key: value for key, value in section.items() if key != "name"}
     return table[name](*arguments, **options)
