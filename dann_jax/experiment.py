@@ -180,8 +180,8 @@ def compiled(
     return make_program(
         build_network(config, task),
         layout=layout,
-        objective=_chosen(OBJECTIVES, config.objective.to_dict()),
-        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer),
+        objective=_chosen(OBJECTIVES, timetable.in_steps(config.objective.to_dict())),
+        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer.to_dict()),
         schedule=_chosen(STRENGTH_SCHEDULES, strength, total_steps),
         own_schedules={
             name: _chosen(STRENGTH_SCHEDULES, section, total_steps)

@@ -11,7 +11,7 @@ from toys import DIMS, plain_apply, plain_params, toy_batch
 
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.stateful import from_outputs
-from dann_jax.reversal import largest_strength, reverse_gradient
+from dann_jax.reversal import reverse_gradient
 from dann_jax.types import (
     UNKNOWN,
     Apply,
@@ -69,7 +69,7 @@ def game_apply(
 ) -> Outputs:
     """`plain_apply` without dropout, with a generator of the audio."""
     outputs = plain_apply(params, batch, strength, None)
-    seen = reverse_gradient(outputs.features, -largest_strength(strength))
+    seen = reverse_gradient(outputs.features, -strength.get("generator", 0.0))
     made, original = seen @ params["generator"], batch.inputs["audio"]
     return outputs._replace(
         extra={

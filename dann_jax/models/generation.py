@@ -37,6 +37,11 @@ def generate(
 
 def joined(batch: Batch) -> Array:
     """All inputs side by side, float32 `[B, T, sum of dims]`, 0 where not present."""
+    if batch.num_frames:
+        raise ValueError(
+            f"a generator makes one vector an utterance; {', '.join(batch.num_frames)} "
+            f"has frames: choose modalities without a time axis"
+        )
     parts = [
         jnp.where(batch.present[name][..., None], batch.inputs[name], 0.0)
         for name in sorted(batch.inputs)

@@ -15,7 +15,7 @@ from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
 from dann_jax.models.normalisation import normalise
-from dann_jax.reversal import largest_strength, reverse_gradient
+from dann_jax.reversal import reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
 
@@ -95,7 +95,8 @@ class Dann(nn.Module):
         logits `[..., labels, domains]`.
       generator_hidden: hidden widths of a generator that makes the inputs from the
         features, and of the discriminator of what it makes; None for neither. Their
-        outputs are in `Outputs.extra`, see `generate`.
+        outputs are in `Outputs.extra`, see `generate`. What the generator sends back
+        is scaled by the strength `generator`, 0 where there is none.
       domain_hidden: hidden widths of every domain head.
       head_dropout: dropout of the emotion head and the domain heads.
 
@@ -141,7 +142,7 @@ class Dann(nn.Module):
         extra = {}
         if self.generator_hidden is not None:
             # Like an adversary, it learns at full speed at any strength.
-            seen = reverse_gradient(features, -largest_strength(strength))
+            seen = reverse_gradient(features, -strength.get("generator", 0.0))
             extra = generate(seen, batch, self.generator_hidden, deterministic)
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 

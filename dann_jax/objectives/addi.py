@@ -28,6 +28,8 @@ _JUDGE = ("data_head",)
 
 def addi(
     *,
+    adversaries: tuple[str, ...] = (),
+    self_supervised: tuple[str, ...] = (),
     reconstruction: float = 1.0,
     generation: float = 0.1,
     augmentation: float = 0.0,
@@ -41,18 +43,24 @@ def addi(
     features; the generator learns to rebuild the input and to be taken for real. One
     loss trains all: each player is constant in the terms of the others, so that with
     its own optimiser (`players` of `make_optimizer`) each plays its own game. What the
-    generator sends back to the encoder is scaled by the strength, as reversal is.
+    generator sends back to the encoder is scaled by its strength, as reversal is.
 
-    Needs a network with a generator (`generator_hidden`). The state counts the steps.
+    Needs a network with a generator (`generator_hidden`). The state counts the steps
+    at which those who are pre-trained have a strength.
 
     Args:
+      adversaries: the largest of their strengths is that of the generator; by default
+        of all. So an arm of another one is plain `dann`, in the same program.
+      self_supervised: the largest of their strengths is that of augmentation and says
+        whether there is pre-training; by default `adversaries`.
       reconstruction: weight of the squared error of the generator, mean over inputs.
       generation: weight of the generator's loss of being found out.
-      augmentation: weight, times the strength, of the label loss of generated rows
+      augmentation: weight, times its strength, of the label loss of generated rows
         with the labels of the rows that they were made from; it trains the encoder
         and the label head.
-      pretraining_steps: so many steps without labels and domains at first, in which
-        the encoder learns to generate (sADDi); not in an arm of strength 0.
+      pretraining_steps: so many steps without labels and domains, from the first that
+        has a strength, in which the encoder learns to generate, at full strength
+        (sADDi).
       label_smoothing: share of the emotion target spread over all classes.
 
     Reference:
@@ -71,9 +79,10 @@ def addi(
         key: Array | None,
         state: Array,
     ) -> tuple[Array, tuple[Metrics, Array]]:
-        on = largest_strength(strength)
-        pretraining = (state < pretraining_steps) & (on > 0)
-        heard = {name: jnp.where(pretraining, 1.0, s) for name, s in strength.items()}
+        on = largest_strength(_of(strength, adversaries))
+        own = largest_strength(_of(strength, self_supervised or adversaries))
+        pretraining = (state < pretraining_steps) & (own > 0)
+        heard = {**strength, "generator": jnp.where(pretraining, 1.0, on)}
         outputs = forward(frozen(params, _JUDGE), batch, heard, key)
         others = [part for part in params if part not in _JUDGE]
         judged = forward(frozen(params, others), batch, heard, key)
@@ -88,13 +97,25 @@ def addi(
             made = _generated_batch(batch, outputs.extra["generated"])
             again = forward(frozen(params, _JUDGE), made, heard, key)
             found = labelling(again, batch, strength)[0]
-            weight = jnp.where(pretraining, 0.0, augmentation * on)
+            weight = jnp.where(pretraining, 0.0, augmentation * own)
             terms["augmentation"] = weight * found
         loss = jnp.where(pretraining, 0.0, 1.0) * task + sum(terms.values())
         metrics |= {f"loss/{name}": value for name, value in terms.items()}
-        return loss, (metrics, state + 1)
+        return loss, (metrics, state + (own > 0))
 
     return StatefulObjective(lambda outputs: jnp.int32(0), apply)
+
+
+def _of(
+    strength: Mapping[str, Scalar], adversaries: tuple[str, ...]
+) -> Mapping[str, Scalar]:
+    unknown = sorted(set(adversaries) - set(strength))
+    if unknown:
+        raise ValueError(
+            f"addi goes by the strength of {', '.join(unknown)}; the adversaries are "
+            f"{', '.join(strength)}"
+        )
+    return {name: strength[name] for name in adversaries} or strength
 
 
 def _taking_part(batch: Any) -> Array:

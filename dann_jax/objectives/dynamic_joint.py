@@ -1,5 +1,6 @@
 """Dynamic joint adaptation: marginal against conditional, weighed by what is left."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -51,6 +52,7 @@ def dynamic_joint(
     learning_rate: float = 0.5,
     multiples: tuple[float, ...] = MULTIPLES,
     scale: float | str = "mean",
+    fixed: Mapping[str, float] = {},
     label_smoothing: float = 0.0,
 ) -> StatefulObjective:
     """`L + s [(1 - mu) MDA + mu CDA]` with MMDs over all pairs of domains.
@@ -63,17 +65,25 @@ def dynamic_joint(
 
     Args:
       refresh_steps: `mu` starts at .5 and is set every so many steps; an epoch's worth
-        is what is meant.
+        is what is meant (`refresh_epochs` in a config, see `Timetable.in_steps`).
       learning_rate: of the linear classifiers, on standardised features.
       multiples: widths of the kernels; see `mmd`.
       scale: of the kernels; see `mmd`.
+      fixed: adversary -> the `mu` in [0, 1] that it keeps, for controls: 0 is MDA
+        alone, 1 is CDA alone. All others are dynamic.
       label_smoothing: share of the emotion target spread over all classes.
+
+    Raises:
+      ValueError: a fixed `mu` is out of range.
 
     Reference:
       A reconstruction from the description in Lu et al., "Improving
       Speaker-Independent Speech Emotion Recognition Using Dynamic Joint Distribution
       Adaptation", ICASSP 2024 (2401.09752).
     """
+    for name, mu in fixed.items():
+        if not 0.0 <= mu <= 1.0:
+            raise ValueError(f"the fixed mu of {name!r} must be in [0, 1], got {mu}")
     label_objective = source_only(label_smoothing=label_smoothing)
     marginal = penalties.mmd(multiples=multiples, scale=scale)
     conditional = penalties.conditional_mmd(multiples=multiples, scale=scale)
@@ -89,20 +99,22 @@ def dynamic_joint(
         outputs = forward(params, batch, strength, key)
         loss, metrics = label_objective(outputs, batch, strength)
         after = {}
-        for name, balance in state.items():
+        for name in outputs.domain_logits:
             mda = marginal(outputs, batch, name)
             cda = conditional(outputs, batch, name)
-            mu = balance.mu
+            mu = fixed[name] if name in fixed else state[name].mu
             loss = loss + strength[name] * ((1.0 - mu) * mda + mu * cda)
-            metrics |= {f"mda/{name}": mda, f"cda/{name}": cda, f"mu/{name}": mu}
-            observed = _observed(balance, outputs, batch, name, learning_rate)
-            after[name] = _refreshed(observed, refresh_steps)
+            metrics |= {f"mda/{name}": mda, f"cda/{name}": cda}
+            metrics[f"mu/{name}"] = jnp.float32(mu)
+            if name in state:
+                observed = _observed(state[name], outputs, batch, name, learning_rate)
+                after[name] = _refreshed(observed, refresh_steps)
         return loss, (metrics, after)
 
-    return StatefulObjective(_start, apply)
+    return StatefulObjective(functools.partial(_start, fixed=fixed), apply)
 
 
-def _start(outputs: Outputs) -> dict[str, Balance]:
+def _start(outputs: Outputs, fixed: Mapping[str, float] = {}) -> dict[str, Balance]:
     width, classifiers = outputs.features.shape[-1], 1 + outputs.label_logits.shape[-1]
     return {
         name: Balance(
@@ -113,6 +125,7 @@ def _start(outputs: Outputs) -> dict[str, Balance]:
             step=jnp.int32(0),
         )
         for name, logits in outputs.domain_logits.items()
+        if name not in fixed
     }
 
 

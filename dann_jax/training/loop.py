@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -38,6 +39,24 @@ class Timetable:
     def due(self, every: int, epoch: int) -> bool:
         """Whether what happens `every` so many epochs happens after `epoch` of them."""
         return epoch % every == 0 or epoch == self.epochs
+
+    def in_steps(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The same options, with those named `..._epochs` as `..._steps`.
+
+        A config speaks of epochs, of whose length only a run knows; what is called at
+        every step counts steps. More than no epochs are at least one step.
+
+        Example:
+          >>> options = {"name": "addi", "pretraining_epochs": 2}
+          >>> Timetable(steps_per_epoch=10, epochs=30).in_steps(options)
+          {'name': 'addi', 'pretraining_steps': 20}
+        """
+        given = dict(options)
+        for name in [name for name in given if name.endswith("_epochs")]:
+            epochs = given.pop(name)
+            steps = max(round(epochs * self.steps_per_epoch), int(epochs > 0))
+            given[f"{name.removesuffix('epochs')}steps"] = steps
+        return given
 
 
 def fit(
