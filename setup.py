@@ -55,6 +55,7 @@ setuptools.setup(
             "dill",
         ],
         "bench": ["torch>=2.6"],
+        "beam": ["apache-beam>=2.77"],
         "egemaps": ["opensmile>=2.5"],
         "sentence": ["sentence-transformers>=3"],
         "tensorboard": ["tensorboard>=2.19"],
