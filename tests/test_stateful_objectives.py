@@ -24,6 +24,7 @@ from toys import assert_trees_equal
 
 from dann_jax.discrepancy import proxy_a_distance
 from dann_jax.losses import cross_entropy, masked_mean, uniform_cross_entropy
+from dann_jax.models.generation import joined
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann, source_only
 from dann_jax.objectives.dynamic_joint import _observed, _refreshed, _start
@@ -314,6 +315,21 @@ def test_the_balance_starts_at_a_half_and_weighs_both_discrepancies() -> None:
         np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
 
+def test_a_fixed_balance_is_kept_and_nothing_is_remembered_of_it() -> None:
+    objective = objective_of("dynamic_joint", fixed={"speaker": 0.0}, refresh_steps=1)
+    state = state_of(objective)
+    for _ in range(3):
+        loss, (metrics, state) = jax.jit(loss_of(objective))(PARAMS, AUDIO, ONES, state)
+    assert set(state) == {"gender"} and metrics["mu/speaker"] == 0.0
+    mu = metrics["mu/gender"]
+    assert mu != 0.5
+    expected = metrics["loss/label"] + metrics["mda/speaker"]
+    expected += (1 - mu) * metrics["mda/gender"] + mu * metrics["cda/gender"]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="'speaker' must be in"):
+        objective_of("dynamic_joint", fixed={"speaker": 1.5})
+
+
 def balance_of(shift: str, steps: int = 40) -> float:
     """The balance found where domains differ overall, or within the classes alone."""
     rng = np.random.default_rng(0)
@@ -415,6 +431,28 @@ def test_the_generator_reaches_the_encoder_in_proportion_to_the_strength() -> No
     full = alone(1.0)
     assert np.abs(full).max() > 1e-2
     np.testing.assert_allclose(alone(0.25), 0.25 * full, rtol=1e-3, atol=1e-6)
+
+
+def test_the_generator_goes_by_the_strength_of_its_own_adversaries() -> None:
+    one = {"speaker": jnp.float32(1.0), "gender": jnp.float32(0.0)}
+    of_dann = gradient("dann", one)[0]
+    options = {"adversaries": ("gender",), "augmentation": 1.0, "pretraining_steps": 2}
+    found, _, state = gradient("addi", one, **options)
+    for part in ("encoder", "label_head", "speaker_head"):
+        np.testing.assert_allclose(found[part], of_dann[part], rtol=1e-5, atol=1e-7)
+    assert found["generator"].any() and state == 0
+    supervised = {"adversaries": ("speaker",), "self_supervised": ("gender",)}
+    found, _, state = gradient("addi", one, **options | supervised)
+    plain = gradient("addi", one, adversaries=("speaker",))[0]
+    np.testing.assert_allclose(found["encoder"], plain["encoder"], atol=1e-6)
+    assert state == 0
+    with pytest.raises(ValueError, match="nobody; the adversaries are"):
+        gradient("addi", one, adversaries=("nobody",))
+
+
+def test_a_generator_of_frames_is_refused() -> None:
+    with pytest.raises(ValueError, match="audio has frames"):
+        joined(AUDIO._replace(num_frames={"audio": AUDIO.row}))
 
 
 def test_augmentation_adds_the_label_loss_of_generated_rows() -> None:

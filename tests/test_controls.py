@@ -1,0 +1,85 @@
+"""Every control is a config: it builds, and takes another step than source-only."""
+
+import pathlib
+from functools import cache
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from runs import write_table
+from steps import CONFIGS, load_config, take_steps, tiny, utterances
+
+from dann_jax.experiment import setting
+from dann_jax.objectives import OBJECTIVES
+
+VARIANTS = (
+    *("dann", "cdan", "cdan_e", "coral", "mmd", "conditional_mmd", "mcc"),
+    *("entropy_minimisation", "information_maximisation", "group_dro", "vrex"),
+    *("mixup", "speaker_normalisation", "sidann", "target_only"),
+)
+AT_ONCE = ("cdan_e", "group_dro", "sidann")
+
+
+@cache
+def table(folder: pathlib.Path) -> pathlib.Path:
+    return write_table(folder, utterances())
+
+
+def config_of(variant: str, tmp_path_factory: pytest.TempPathFactory) -> ConfigDict:
+    source = table(tmp_path_factory.getbasetemp())
+    return tiny(load_config("controls", variant), source)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        variant if variant in AT_ONCE else pytest.param(variant, marks=pytest.mark.slow)
+        for variant in VARIANTS
+    ],
+)
+def test_a_control_takes_another_step_than_source_only(
+    variant: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = take_steps(config_of(variant, tmp_path_factory))
+    baseline, *others = run.moved("encoder").items()
+    assert baseline[1].any() and np.isfinite(run.metrics[0]["loss"]).all()
+    assert bool(others) == (variant != "target_only")
+    for arm, change in others:
+        assert not np.array_equal(change, baseline[1]), arm
+
+
+def test_these_are_all_the_variants_there_are() -> None:
+    with pytest.raises(ValueError, match="choose from") as error:
+        load_config("controls", "nonsense")
+    listed = str(error.value).rpartition("choose from ")[-1].split(", ")
+    assert set(listed) == set(VARIANTS)
+    document = (CONFIGS / "controls.py").read_text().split('"""')[1]
+    assert all(f"`{variant}`" in document for variant in VARIANTS)
+
+
+def test_every_penalty_is_a_control_or_part_of_a_system() -> None:
+    elsewhere = {"source_only", "class_wise_dann", "ccc_regression", "confusion"}
+    elsewhere |= {"cross_gradient", "dynamic_joint", "addi", "soft_labels"}
+    assert set(OBJECTIVES) - elsewhere <= set(VARIANTS)
+
+
+def test_two_adversaries_have_a_strength_each(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    task, layout = setting(config_of("sidann", tmp_path_factory))
+    assert task.num_domains == {"corpus": 2, "speaker": 4}
+    assert layout.arms["both"] == {"corpus": 0.3, "speaker": 0.3}
+    assert layout.arms["speaker"] == {"corpus": 0.0, "speaker": 0.3}
+
+
+def test_speakers_are_normalised_and_the_oracle_sees_no_tested_row(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    task, _ = setting(config_of("speaker_normalisation", tmp_path_factory))
+    for speaker in np.unique(task.corpus.column("speaker")):
+        own = task.corpus.features["functionals"][
+            task.corpus.column("speaker") == speaker
+        ]
+        np.testing.assert_allclose(own.mean(0), 0.0, atol=1e-6)
+    task, _ = setting(config_of("target_only", tmp_path_factory))
+    assert not (task.protocol.visible() & task.protocol.test_side).any()
