@@ -50,7 +50,7 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant:
         config.objective.name = variant
         config.arms = ConfigDict({"source_only": {}, variant: {"accent": 0.3}})
-    config.batches.update(batch_size=64, num_buckets=2, max_frames=64)
+    config.batches.update(batch_size=32, num_buckets=2, max_frames=64)
     # A filter of 3 frames is one of 30 ms. Augmentation by gain or feature_mask is made
     # for log energies, not for samples.
     config.encoder.frames = ConfigDict(
@@ -63,9 +63,11 @@ def get_config(variant: str = "") -> ConfigDict:
             "kernels": (5, 3, 3),
             "dilations": (1, 2, 3),
             "stride": 2,
-            "dropout": 0.2,
+            "dropout": 0.1,
         }
     )
+    config.encoder.dropout = 0.1
+    config.heads.head_dropout = 0.1
     config.seeds = 2
     config.timetable.epochs = 8
     return config.lock()

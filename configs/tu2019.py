@@ -58,7 +58,7 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             "dropout": 0.2,
         }
     )
-    config.timetable.epochs = 15
+    config.timetable.epochs = 40
     config.encoder.augmentation.update(time_mask=0.2, feature_mask=0.2, gain=0.5)
     return (_cross_gradient(config) if variant != corpus else config).lock()
 

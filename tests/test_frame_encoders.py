@@ -55,11 +55,12 @@ def test_the_first_filters_are_correlations_with_the_signal() -> None:
     x = RNG.normal(size=(1, 6, hop)).astype(np.float32)
     layer = LearnedFilters(filters, span, steps)
     params = layer.init(jax.random.key(0), x, np.array([6]))
-    kernel = np.asarray(params["params"]["filters"]["taps"]["kernel"])
+    kernel = np.asarray(params["params"]["kernel"])
     assert kernel.shape == (span * hop, filters)
     found = layer.apply(params, x, np.array([6]))
     step = hop // steps
-    signal = np.pad(x.reshape(-1), (span * hop // 2 - step, span * hop))
+    # A filter begins a frame before the one that it is about.
+    signal = np.pad(x.reshape(-1), (hop, span * hop))
     for index in range(filters):
         every = np.correlate(signal, kernel[:, index], "valid")
         moved = np.abs(every[::step][: 6 * steps])

@@ -62,8 +62,8 @@ def test_both_arms_reach_the_filters_on_the_samples(
 ) -> None:
     config = digits(tmp_path, variant)
     _, layout, state = few_steps(config)
-    filters = state.params["encoder"]["frames_waveform"]["bank"]["filters"]
-    assert filters["taps"]["kernel"].shape[2:] == (3 * HOP, 4)
+    filters = state.params["encoder"]["frames_waveform"]["bank"]["kernel"]
+    assert filters.shape[2:] == (3 * HOP, 4)
     for arm in range(1, len(layout.arms)):
         assert apart(state, "encoder", (0, arm)) > 1e-5
 

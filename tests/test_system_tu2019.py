@@ -9,7 +9,9 @@ from framed import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 
-from dann_jax.experiment import build_network, setting
+from dann_jax.bundle import load_bundle
+from dann_jax.corpora.table import read_feature_table
+from dann_jax.experiment import build_network, setting, train_and_evaluate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.protocols import Role
@@ -42,8 +44,23 @@ def test_nothing_of_a_tested_speaker_is_in_training(
     np.testing.assert_array_equal(task.training.domain["speaker"] == UNKNOWN, tested)
     plan = task.plan(task.protocol.visible())
     batch = make_batch(plan, task.training, layout, 0, shuffle=True)
-    for fold, rows in enumerate(batch.row):
+    for fold, rows in zip(layout.fold_of, batch.row, strict=True):
         assert not tested[fold, rows[rows != UNKNOWN]].any()
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_results_and_a_bundle_that_hears_frames(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = emotions(tmp_path, "emodb")
+    config.timetable.epochs = 1
+    config.arms = ConfigDict({"source_only": {}})
+    results = train_and_evaluate(config, tmp_path / "run")
+    assert not results["protocol"]["transductive"]
+    corpus = read_feature_table(tmp_path / "emotions")
+    probabilities = load_bundle(tmp_path / "run").predict_corpus(corpus)
+    assert probabilities.shape == (40, 4)
+    np.testing.assert_allclose(probabilities.sum(1), 1.0, rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Bundles on disk: JSON and plain arrays, so that loading one executes nothing."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -118,7 +119,9 @@ def _read_standardiser(path: epath.Path, description: Description) -> Standardis
 def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
     """The parameters, if they are those that the described network has."""
     description = untrained.description
-    assemble = untrained.assembler(silent_corpus(description.modalities))
+    silence = silent_corpus(description.modalities)
+    # One turn, of one frame where there are frames.
+    assemble = dataclasses.replace(untrained.assembler(silence), shapes={1: (1, 1)})
     batch = jax.tree.map(lambda leaf: leaf[0], assemble(np.zeros((1, 1), int), 1, [0]))
     try:
         shapes = jax.eval_shape(

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.frames import FrameEncoder, TimeConvolution, frame_mask
+from dann_jax.models.frames import FrameEncoder, frame_mask
 from dann_jax.types import Array
 
 
@@ -32,20 +32,30 @@ class LearnedFilters(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, count: Array) -> Array:
-        batch, frames, hop = x.shape
+        frames, hop = x.shape[1:]
         if hop % self.steps:
             raise ValueError(
                 f"a frame of {hop} samples cannot be cut into steps={self.steps} equal "
                 f"parts"
             )
-        x = jnp.where(frame_mask(count, frames)[..., None], x, 0.0)
-        # A convolution by whole pieces: a filter is so many pieces long.
-        pieces = x.reshape(batch, frames * self.steps, hop // self.steps)
-        y = TimeConvolution(
-            self.filters, self.span * self.steps, dtype=self.dtype, name="filters"
-        )(pieces)
-        magnitude = jnp.abs(y).reshape(batch, frames, self.steps, -1).mean(2)
-        return jnp.log(0.01 + magnitude)
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), (self.span * hop, self.filters)
+        )
+        bias = self.param("bias", nn.initializers.zeros, (self.filters,))
+        # The positions in a frame are columns of one matrix product over span + 1
+        # frames: wide products are fast, and no sample is copied for every position.
+        moved = [
+            jnp.pad(kernel, ((start, hop - start), (0, 0)))
+            for start in range(0, hop, hop // self.steps)
+        ]
+        moved = jnp.concatenate(moved, axis=1).astype(self.dtype)
+        x = jnp.where(frame_mask(count, frames)[..., None], x, 0.0).astype(self.dtype)
+        before = (self.span - 1) // 2
+        x = jnp.pad(x, ((0, 0), (before, self.span - before), (0, 0)))
+        around = [x[:, first : first + frames] for first in range(self.span + 1)]
+        y = jnp.concatenate(around, axis=-1) @ moved
+        y = y.reshape(-1, frames, self.steps, self.filters) + bias.astype(self.dtype)
+        return jnp.log(0.01 + jnp.abs(y).mean(2))
 
 
 class WaveformEncoder(nn.Module):
