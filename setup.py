@@ -44,7 +44,7 @@ setuptools.setup(
         "dann_jax.configs",
     ],
     package_dir={"dann_jax.configs": "configs"},
-    package_data={"dann_jax.corpora": ["emotions/*.csv"]},
+    package_data={"dann_jax.corpora": ["emotions/*.csv", "dimensions.csv"]},
     install_requires=REQUIRED,
     extras_require={
         "test": [
@@ -55,12 +55,14 @@ setuptools.setup(
             "dill",
         ],
         "bench": ["torch>=2.6"],
+        "beam": ["apache-beam>=2.77"],
         "egemaps": ["opensmile>=2.5"],
         "sentence": ["sentence-transformers>=3"],
         "tensorboard": ["tensorboard>=2.19"],
     },
     entry_points={
         "console_scripts": [
+            "dann-prepare=dann_jax.cli.prepare:run",
             "dann-train=dann_jax.cli.train:run",
             "dann-report=dann_jax.cli.report:run",
             "dann-predict=dann_jax.cli.predict:run",

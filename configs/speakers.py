@@ -36,10 +36,20 @@ def get_config(variant: str = "emodb") -> ConfigDict:
     config = base_config()
     config.system = "speaker-adversarial network"
     config.protocol.labels = labels
+    # The weak one is for corpora whose speakers show few of the emotions each.
+    config.arms = ConfigDict(
+        {"source_only": {}, "dann_weak": {"speaker": 0.1}, "dann": {"speaker": 0.3}}
+    )
     if groups:
         config.protocol.update(
             name=f"{groups} groups of speakers",
             split="group_k_fold",
             split_args=ConfigDict({"column": "speaker", "k": groups}),
         )
+    if variant == "urdu":
+        # Few recordings, most of a speaker in one emotion: learn slowly, hide little.
+        config.encoder.update(width=128, dropout=0.5)
+        config.heads.head_dropout = 0.5
+        config.optimizer.learning_rate = 1e-3
+        config.arms = ConfigDict({"source_only": {}, "dann": {"speaker": 0.02}})
     return config.lock()

@@ -4,8 +4,11 @@ The names below are the library: pure functions and small types that compose wit
 Flax or plain-JAX model. Importing them imports neither TensorFlow nor librosa.
 """
 
+from dann_jax.bundle import load_bundle
 from dann_jax.corpora import open_corpus, synthetic_conversations
 from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.corpora.frames import Frames
+from dann_jax.defaults import base_config
 from dann_jax.domains import domain_ids
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.probe import domain_probe
@@ -13,6 +16,7 @@ from dann_jax.evaluation.statistics import compare, interval
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import OBJECTIVES, dann, source_only
+from dann_jax.objectives.penalties import PENALTIES
 from dann_jax.protocols import Protocol, Role, assign_roles
 from dann_jax.reversal import reverse_gradient
 from dann_jax.schedules import (
@@ -23,16 +27,23 @@ from dann_jax.schedules import (
     linear,
     warmup_hold,
 )
-from dann_jax.splits import ProtocolError, fixed_split, group_k_fold, leave_one_out
+from dann_jax.splits import (
+    ProtocolError,
+    fixed_split,
+    group_k_fold,
+    leave_one_out,
+    ordered_pairs,
+)
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import make_evaluation_step, make_train_step
-from dann_jax.types import UNKNOWN, Batch, Objective, Outputs
+from dann_jax.types import UNKNOWN, Batch, Objective, Outputs, StatefulObjective
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OBJECTIVES",
+    "PENALTIES",
     "STRENGTH_SCHEDULES",
     "UNKNOWN",
     "Batch",
@@ -40,15 +51,18 @@ __all__ = [
     "CorpusError",
     "Dann",
     "DialogueEncoder",
+    "Frames",
     "Layout",
     "Objective",
     "Outputs",
     "Protocol",
     "ProtocolError",
     "Role",
+    "StatefulObjective",
     "TrainState",
     "as_apply",
     "assign_roles",
+    "base_config",
     "classification_scores",
     "compare",
     "constant",
@@ -65,12 +79,14 @@ __all__ = [
     "keep_best",
     "leave_one_out",
     "linear",
+    "load_bundle",
     "make_evaluation_step",
     "make_mesh",
     "make_train_step",
     "map_replicas",
     "masked_mean",
     "open_corpus",
+    "ordered_pairs",
     "reverse_gradient",
     "source_only",
     "synthetic_conversations",

@@ -42,11 +42,17 @@ def base_config() -> ConfigDict:
                 "disjoint": ("speaker",),
                 "allowed_leaks": (),
                 "label_column": "emotion",
+                # Whether tested rows are of no class that was trained on.
+                "open_set": False,
+                # So many rows of each class of the adaptation side are labelled too.
+                "labelled_target": 0,
             },
             # Name -> `domains.domain_ids`. Another adversary is another entry; the
-            # column "role" tells labelled from unlabelled rows.
+            # column "role" tells labelled from unlabelled rows, "side" the source from
+            # the target of each fold.
             "adversaries": {"speaker": {"column": "speaker", "unlabelled": ("test",)}},
-            # Name -> adversary -> strength; what is not named has strength 0.
+            # Name -> adversary -> strength; what is not named has strength 0. What an
+            # objective has `on` an adversary has a strength by its own word.
             "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
             "baseline": "source_only",
             "seeds": 3,
@@ -63,8 +69,13 @@ def base_config() -> ConfigDict:
                 "own_turns": False,
                 "dropout": 0.3,
                 "dtype": "float32",
-                # `models.frames.FrameEncoder`, for modalities with a time axis.
+                # `models.normalisation.MODES`, of the utterance vectors; the column is
+                # what the domains are, for those modes that tell them apart.
+                "normalisation": {"name": "none", "column": ""},
+                # `models.frame_encoders.FRAME_ENCODERS`, for modalities with a time
+                # axis. Another name has other arguments: replace the section.
                 "frames": {
+                    "name": "attentive",
                     "width": 64,
                     "kernels": (5, 3, 3),
                     "dilations": (1, 2, 3),
@@ -83,7 +94,8 @@ def base_config() -> ConfigDict:
             "heads": {"conditional": (), "domain_hidden": (64,), "head_dropout": 0.3},
             # `objectives.OBJECTIVES` and `schedules.STRENGTH_SCHEDULES`
             "objective": {"name": "dann", "label_smoothing": 0.0},
-            "strength": {"name": "ganin"},
+            # "own" there holds other schedules for single strengths, by their names.
+            "strength": {"name": "ganin", "own": {}},
             # `training.optimizer.make_optimizer`
             "optimizer": {
                 "name": "adam",

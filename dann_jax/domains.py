@@ -25,7 +25,8 @@ def domain_ids(
     Args:
       protocol: the roles.
       corpus: the columns; an empty value belongs to no domain.
-      column: a column of the corpus; or `"role"` for labelled against unlabelled.
+      column: a column of the corpus; `"role"` for labelled (0) against unlabelled; or
+        `"side"` for the source (0) against what a fold tests or adapts to.
       unlabelled: which pools of unlabelled rows take part beside the labelled ones,
         as far as the protocol lets training see them. Validation rows belong to the
         pool that test rows belong to.
@@ -45,14 +46,32 @@ def domain_ids(
         takes_part |= protocol.visible() & pools[pool]
     if column == "role":
         names, ids = ("labelled", "unlabelled"), protocol.roles != Role.LABELLED
+    elif column == "side":
+        names = ("source", "target")
+        ids = protocol.test_side | protocol.adapt_side
     else:
-        values = corpus.column(column)
-        names = np.unique(values[values != ""])
-        # An empty string sorts before every name.
-        ids = np.where(values == "", UNKNOWN, np.searchsorted(names, values))
+        names = known_values(corpus, column)
+        ids = value_ids(corpus.column(column), names)
     if len(names) < 2:
         raise ProtocolError(
             f"an adversary over {column!r} has nothing to tell apart: "
             f"the corpus has {len(names)} values of it"
         )
     return np.where(takes_part, ids, UNKNOWN).astype(np.int32), len(names)
+
+
+def known_values(corpus: Corpus, column: str) -> tuple[str, ...]:
+    """The values of a column, sorted, without the empty one."""
+    values = corpus.column(column)
+    return tuple(np.unique(values[values != ""]).tolist())
+
+
+def value_ids(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Index of each value among the names, int32 `[N]`; `UNKNOWN` for another one.
+
+    Example:
+      >>> value_ids(np.array(["ur", "", "de"]), ("de", "it", "ur")).tolist()
+      [2, -1, 0]
+    """
+    place = {name: index for index, name in enumerate(names)}
+    return np.array([place.get(str(value), UNKNOWN) for value in values], np.int32)

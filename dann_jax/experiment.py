@@ -18,8 +18,10 @@ from dann_jax.bundle import bundle_run
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
+from dann_jax.objectives.penalties import own_strengths
+from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.protocols import make_protocol
+from dann_jax.protocols import Role, make_protocol
 from dann_jax.results import score_replicas
 from dann_jax.schedules import STRENGTH_SCHEDULES
 from dann_jax.task import Task, make_task
@@ -31,6 +33,7 @@ from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.selection import Selector
+from dann_jax.training.statistics import normalised_for
 from dann_jax.training.writer import open_writer
 from dann_jax.workdir import claim, write_json
 
@@ -84,6 +87,11 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
                 checkpoints=checkpoints,
                 writer=writer,
             )
+    state = state.replace(
+        best=normalised_for(
+            state.best, Role.TEST, program=program, task=task, layout=layout
+        )
+    )
     steps = step_of(state) - start
     timing = {
         "resumed_from_step": start,
@@ -92,18 +100,18 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
     }
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
+    score = verify_replicas if task.protocol.open_set else score_replicas
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
     results = {
         "system": config.system,
         "corpora": [task.corpus.name],
         "protocol": {
             "name": task.protocol.name,
-            "transductive": task.protocol.transductive
-            or task.corpus.provenance.get("standardised_by") is not None,
+            "transductive": task.transductive,
             "selection": config.selection,
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
-        **score_replicas(state, program, task, layout),
+        **score(state, program, task, layout),
         "timing": timing,
     }
     bundle_run(
@@ -112,7 +120,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         task,
         layout,
         system=config.system,
-        encoder=config.encoder.to_dict(),
+        encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
     )
@@ -124,15 +132,24 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     """What is learned from, and how many times over."""
     corpus = open_corpus(**config.data)
     protocol = make_protocol(corpus, **config.protocol)
-    task = make_task(corpus, protocol, config.adversaries.to_dict(), **config.batches)
-    arms = ordered_arms(config.arms.to_dict(), config.baseline, task.num_domains)
+    normalisation = config.encoder.normalisation
+    task = make_task(
+        corpus,
+        protocol,
+        config.adversaries.to_dict(),
+        normalise_by=normalisation.column,
+        adaptive=normalisation.name == "adaptive",
+        **config.batches,
+    )
+    strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
+    arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
 
 
 def ordered_arms(
     arms: Mapping[str, Mapping[str, float]], baseline: str, adversaries: Iterable[str]
 ) -> dict[str, dict[str, float]]:
-    """Arms with a strength for every adversary, the baseline first.
+    """Arms with a strength for every adversary (or penalty), the baseline first.
 
     Raises:
       ValueError: the baseline is no arm, or an arm names an adversary there is not.
@@ -158,12 +175,18 @@ def compiled(
 ) -> Program:
     """The network, its optimiser and its objective, over all replicas."""
     total_steps = timetable.steps_per_epoch * timetable.epochs
+    strength = config.strength.to_dict()
+    own = strength.pop("own", {})
     return make_program(
         build_network(config, task),
         layout=layout,
         objective=_chosen(OBJECTIVES, timetable.in_steps(config.objective.to_dict())),
         optimizer=make_optimizer(total_steps=total_steps, **config.optimizer.to_dict()),
-        schedule=_chosen(STRENGTH_SCHEDULES, config.strength.to_dict(), total_steps),
+        schedule=_chosen(STRENGTH_SCHEDULES, strength, total_steps),
+        own_schedules={
+            name: _chosen(STRENGTH_SCHEDULES, section, total_steps)
+            for name, section in own.items()
+        },
         average_decay=config.average_decay,
     )
 
@@ -171,11 +194,18 @@ def compiled(
 def build_network(config: ConfigDict, task: Task) -> nn.Module:
     """Encoder and heads, as many as the task needs."""
     return network.build(
-        encoder=config.encoder.to_dict(),
+        encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         num_labels=len(task.protocol.labels),
         num_domains=task.num_domains,
     )
+
+
+def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
+    """Keyword arguments of the encoder, with the domains that it normalises by."""
+    encoder = config.encoder.to_dict()
+    encoder["normalisation"]["groups"] = task.groups
+    return encoder
 
 
 def _chosen(

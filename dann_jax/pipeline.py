@@ -154,6 +154,7 @@ class Assembler:
       standardiser: of each fold.
       shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
         is not in it is a number of turns, and frames are padded to the most there are.
+      group: int32 `[N]`, for `Batch.group`; None for none.
     """
 
     corpus: Corpus
@@ -162,6 +163,7 @@ class Assembler:
     domain: Mapping[str, np.ndarray]
     standardiser: Standardiser
     shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    group: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         # Looked up for every batch, computed once.
@@ -210,6 +212,9 @@ class Assembler:
             },
             row=rows,
             num_frames=num_frames,
+            group=None
+            if self.group is None
+            else np.where(real, self.group[rows], UNKNOWN),
         )
 
     def _standardised(
@@ -233,6 +238,7 @@ def training_assembler(
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
+    group: np.ndarray | None = None,
 ) -> Assembler:
     """The view of a training step: visible rows, labels of labelled rows only."""
     return Assembler(
@@ -242,6 +248,7 @@ def training_assembler(
         domain,
         standardiser,
         shapes or {},
+        group,
     )
 
 
@@ -251,6 +258,7 @@ def evaluation_assembler(
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
+    group: np.ndarray | None = None,
 ) -> Assembler:
     """The view of an evaluation: the whole dialogue is heard, no label is there."""
     nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
@@ -261,6 +269,7 @@ def evaluation_assembler(
         dict.fromkeys(domain, nothing),
         standardiser,
         shapes or {},
+        group,
     )
 
 

@@ -49,6 +49,9 @@ class Protocol:
       adapt_side: bool `[F, N]`, rows that a fold sets aside for adaptation.
       transductive: test and validation rows are seen in training, without labels.
       allowed_leaks: columns in which labelled and test rows share a value, by name.
+      label_column: the column of the corpus that the labels are values of.
+      open_set: tested rows are of values that no labelled row of their fold has, so
+        that they can be compared with each other but not classified.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Protocol:
     adapt_side: np.ndarray
     transductive: bool
     allowed_leaks: tuple[str, ...] = ()
+    label_column: str = "emotion"
+    open_set: bool = False
 
     def erased_labels(self) -> np.ndarray:
         """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""
@@ -94,6 +99,8 @@ def assign_roles(
     disjoint: Sequence[str] = ("speaker",),
     allowed_leaks: Sequence[str] = (),
     label_column: str = "emotion",
+    open_set: bool = False,
+    labelled_target: int = 0,
 ) -> Protocol:
     """Turn splits into a protocol, and refuse it if it is not honest.
 
@@ -101,7 +108,8 @@ def assign_roles(
       corpus: where the rows come from.
       splits: from a function of `SPLITS`.
       name: for tables.
-      labels: values of `label_column` to tell apart; other rows are unlabelled.
+      labels: values of `label_column` to tell apart; other rows are unlabelled. By
+        default all that some fold may train on.
       unlabelled: any of `UNLABELLED_POOLS`. With `"test"` the protocol is
         transductive, and validation rows are treated as test rows are.
       validation_column: validation rows never share a value of it with labelled rows.
@@ -111,25 +119,40 @@ def assign_roles(
       allowed_leaks: those of `disjoint` that may be shared after all; every table
         that comes of it says so.
       label_column: the column that holds the labels.
+      open_set: test all rows with a value of `label_column`, each of a value that its
+        fold has not trained on: speakers to be verified, not classes to be named.
+      labelled_target: so many rows of each class, drawn by the seed from what a split
+        sets aside for adaptation, are labelled too. A larger number adds to the rows
+        of a smaller one. They never validate, nor do rows that share a value of
+        `validation_column` with them.
 
     Raises:
       ProtocolError: labelled and test rows share a speaker, a class is absent from
-        a side of a fold, or an argument makes no sense.
+        a side of a fold or has too few rows set aside for adaptation, or an argument
+        makes no sense.
     """
     require_pools(unlabelled)
     values = corpus.column(label_column)
+    labels = tuple(labels) or _trainable(values, splits)
     label = np.full(len(corpus), UNKNOWN, np.int32)
     for index, word in enumerate(labels):
         label[values == word] = index
     groups = corpus.column(validation_column) if validation_folds else None
-    roles = [_roles(label, split, unlabelled) for split in splits]
+    known = label != UNKNOWN
+    scored = values != "" if open_set else known
+    roles = [_roles(known, scored, split, unlabelled) for split in splits]
+    for fold, own in enumerate(roles):
+        chosen = _few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
+        own[chosen] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         for own in roles:
             _hold_out_copies(own, corpus.column("audio_hash"))
     if groups is not None:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
-        for own in roles:
-            labelled = np.flatnonzero(own == Role.LABELLED)
+        for own, split in zip(roles, splits, strict=True):
+            labelled = own == Role.LABELLED
+            with_target = np.isin(groups, groups[labelled & split.adapt])
+            labelled = np.flatnonzero(labelled & ~with_target)
             rows = _validation_rows(labelled, label, groups, validation_folds, seed)
             # The rest of a validation group is treated as the rest of a test group.
             rest = np.isin(groups, groups[rows]) & (own == Role.UNLABELLED)
@@ -145,11 +168,41 @@ def assign_roles(
         adapt_side=np.stack([split.adapt for split in splits]),
         transductive="test" in unlabelled,
         allowed_leaks=tuple(allowed_leaks),
+        label_column=label_column,
+        open_set=open_set,
     )
-    _require_classes(protocol)
+    if open_set:
+        disjoint = (*disjoint, label_column)
+    else:
+        _require_classes(protocol)
     for column in set(disjoint) - set(allowed_leaks):
         require_disjoint(protocol, corpus, column)
+    if open_set:
+        _require_open_set(protocol, corpus)
     return protocol
+
+
+def _few_rows(
+    label: np.ndarray,
+    split: Split,
+    labels: Sequence[str],
+    count: int,
+    seed: tuple[int, int],
+) -> np.ndarray:
+    """`count` rows of each class of the adaptation side, int `[count * classes]`."""
+    chosen = []
+    for index, word in enumerate(labels):
+        # Of other rows, and of their labels, the choice knows nothing.
+        rows = np.flatnonzero(split.adapt & (label == index))
+        if not 0 <= count <= len(rows):
+            raise ProtocolError(
+                f"fold {split.name!r} sets {len(rows)} utterances of {word!r} aside "
+                f"for adaptation; labelled_target must be between 0 and that, got "
+                f"{count} (adapt_on, or filters of the split, set rows aside)"
+            )
+        drawn = np.random.default_rng([*seed, index]).permutation(rows)[:count]
+        chosen.append(drawn)
+    return np.concatenate(chosen)
 
 
 def require_pools(unlabelled: Sequence[str]) -> None:
@@ -162,17 +215,31 @@ def require_pools(unlabelled: Sequence[str]) -> None:
         )
 
 
-def _roles(label: np.ndarray, split: Split, unlabelled: Sequence[str]) -> np.ndarray:
-    """Roles of one fold, before any labelled row is set aside for validation."""
+def _trainable(values: np.ndarray, splits: Sequence[Split]) -> tuple[str, ...]:
+    """Every value that a fold has on its training side, in order."""
+    sides = np.any([split.train for split in splits], axis=0)
+    return tuple(np.unique(values[sides & (values != "")]).tolist())
+
+
+def _roles(
+    known: np.ndarray, scored: np.ndarray, split: Split, unlabelled: Sequence[str]
+) -> np.ndarray:
+    """Roles of one fold, before any labelled row is set aside for validation.
+
+    Args:
+      known: bool `[N]`, rows that can be trained on.
+      scored: bool `[N]`, rows that can be tested.
+      split: the sides.
+      unlabelled: the pools.
+    """
 
     def pool(name: str) -> Role:
         return Role.UNLABELLED if name in unlabelled else Role.HELD_OUT
 
-    known = label != UNKNOWN
-    roles = np.full(len(label), Role.HELD_OUT, np.int8)
+    roles = np.full(len(known), Role.HELD_OUT, np.int8)
     roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
     roles[split.adapt] = pool("adapt")
-    roles[split.test] = np.where(known[split.test], Role.TEST, pool("test"))
+    roles[split.test] = np.where(scored[split.test], Role.TEST, pool("test"))
     return roles
 
 
@@ -210,6 +277,26 @@ def _require_classes(protocol: Protocol) -> None:
                     f"fold {name!r} has no {role.name.lower()} utterance of "
                     f"{', '.join(absent)}"
                 )
+
+
+def _require_open_set(protocol: Protocol, corpus: Corpus) -> None:
+    """Two values to train on and two others to test, in every fold."""
+    column = protocol.label_column
+    if (protocol.roles == Role.VALIDATION).any():
+        raise ProtocolError(
+            f"in an open set no row of an unheard {column!r} can be validated by its "
+            f"label: set validation_folds to 0"
+        )
+    values = corpus.column(column)
+    for fold, name in enumerate(protocol.folds):
+        roles = protocol.roles[fold]
+        heard = np.unique(values[roles == Role.LABELLED])
+        unheard = np.setdiff1d(values[roles == Role.TEST], heard)
+        if min(len(heard), len(unheard)) < 2:
+            raise ProtocolError(
+                f"fold {name!r}: an open set needs two labelled values of {column!r} "
+                f"and two others to test; there are {len(heard)} and {len(unheard)}"
+            )
 
 
 def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:

@@ -38,18 +38,41 @@ def score_replicas(
         rows=rows,
     )
     replicas = replica_scores(logits, rows, task.protocol, layout)
-    best_step = np.asarray(state.best_step)[: layout.num_groups].ravel()
-    probes = probe_replicas(state, program, task, layout)
-    for replica, step, probe in zip(replicas, best_step, probes, strict=True):
-        replica |= {"selected_step": int(step), "domain_probe": probe}
     speaker = task.corpus.column("speaker")
     counts = speaker_counts(logits, rows, speaker, task.protocol, layout)
     return {
         "labels": list(task.protocol.labels),
-        "replicas": replicas,
+        "replicas": diagnosed(replicas, state, program, task, layout),
         "summary": summarise(replicas, counts),
         "comparisons": comparisons(counts),
     }
+
+
+def diagnosed(
+    replicas: list[dict[str, Any]],
+    state: TrainState,
+    program: Program,
+    task: Task,
+    layout: Layout,
+    *,
+    column: str = "speaker",
+) -> list[dict[str, Any]]:
+    """Add which step was kept, and what a probe finds, to the scores of replicas.
+
+    Args:
+      replicas: in the order of groups, then arms.
+      state: of all replicas.
+      program: what they run.
+      task: what they learned from.
+      layout: of the replicas.
+      column: what the probe looks for.
+    """
+    best_step = np.asarray(state.best_step)[: layout.num_groups].ravel()
+    probes = probe_replicas(state, program, task, layout, column=column)
+    return [
+        replica | {"selected_step": int(step), "domain_probe": probe}
+        for replica, step, probe in zip(replicas, best_step, probes, strict=True)
+    ]
 
 
 def probe_replicas(
@@ -58,9 +81,10 @@ def probe_replicas(
     task: Task,
     layout: Layout,
     *,
+    column: str = "speaker",
     num_rows: int = 1000,
 ) -> list[dict[str, float]]:
-    """Whether a fresh classifier finds the speaker in each replica's frozen features.
+    """Whether a fresh classifier finds a column in each replica's frozen features.
 
     All replicas are probed on the same `num_rows` rows, drawn from the whole corpus.
     """
@@ -76,9 +100,9 @@ def probe_replicas(
         layout=layout,
         rows=drawn,
     )
-    speaker = np.unique(task.corpus.column("speaker"), return_inverse=True)[1][drawn]
+    value = np.unique(task.corpus.column(column), return_inverse=True)[1][drawn]
     flat = features.reshape(-1, *features.shape[2:])
-    return [domain_probe(replica, speaker) for replica in flat]
+    return [domain_probe(replica, value) for replica in flat]
 
 
 def replica_scores(
@@ -158,20 +182,28 @@ def summarise(
     """
     summary: dict[str, Any] = {}
     for arm, table in counts.items():
-        own = [replica for replica in replicas if replica["arm"] == arm]
-        seeds = sorted({replica["seed"] for replica in own})
-        summary[arm] = {}
-        for metric in METRICS:
-            by_seed = [
-                np.mean([r[metric] for r in own if r["seed"] == seed]) for seed in seeds
-            ]
-            summary[arm][metric] = {
-                "mean": float(np.mean(by_seed)),
-                "std": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else 0.0,
+        summary[arm] = {
+            metric: {
+                **over_seeds(replicas, arm, metric),
                 "pooled": pooled(table, metric),
                 "ci95": list(interval(table, metric)),
             }
+            for metric in METRICS
+        }
     return summary
+
+
+def over_seeds(
+    replicas: list[dict[str, Any]], arm: str, metric: str
+) -> dict[str, float]:
+    """`mean` over folds, then seeds; `std` over seeds, 0 where there is one."""
+    own = [replica for replica in replicas if replica["arm"] == arm]
+    seeds = sorted({replica["seed"] for replica in own})
+    by_seed = [np.mean([r[metric] for r in own if r["seed"] == seed]) for seed in seeds]
+    return {
+        "mean": float(np.mean(by_seed)),
+        "std": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else 0.0,
+    }
 
 
 def comparisons(counts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:

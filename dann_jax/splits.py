@@ -3,7 +3,7 @@
 What the rows are to a fold beyond that is decided in `protocols`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,8 @@ class Split(NamedTuple):
       train: bool `[N]`, rows that may be labelled.
       test: bool `[N]`, rows that are scored.
       adapt: bool `[N]`, rows of the target that are not scored and may be seen in
-        training without their labels.
+        training without their labels, or a few of them with (`labelled_target` of
+        `assign_roles`).
     """
 
     name: str
@@ -33,14 +34,32 @@ class Split(NamedTuple):
     adapt: np.ndarray
 
 
-def leave_one_out(corpus: Corpus, column: str) -> list[Split]:
-    """One fold for each value of `column`: speaker, session, corpus, language, ..."""
+def leave_one_out(
+    corpus: Corpus,
+    column: str,
+    train: Mapping[str, Sequence[str]] = {},
+    test: Mapping[str, Sequence[str]] = {},
+) -> list[Split]:
+    """One fold for each value of `column`: speaker, session, corpus, language, ...
+
+    Args:
+      corpus: all rows.
+      column: whose values are left out in turn.
+      train: column -> values; only rows with these train.
+      test: column -> values; only rows with these are tested. Those that are not left
+        out and do not train are set aside for adaptation: with `train={"style":
+        ["script"]}` and `test={"style": ["impro"]}`, improvised speech of the
+        sessions whose scripted speech trains.
+    """
     groups = corpus.column(column)
     _require_values(corpus, column, 2)
-    rows = np.arange(len(corpus))
+    source, target = _rows_with(corpus, train), _rows_with(corpus, test)
     splits = []
-    for train, test in LeaveOneGroupOut().split(rows, groups=groups):
-        splits.append(_split(f"{column} {groups[test[0]]}", len(rows), train, test))
+    for rest, left_out in LeaveOneGroupOut().split(groups, groups=groups):
+        name = f"{column} {groups[left_out[0]]}"
+        _, rest, left_out, _ = _split(name, len(groups), rest, left_out)
+        masks = (rest & source, left_out & target, rest & target & ~source)
+        splits.append(Split(name, *masks))
     return splits
 
 
@@ -57,11 +76,16 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
 
 
 def fixed_split(
-    corpus: Corpus, column: str, train: Sequence[str], test: Sequence[str]
+    corpus: Corpus,
+    column: str,
+    train: Sequence[str],
+    test: Sequence[str],
+    adapt_on: str = "",
 ) -> list[Split]:
     """One fold: rows with these values train, rows with those test.
 
-    With `column="corpus"` or `"language"` this is source -> target.
+    With `column="corpus"` or `"language"` this is source -> target; for `adapt_on` see
+    `ordered_pairs`.
     """
     values = corpus.column(column)
     unknown = sorted({*train, *test} - set(values))
@@ -74,7 +98,8 @@ def fixed_split(
         raise ProtocolError(
             f"{', '.join(both)} of {column!r} would train and be tested"
         )
-    return [_source_to_target(values, tuple(train), tuple(test))]
+    groups = corpus.column(adapt_on) if adapt_on else None
+    return [_source_to_target(values, tuple(train), tuple(test), groups)]
 
 
 def ordered_pairs(
@@ -121,6 +146,21 @@ def _source_to_target(
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
     return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
+
+
+def _rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Rows with one of the wanted values in every column of `wanted`, bool `[N]`."""
+    chosen = np.ones(len(corpus), bool)
+    for column, words in wanted.items():
+        values = corpus.column(column)
+        unknown = sorted({*words} - set(values))
+        if unknown or not len(words):
+            raise ProtocolError(
+                f"column {column!r} has no value {unknown}; it has "
+                f"{', '.join(np.unique(values)[:10])}"
+            )
+        chosen &= np.isin(values, list(words))
+    return chosen
 
 
 def _split(name: str, rows: int, train: np.ndarray, test: np.ndarray) -> Split:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.domains import domain_ids
+from dann_jax.domains import domain_ids, known_values, value_ids
 from dann_jax.pipeline import (
     Assembler,
     Plan,
@@ -31,6 +31,9 @@ class Task:
       batch_size: dialogues in a batch.
       sizes: of every dialogue, as in `padded_shapes`.
       buckets: of these sizes.
+      groups: the values of the column that a normalisation goes by, in the order of
+        `Batch.group`.
+      adaptive: whether what is evaluated is normalised by its own statistics.
     """
 
     corpus: Corpus
@@ -41,6 +44,17 @@ class Task:
     batch_size: int
     sizes: np.ndarray
     buckets: tuple[int, ...]
+    groups: tuple[str, ...] = ()
+    adaptive: bool = False
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the prediction for a tested row may depend on other tested rows."""
+        return (
+            self.protocol.transductive
+            or self.adaptive
+            or self.corpus.provenance.get("standardised_by") is not None
+        )
 
     def plan(self, rows: np.ndarray) -> Plan:
         """Batches of the dialogues that hold any of `rows` (bool `[F, N]`)."""
@@ -52,6 +66,19 @@ class Task:
         """Corpus rows that have the role in any fold, int `[n]`."""
         return np.flatnonzero((self.protocol.roles == role).any(0))
 
+    def statistics_rows(self, role: Role) -> np.ndarray:
+        """Whose statistics normalise the rows of a role, bool `[F, N]`.
+
+        The rows that training sees; but, if the task is adaptive, of each domain that
+        has rows of the role these and no others.
+        """
+        visible, evaluated = self.protocol.visible(), self.protocol.roles == role
+        if not self.adaptive:
+            return visible
+        group = self.evaluation.group
+        replaced = np.stack([np.isin(group, group[own]) for own in evaluated])
+        return evaluated | (visible & ~replaced)
+
 
 def make_task(
     corpus: Corpus,
@@ -61,6 +88,8 @@ def make_task(
     batch_size: int,
     num_buckets: int,
     max_frames: int = 0,
+    normalise_by: str = "",
+    adaptive: bool = False,
 ) -> Task:
     """Prepare everything that batches are made from.
 
@@ -71,13 +100,17 @@ def make_task(
       batch_size: dialogues in a batch.
       num_buckets: at most so many padded shapes, each compiled once.
       max_frames: of an utterance; of a longer one the middle is kept. 0 for no limit.
+      normalise_by: the column that a normalisation goes by, if any.
+      adaptive: whether what is evaluated is normalised by its own statistics.
     """
     domain, num_domains = {}, {}
     for name, arguments in adversaries.items():
         domain[name], num_domains[name] = domain_ids(protocol, corpus, **arguments)
     standardiser = fit_standardiser(corpus, protocol)
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
-    view = (corpus, protocol, domain, standardiser, shapes)
+    groups = known_values(corpus, normalise_by) if normalise_by else ()
+    group = value_ids(corpus.column(normalise_by), groups) if normalise_by else None
+    view = (corpus, protocol, domain, standardiser, shapes, group)
     return Task(
         corpus=corpus,
         protocol=protocol,
@@ -87,4 +120,6 @@ def make_task(
         batch_size=batch_size,
         sizes=sizes,
         buckets=tuple(shapes),
+        groups=groups,
+        adaptive=adaptive,
     )

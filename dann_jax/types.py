@@ -36,6 +36,9 @@ class Batch(NamedTuple):
       num_frames: frame modality -> int32 `[B, T]`; how many frames are not padding.
       value: float `[B, T, attributes]`, what a regression learns, such as arousal;
         NaN wherever it must not be learned from. None where nothing is regressed.
+      group: int32 `[B, T]`; which domain's statistics normalise a row, in training and
+        in evaluation alike; `UNKNOWN` where its domain is not known. None where there
+        are no domains.
     """
 
     inputs: Mapping[str, Array]
@@ -47,6 +50,7 @@ class Batch(NamedTuple):
     row: Array
     num_frames: Mapping[str, Array]
     value: Array | None = None
+    group: Array | None = None
 
 
 class Outputs(NamedTuple):

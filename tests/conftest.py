@@ -2,12 +2,25 @@
 
 import os
 import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 
 import jax
 import pytest
 
 # Before JAX is used for anything: the sharding tests need more than one device.
 jax.config.update("jax_num_cpu_devices", 8)
+
+
+# What tests keep for later is not for the user's cache.
+_CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache() -> Iterator[None]:
+    yield
+    shutil.rmtree(_CACHE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

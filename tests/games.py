@@ -25,7 +25,10 @@ from dann_jax.types import (
 
 DOMAINS = {"speaker": 3, "gender": 2}
 LABELS, WIDTH = 2, 4
-OPTIONS: dict[str, dict] = {"soft_labels": {"target": 1}}
+OPTIONS: dict[str, dict] = {
+    "soft_labels": {"target": 1},
+    "labels_of": {"domains": (1,)},
+}
 """Arguments that an objective cannot do without."""
 
 KEY = jax.random.fold_in(jax.random.key(0), 0)

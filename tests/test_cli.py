@@ -38,7 +38,7 @@ def test_help_says_how_to_name_an_experiment_and_its_folder() -> None:
     shown = dann_train("--help").stdout
     for word in ("--config", "--config.KEY=VALUE", "--workdir", "--cpu_devices"):
         assert word in shown
-    assert "synthetic.py" in shown
+    assert "voices.py" in shown
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def iemocap(shared_data: pathlib.Path, variant: str = "") -> ConfigDict:
 
 def test_every_config_is_locked() -> None:
     names = {path.stem for path in CONFIGS.glob("*.py")}
-    assert {"synthetic", "lian2019", "speakers", "languages"} <= names
+    assert {"voices", "synthetic", "lian2019", "speakers"} <= names
     for name in names:
         config = load(name).get_config()
         assert config.is_locked

@@ -98,6 +98,16 @@ def test_without_emotions_no_row_is_labelled(
     assert "has no column 'emotion'" in caplog.text
 
 
+def test_a_file_that_is_missing_costs_its_row_later_and_not_the_corpus_now(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "file,speaker,emotion\ntapes/one.wav,ann,x\ntapes/no.wav,ann,x\n")
+    with caplog.at_level(logging.WARNING):
+        columns = read_audio_manifest(tmp_path)
+    assert columns["file"].tolist() == ["tapes/no.wav", "tapes/one.wav"]
+    assert "1 of its 2 files do not exist, such as" in caplog.text
+
+
 def test_a_byte_order_mark_and_windows_lines_are_no_content(
     tmp_path: pathlib.Path,
 ) -> None:
@@ -147,8 +157,8 @@ REFUSED = {
         r"line 3: utt_id 'tapes/one' is that of line 2 too; a column utt_id",
     ),
     "absent file": (
-        "file,speaker\ntapes/one.wav,ann\ntapes/x.wav,ann\nelsewhere/y.wav,ann\n",
-        r"2 of its 3 files do not exist, such as .*tapes/x\.wav",
+        "file,speaker\ntapes/x.wav,ann\nelsewhere/y.wav,ann\n",
+        r"2 of its 2 files do not exist, such as .*tapes/x\.wav",
     ),
 }
 

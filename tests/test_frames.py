@@ -12,7 +12,8 @@ from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.normalise import standardise_by
 from dann_jax.models.augment import FrameAugmentation
-from dann_jax.models.frames import AttentiveStatistics, FrameEncoder, TimeConvolution
+from dann_jax.models.frame_encoders import FRAME_ENCODERS, make_frame_encoder
+from dann_jax.models.frames import AttentiveStatistics, TimeConvolution
 from dann_jax.pipeline import padded_shapes
 from dann_jax.protocols import Role, assign_roles
 from dann_jax.splits import leave_one_out
@@ -152,10 +153,13 @@ def test_with_equal_scores_attentive_statistics_are_mean_and_deviation() -> None
         np.testing.assert_allclose(pooled, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_padding_has_no_effect_on_what_frames_become_nor_has_its_content() -> None:
+@pytest.mark.parametrize("name", FRAME_ENCODERS)
+def test_padding_has_no_effect_on_what_frames_become_nor_has_its_content(
+    name: str,
+) -> None:
     x = RNG.normal(size=(2, 3, 16, 4)).astype(np.float32)
     count = np.array([[16, 5, 1], [9, 0, 2]], np.int32)
-    encoder = FrameEncoder(width=8)
+    encoder = make_frame_encoder({"name": name, "width": 8}, dtype=jnp.float32)
     params = encoder.init(jax.random.key(0), x, count, deterministic=True)
     short = encoder.apply(params, x, count, deterministic=True)
     longer = np.concatenate([x, np.full((2, 3, 7, 4), 1e3, np.float32)], axis=2)
@@ -164,9 +168,10 @@ def test_padding_has_no_effect_on_what_frames_become_nor_has_its_content() -> No
     np.testing.assert_allclose(padded, short, rtol=1e-5, atol=1e-5)
 
 
-def test_no_frames_at_all_have_a_finite_gradient() -> None:
+@pytest.mark.parametrize("name", FRAME_ENCODERS)
+def test_no_frames_at_all_have_a_finite_gradient(name: str) -> None:
     x = jnp.zeros((1, 1, 8, 4))
-    encoder = FrameEncoder(width=8)
+    encoder = make_frame_encoder({"name": name, "width": 8}, dtype=jnp.float32)
     nothing = jnp.zeros((1, 1), jnp.int32)
     params = encoder.init(jax.random.key(0), x, nothing, deterministic=True)
     gradient = jax.grad(

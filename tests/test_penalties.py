@@ -15,7 +15,7 @@ from dann_jax.batch_losses import class_confusion, information_loss
 from dann_jax.objectives import OBJECTIVES, dann, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
 from dann_jax.objectives.labels import regression
-from dann_jax.objectives.penalties import PENALTIES, penalised
+from dann_jax.objectives.penalties import PENALTIES, own_strengths, penalised
 from dann_jax.types import UNKNOWN, Outputs
 
 ONES = dict.fromkeys(DOMAINS, 1.0)
@@ -232,9 +232,100 @@ def test_discriminators_of_other_classes_learn_nothing_from_a_row() -> None:
     np.testing.assert_array_equal(touched, expected)
 
 
+def test_domains_count_alike_within_each_class() -> None:
+    outputs, losses = class_wise_losses()
+    means = [
+        losses[(k == LABEL) & (d == SPEAKER), k].mean()
+        for k in range(LABELS)
+        for d in range(DOMAINS["speaker"])
+        if ((k == LABEL) & (d == SPEAKER)).any()
+    ]
+    objective = class_wise_dann(balance="domains")
+    found = objective(outputs, BATCH, ONES)[1]["loss/speaker"]
+    np.testing.assert_allclose(found, np.mean(means), rtol=1e-5)
+
+
+@pytest.mark.parametrize("balance", ["rows", "domains"])
+def test_a_plain_head_beside_a_class_wise_one_is_that_of_dann(balance: str) -> None:
+    outputs, _ = class_wise_losses()
+    gender = OUTPUTS.domain_logits["gender"]
+    mixed = outputs._replace(domain_logits={**outputs.domain_logits, "gender": gender})
+    found = class_wise_dann(balance=balance)(mixed, BATCH, ONES)[1]
+    expected = dann(balance=balance)(OUTPUTS, BATCH, ONES)[1]
+    np.testing.assert_allclose(found["loss/gender"], expected["loss/gender"])
+    alone = class_wise_dann(balance=balance)(outputs, BATCH, ONES)[1]
+    np.testing.assert_allclose(found["loss/speaker"], alone["loss/speaker"])
+
+
+def test_an_unknown_balance_is_refused() -> None:
+    with pytest.raises(ValueError, match="rows, domains"):
+        class_wise_dann(balance="classes")
+
+
 def test_class_wise_objectives_need_class_wise_heads() -> None:
     with pytest.raises(ValueError, match="name it in the network's class_wise"):
         class_wise_dann()(OUTPUTS, BATCH, ONES)
+
+
+# Penalties with a strength of their own.
+
+
+def label_loss(rows: np.ndarray) -> float:
+    return HARD[LABELLED & rows].mean()
+
+
+def test_labels_of_some_domains_take_the_place_of_others() -> None:
+    source, target = SPEAKER == 0, np.isin(SPEAKER, [1, 2])
+    everything = label_loss(np.ones_like(LABELLED))
+    assert penalty_of("labels_of", domains=(0,)) == pytest.approx(
+        label_loss(source) - everything, rel=1e-4
+    )
+    assert penalty_of("labels_of", domains=(1, 2), instead_of=(0,)) == pytest.approx(
+        label_loss(target) - label_loss(source), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("late", [0.0, 0.25, 1.0])
+def test_fine_tuning_goes_from_the_labels_of_the_source_to_those_of_the_target(
+    late: float,
+) -> None:
+    penalties = {
+        "source_alone": {"name": "labels_of", "on": "speaker", "domains": (0,)},
+        "fine_tuning": {
+            **{"name": "labels_of", "on": "speaker"},
+            **{"domains": (1, 2), "instead_of": (0,)},
+        },
+    }
+    objective = penalised(source_only(), penalties)
+    strength = ONES | {"source_alone": 1.0, "fine_tuning": late}
+    loss, metrics = objective(OUTPUTS, BATCH, strength)
+    source, target = label_loss(SPEAKER == 0), label_loss(np.isin(SPEAKER, [1, 2]))
+    assert float(loss) == pytest.approx((1 - late) * source + late * target, rel=1e-4)
+    assert {"source_alone/speaker", "fine_tuning/speaker"} < {*metrics}
+    # Source-only in the strict sense: other labels have no influence at all.
+    if not late:
+        changed = np.where(SPEAKER == 0, LABEL, (LABEL + 1) % LABELS)
+        changed = np.where(LABELLED, changed, UNKNOWN).astype(np.int32)
+        again, _ = objective(OUTPUTS, BATCH._replace(label=changed), strength)
+        assert float(again) == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_a_penalty_on_an_adversary_goes_by_its_own_strength() -> None:
+    objective = penalised(source_only(), {"coral": {"on": "gender", "weight": 3.0}})
+    base = float(source_only()(OUTPUTS, BATCH, ONES)[0])
+    value = float(PENALTIES["coral"]()(OUTPUTS, BATCH, "gender"))
+    for own in (0.0, 0.5):
+        loss, metrics = objective(OUTPUTS, BATCH, ONES | {"coral": own})
+        assert float(loss) == pytest.approx(base + 3.0 * own * value, rel=1e-5)
+        assert "coral/speaker" not in metrics
+
+
+def test_the_names_of_own_strengths_are_the_words_of_what_is_on_an_adversary() -> None:
+    penalties = {"tuned": {"name": "labels_of", "on": "speaker"}, "coral": {}}
+    assert own_strengths({"name": "dann"}) == ()
+    assert own_strengths({"name": "dann", "penalties": penalties}) == ("tuned",)
+    options = {"name": "confusion", "on": "speaker", "penalties": penalties}
+    assert own_strengths(options) == ("confusion", "tuned")
 
 
 # Regression.

@@ -10,6 +10,7 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.protocols import assign_roles
 from dann_jax.report.tables import result_table
 from dann_jax.results import comparisons, replica_scores, speaker_counts, summarise
+from dann_jax.splits import Split
 from dann_jax.training.replicas import Layout, make_mesh
 
 # Ann is tested in the first fold, Bob in the second, Cid in neither.
@@ -29,7 +30,7 @@ CORPUS = Corpus(
 )
 PROTOCOL = assign_roles(
     CORPUS,
-    [(f"fold {who}", ~own, own) for who, own in OWN.items()],
+    [Split(f"fold {who}", ~own, own, ~own & own) for who, own in OWN.items()],
     name="leave-one-out",
     labels=("anger", "joy"),
     unlabelled=("test",),

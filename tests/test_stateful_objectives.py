@@ -116,6 +116,26 @@ def test_confusion_may_stand_beside_reversal() -> None:
     np.testing.assert_allclose(both - confusion, reversal - label, atol=1e-6)
 
 
+def test_three_losses_have_three_strengths_and_their_gradients_add_up() -> None:
+    options = {
+        **{"on": "gender", "reversal": 1.0},
+        "penalties": {"soft_labels": {"on": "gender", "target": 1}},
+    }
+
+    def encoder(**strength: float) -> np.ndarray:
+        every = ZEROS | {"confusion": 0.0, "soft_labels": 0.0} | strength
+        every = {name: jnp.float32(value) for name, value in every.items()}
+        return gradient("confusion", every, **options)[0]["encoder"]
+
+    label = gradient("source_only")[0]["encoder"]
+    np.testing.assert_allclose(encoder(), label, atol=1e-6)
+    arms = ({"gender": 0.5}, {"confusion": 0.25}, {"soft_labels": 2.0})
+    alone = [encoder(**arm) - label for arm in arms]
+    assert all(np.abs(part).max() > 1e-4 for part in alone)
+    together = encoder(gender=0.5, confusion=0.25, soft_labels=2.0) - label
+    np.testing.assert_allclose(together, sum(alone), atol=1e-6)
+
+
 # Mixup.
 
 

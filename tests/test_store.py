@@ -3,14 +3,17 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.table import read_feature_table
-from dann_jax.store import SPLIT, read_store, write_store
+from dann_jax.store import SPLIT, open_arrays, read_store, write_store
+from dann_jax.store.arrays import Modality, Piece, save_arrays, write_arrays
+from dann_jax.store.reading import cache_folder
 
 COLUMNS = {
     "utt_id": ["u0", "u1", "u2", "u3", "u4"],
@@ -19,6 +22,13 @@ COLUMNS = {
     "dialogue": ["two", "one", "two", "two", "two"],
     "a/text": ['"Sì", she said', "", "line\nbreak", "né", "x"],
 }
+
+
+@pytest.fixture(autouse=True)
+def _cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +45,12 @@ def corpus() -> Corpus:
         features={
             "text": text,
             "audio": rng.normal(size=(5, 2)).astype(np.float32),
+            "frames": Frames(
+                rng.normal(size=(9, 4)).astype(np.float32), np.array([2, 0, 3, 1, 3])
+            ),
         },
         present={
+            "frames": np.array([True, False, True, True, True]),
             "text": np.array([True, True, True, False, True]),
             "audio": np.ones(5, bool),
         },
@@ -57,10 +71,13 @@ def assert_same(read: Corpus, written: Corpus) -> None:
     for name, column in written.columns.items():
         np.testing.assert_array_equal(read.columns[name], column)
     for name, array in written.features.items():
-        assert read.features[name].dtype == np.float32
-        np.testing.assert_array_equal(
-            read.features[name].view(np.uint32), array.view(np.uint32)
-        )
+        values = read.features[name]
+        if isinstance(array, Frames):
+            np.testing.assert_array_equal(values.lengths, array.lengths)
+            values, array = values.values, array.values
+        assert isinstance(values, np.memmap)
+        assert values.dtype == np.float32
+        np.testing.assert_array_equal(values.view(np.uint32), array.view(np.uint32))
         assert read.present[name].dtype == bool
         np.testing.assert_array_equal(read.present[name], written.present[name])
 
@@ -98,18 +115,24 @@ def test_one_example_a_dialogue_in_the_order_of_its_turns(
     np.testing.assert_array_equal(
         two["features"]["audio"], corpus.features["audio"][[2, 3, 0, 4]]
     )
+    # The frames of all turns, one turn after the other.
+    assert two["lengths"]["frames"].tolist() == [3, 1, 2, 3]
+    np.testing.assert_array_equal(
+        two["features"]["frames"],
+        corpus.features["frames"].values[[2, 3, 4, 5, 0, 1, 6, 7, 8]],
+    )
 
 
 def test_the_folder_is_named_after_the_corpus_and_the_layout(
     store: pathlib.Path,
 ) -> None:
-    assert store.parts[-2:] == ("ana_co_", "1.0.0")
+    assert store.parts[-2:] == ("ana_co_", "2.0.0")
     assert [path.name for path in store.parents[1].iterdir()] == ["ana_co_"]
 
 
 def test_a_store_is_not_overwritten(corpus: Corpus, store: pathlib.Path) -> None:
     other = dataclasses.replace(corpus, provenance={"extractor": "another"})
-    with pytest.raises(CorpusError, match="ana_co_/1.0.0 exists; delete it"):
+    with pytest.raises(CorpusError, match="ana_co_/2.0.0 exists; delete it"):
         write_store(other, store.parents[1])
     assert read_store(store).provenance == corpus.provenance
 
@@ -134,7 +157,7 @@ def test_a_write_that_dies_leaves_no_store(
             write_store(corpus, tmp_path)
     assert left
     assert all(path.parent.name.startswith("incomplete.") for path in left)
-    assert not list(tmp_path.rglob("1.0.0"))
+    assert not list(tmp_path.rglob("2.0.0"))
     assert_same(read_store(write_store(corpus, tmp_path)), corpus)
 
 
@@ -174,7 +197,7 @@ def of_another_dataset(folder: pathlib.Path) -> None:
 
 def of_a_later_layout(folder: pathlib.Path) -> None:
     metadata = json.loads((folder / "metadata.json").read_text())
-    (folder / "metadata.json").write_text(json.dumps({**metadata, "version": "2.0.0"}))
+    (folder / "metadata.json").write_text(json.dumps({**metadata, "version": "3.0.0"}))
 
 
 def without_records(folder: pathlib.Path) -> None:
@@ -191,12 +214,141 @@ def with_a_row_too_few(folder: pathlib.Path) -> None:
     (folder / "metadata.json").write_text(json.dumps({**metadata, "rows": 6}))
 
 
+def test_the_second_reading_is_of_the_cache(
+    corpus: Corpus, store: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_same(read_store(store), corpus)
+
+    def never(folder: pathlib.Path, **what: bool) -> None:
+        raise AssertionError("the records were read again")
+
+    monkeypatch.setattr("dann_jax.store.reading._examples", never)
+    assert_same(read_store(store), corpus)
+
+
+def test_a_damaged_cache_is_made_again(corpus: Corpus, store: pathlib.Path) -> None:
+    read_store(store)
+    (cached,) = pathlib.Path(cache_folder() / "stores").iterdir()
+    (cached / "1.npy").write_bytes(b"\x93NUMPY")
+    assert_same(read_store(store), corpus)
+    (cached / "corpus.json").unlink()
+    assert_same(read_store(store), corpus)
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    store: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(CorpusError, match="cannot be unpacked.*let XDG_CACHE_HOME"):
+        read_store(store)
+
+
+def test_arrays_are_written_in_any_order(
+    corpus: Corpus, tmp_path: pathlib.Path
+) -> None:
+    whole = save_arrays(tmp_path / "whole", corpus)
+    assert_same(whole, corpus)
+    lengths = corpus.features["frames"].lengths
+    rows = np.array([4, 2, 0])
+    frames = corpus.features["frames"]
+    pieces = [
+        Piece(np.array([3, 1]), {"frames": frames.take(np.array([3, 1])).values}),
+        Piece(rows, {"frames": frames.take(rows).values}),
+    ]
+    shapes = {"frames": Modality(4, True, lengths)}
+    made = write_arrays(tmp_path / "pieces", corpus, shapes, pieces)
+    np.testing.assert_array_equal(made.features["frames"].values, frames.values)
+
+
+def test_arrays_that_are_half_written_are_not_there(
+    corpus: Corpus, tmp_path: pathlib.Path
+) -> None:
+    def pieces() -> Iterator[Piece]:
+        yield Piece(np.array([0]), {"frames": np.zeros((2, 4))})
+        raise KeyboardInterrupt
+
+    shapes = {"frames": Modality(4, True, corpus.features["frames"].lengths)}
+    with pytest.raises(KeyboardInterrupt):
+        write_arrays(tmp_path / "arrays", corpus, shapes, pieces())
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_two_that_write_the_same_arrays_one_wins(
+    corpus: Corpus, tmp_path: pathlib.Path
+) -> None:
+    frames = corpus.features["frames"]
+
+    def pieces() -> Iterator[Piece]:
+        # Meanwhile, another process.
+        save_arrays(tmp_path / "other", corpus)
+        (tmp_path / "other").rename(tmp_path / "arrays")
+        yield Piece(np.arange(5), {"frames": frames.values})
+
+    shapes = {"frames": Modality(4, True, frames.lengths)}
+    write_arrays(tmp_path / "arrays", corpus, shapes, pieces())
+    assert_same(open_arrays(tmp_path / "arrays"), corpus)
+    assert [path.name for path in tmp_path.iterdir()] == ["arrays"]
+
+
+def test_notes_lie_beside_the_records(corpus: Corpus, tmp_path: pathlib.Path) -> None:
+    store = write_store(corpus, tmp_path, notes={"problems.csv": "utt_id\n"})
+    assert (store / "problems.csv").read_text() == "utt_id\n"
+    assert_same(read_store(store), corpus)
+
+
+def test_the_fields_of_a_record_are_in_order(store: pathlib.Path) -> None:
+    import tensorflow as tf
+
+    # So that equal corpora make equal bytes, in whatever process.
+    (path,) = store.glob("*.tfrecord*")
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        example = tf.train.Example.FromString(record)
+        assert record == example.SerializeToString(deterministic=True)
+        names = [name.encode() for name in example.features.feature]
+        places = [record.index(b"\n" + bytes([len(n)]) + n) for n in sorted(names)]
+        assert places == sorted(places)
+
+
+@pytest.mark.slow
+def test_a_large_corpus_is_written_in_several_shards(tmp_path: pathlib.Path) -> None:
+    # Two dialogues of 80 MB: TFDS makes shards of 64 MB at least.
+    ids = np.array(["a", "b", "c", "d"])
+    frames = Frames(np.zeros((10000, 4096), np.float32), np.array([9000, 990, 9, 1]))
+    large = Corpus(
+        name="large",
+        columns={"utt_id": ids, "speaker": ids},
+        features={"frames": frames},
+        present={"frames": np.ones(4, bool)},
+    )
+    store = write_store(large, tmp_path)
+    assert len(list(store.glob("*.tfrecord*"))) == 2
+    assert_same(read_store(store), large)
+
+
+def test_a_runner_needs_beam(
+    corpus: Corpus, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CorpusError, match=r"pip install 'dann_jax\[beam\]'"):
+        write_store(corpus, tmp_path, runner="DirectRunner")
+    assert not list(tmp_path.rglob("*.tfrecord*"))
+
+
+def test_beam_writes_the_same_corpus(corpus: Corpus, tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("apache_beam")
+    store = write_store(corpus, tmp_path, runner="DirectRunner")
+    assert_same(read_store(store), corpus)
+    # The arrays that its workers read are gone.
+    assert [path.name for path in store.parent.iterdir()] == [store.name]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (without_info, r"no dataset_info\.json; expected the folder that write_store"),
         (of_another_dataset, "is another TensorFlow dataset; expected the folder"),
-        (of_a_later_layout, r"version 2\.0\.0, this package reads 1\.0\.0"),
+        (of_a_later_layout, r"version 3\.0\.0, this package reads 2\.0\.0"),
         (without_records, "copy is damaged"),
         (with_half_a_record, "copy is damaged"),
         (with_a_row_too_few, "damaged: it holds 5 of 6 utterances"),

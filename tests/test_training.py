@@ -20,7 +20,7 @@ from toys import (
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
-from dann_jax.schedules import constant, ganin_learning_rate, linear
+from dann_jax.schedules import constant, ganin_learning_rate, linear, warmup_hold
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
@@ -147,6 +147,22 @@ def test_strength_is_its_peak_times_the_schedule() -> None:
         state, toy_batch(), {"speaker": jnp.float32(0.2)}
     )
     assert_trees_close(after.params, fixed.params, rtol=1e-6, atol=1e-7)
+
+
+def test_a_strength_may_follow_a_schedule_of_its_own() -> None:
+    step = make_train_step(
+        apply=plain_apply,
+        objective=dann(),
+        optimizer=SGD,
+        schedule=linear(10),
+        own_schedules={"late": warmup_hold(10, start=0.5, end=0.6)},
+    )
+    peaks = {"speaker": 0.5, "late": 2.0}
+    for number, expected in ((4, (0.2, 0.0)), (8, (0.4, 2.0))):
+        state = state_of().replace(step=jnp.int32(number))
+        metrics = step(state, toy_batch(), peaks)[1]
+        found = [float(metrics[f"strength/{name}"]) for name in peaks]
+        assert found == pytest.approx(expected)
 
 
 def test_without_averaging_the_average_is_the_parameters() -> None:

@@ -1,5 +1,6 @@
 """Bundles on disk: JSON and plain arrays, so that loading one executes nothing."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from dann_jax.bundle.model import Bundle
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.table import read_archive
 from dann_jax.models.network import initialise
+from dann_jax.objectives.stateful import heads_of
 from dann_jax.standardise import Standardiser
 from dann_jax.types import PyTree
 from dann_jax.workdir import write_json
@@ -50,7 +52,7 @@ def write_bundle(
     """
     folder = epath.Path(folder)
     _require_free(folder)
-    domain_heads = [f"{name}_head" for name in description.adversaries]
+    domain_heads = heads_of(description.adversaries, params)
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
     moments = {
         f"{part}/{name}": array
@@ -117,7 +119,9 @@ def _read_standardiser(path: epath.Path, description: Description) -> Standardis
 def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
     """The parameters, if they are those that the described network has."""
     description = untrained.description
-    assemble = untrained.assembler(silent_corpus(description.modalities))
+    silence = silent_corpus(description.modalities)
+    # One turn, of one frame where there are frames.
+    assemble = dataclasses.replace(untrained.assembler(silence), shapes={1: (1, 1)})
     batch = jax.tree.map(lambda leaf: leaf[0], assemble(np.zeros((1, 1), int), 1, [0]))
     try:
         shapes = jax.eval_shape(

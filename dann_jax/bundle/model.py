@@ -18,6 +18,7 @@ from dann_jax.bundle.description import (
 )
 from dann_jax.bundle.hearing import corpus_of, features_of, rates_of
 from dann_jax.corpora.corpus import Corpus, check
+from dann_jax.domains import value_ids
 from dann_jax.features.audio import AudioError, resample
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import Extractor, mismatch
@@ -150,7 +151,14 @@ class Bundle:
             label=np.full(rows, UNKNOWN, np.int32),
             domain={},
             standardiser=self.standardiser,
+            group=self._group(corpus),
         )
+
+    def _group(self, corpus: Corpus) -> np.ndarray | None:
+        """The domains that the network normalises by, where the corpus names them."""
+        own = self.description.encoder.get("normalisation", {})
+        values = corpus.columns.get(own.get("column", ""))
+        return None if values is None else value_ids(values, own["groups"])
 
     @functools.cached_property
     def network(self) -> nn.Module:

@@ -27,7 +27,7 @@ with exit_on_unknown_key():
     )
 _WORKDIR = flags.DEFINE_string(
     "workdir",
-    "runs/synthetic",
+    "runs/voices",
     "Where the run keeps its files; an earlier run goes on.",
 )
 _DEVICES = flags.DEFINE_integer(
@@ -54,6 +54,23 @@ def main(arguments: list[str]) -> None:
             # Before anything asks for a device.
             jax.distributed.initialize()
         print(result_table(train_and_evaluate(_CONFIG.value, _WORKDIR.value)))
+        if _CONFIG.value.data.source == "voices":
+            print(f"\n{_one_prediction()}")
+
+
+def _one_prediction() -> str:
+    """What the model hears in one of the embedded recordings, and how to ask it."""
+    from dann_jax.bundle import load_bundle
+    from dann_jax.corpora.embedded import voices_folder
+    from dann_jax.features.audio import read_audio
+
+    path = min((voices_folder() / "recordings" / "wav").iterdir())
+    heard = read_audio(path, sample_rate=16000)
+    found = load_bundle(_WORKDIR.value).predict(heard.samples, heard.sample_rate)
+    return (
+        f"{path.name}: {found.label} ({found.probabilities[found.label]:.0%}); "
+        f"of any recording: dann-predict --model={_WORKDIR.value} {path}"
+    )
 
 
 def run() -> None:

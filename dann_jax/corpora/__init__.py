@@ -6,12 +6,13 @@ from etils import epath
 
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.dimensions import with_dimensions
+from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.normalise import standardise_by as standardised_by
-from dann_jax.corpora.synthetic import synthetic_conversations
+from dann_jax.corpora.synthetic import (
+    synthetic_conversations as synthetic_conversations,
+)
 from dann_jax.corpora.table import read_feature_table
-
-EMBEDDED = "synthetic"
-"""The source that needs no files."""
 
 
 def open_corpus(
@@ -20,26 +21,36 @@ def open_corpus(
     modalities: Sequence[str] = (),
     standardise_by: str = "",
 ) -> Corpus:
-    """Read the corpus that `source` names.
+    """Read the corpus that `source` names, and add the columns of `with_dimensions`.
 
     Args:
-      source: `EMBEDDED`, the folder of a feature table, that of a prepared store, or
-        the `.pkl` of a tuple of conversation features.
+      source: a word of `EMBEDDED`, the folder of a feature table, that of a
+        prepared store (or the folder above it, for its newest version), or the
+        `.pkl` of a tuple of conversation features.
       modalities: to keep; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
     """
-    if source == EMBEDDED:
-        corpus = synthetic_conversations()
-    elif (epath.Path(source) / "dataset_info.json").exists():
+    if source in EMBEDDED:
+        corpus = EMBEDDED[str(source)]()
+    elif stores := _stores(epath.Path(source)):
         # Imported here: it brings TensorFlow along.
         from dann_jax.store import read_store
 
-        corpus = read_store(source)
+        corpus = read_store(stores[-1])
     elif epath.Path(source).suffix in (".pkl", ".pickle"):
         corpus = read_conversation_pickle(source)
     else:
         corpus = read_feature_table(source)
+    corpus = with_dimensions(corpus)
     if modalities:
         corpus = corpus.select(tuple(modalities))
     return standardised_by(corpus, standardise_by) if standardise_by else corpus
+
+
+def _stores(folder: epath.Path) -> list[epath.Path]:
+    """The folder itself or its versions, if they are stores; oldest first."""
+    if not folder.is_dir():
+        return []
+    places = [folder, *sorted(folder.iterdir())]
+    return [place for place in places if (place / "dataset_info.json").exists()]

@@ -61,11 +61,12 @@ class Corpus:
         return np.split(grouped, np.cumsum(np.bincount(groups))[:-1])
 
     def turn_order(self) -> np.ndarray:
-        """Rows sorted by `turn`, else by `start`, else as they stand."""
+        """Rows by `turn`, else by `start`, empty ones last; else as they stand."""
         for name in ("turn", "start"):
             if name in self.columns:
+                column = self.columns[name]
                 try:
-                    times = self.columns[name].astype(np.float64)
+                    times = np.where(column == "", "nan", column).astype(np.float64)
                 except ValueError as error:
                     raise CorpusError(
                         f"corpus {self.name!r}: column {name!r} must hold numbers: "

@@ -47,9 +47,9 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
       value is not known.
 
     Raises:
-      CorpusError: there is no manifest, a column, a value or a file is missing, a
+      CorpusError: there is no manifest, a column, a value or every file is missing, a
         number is none, a cut ends before it starts, or ids repeat. The message says
-        in which line, or how many files.
+        in which line.
 
     Reference: the layout is the common part of the manifests of nkululeko
     (Burkhardt et al., LREC 2022) and EmoBox (Ma et al., Interspeech 2024).
@@ -166,8 +166,12 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
         for child in folder.iterdir()
     }
     missing = [str(file) for file in files if file not in there]
+    absent = (
+        f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
+        f"{missing[0] if missing else ''}"
+    )
+    if len(missing) == len(files):
+        raise CorpusError(absent)
     if missing:
-        raise CorpusError(
-            f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
-            f"{missing[0]}"
-        )
+        # Like files that cannot be read, they are the business of whoever reads them.
+        _log.warning("%s", absent)

@@ -112,20 +112,38 @@ def corrected(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def verdict(ci95: Sequence[float]) -> str:
+ERRORS = ("eer", "min_dcf")
+"""How the names of metrics begin of which less is better."""
+
+
+def is_error(metric: str) -> bool:
+    """Whether less of a metric is better.
+
+    Example:
+      >>> is_error("eer_plda"), is_error("ua")
+      (True, False)
+    """
+    return metric.startswith(ERRORS)
+
+
+def verdict(ci95: Sequence[float], metric: str = "") -> str:
     """`better`, `worse`, or `no difference shown` if the interval does not exclude 0.
 
     Args:
       ci95: low and high end; NaN, of a single speaker, excludes nothing.
+      metric: what the difference is of; more is better unless `is_error`.
 
     Example:
       >>> verdict([0.1, 2.0]), verdict([-0.1, 2.0]), verdict([-2.0, -0.1])
       ('better', 'no difference shown', 'worse')
     """
     low, high = ci95
+    more, less = "better", "worse"
+    if is_error(metric):
+        more, less = less, more
     if low > 0.0:
-        return "better"
-    return "worse" if high < 0.0 else "no difference shown"
+        return more
+    return less if high < 0.0 else "no difference shown"
 
 
 def sentence(comparison: Mapping[str, Any]) -> str:
@@ -140,7 +158,8 @@ def sentence(comparison: Mapping[str, Any]) -> str:
       'dann and plain: no difference shown in UA (+0.4 points, 95 % -0.3 to +1.1).'
     """
     arm, against = comparison["arm"], comparison["against"]
-    metric, found = comparison["metric"].upper(), verdict(comparison["ci95"])
+    metric = comparison["metric"].upper()
+    found = verdict(comparison["ci95"], comparison["metric"])
     low, high = (100.0 * end for end in comparison["ci95"])
     numbers = f"{100.0 * comparison['difference']:+.1f} points"
     if np.isnan(low):

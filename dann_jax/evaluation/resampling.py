@@ -1,5 +1,6 @@
 """The bootstrap over speakers and seeds: what is drawn, and how. scipy draws."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -73,25 +74,58 @@ def bootstrap_interval(
     section 3.8, for data in groups; for `expanded` Hesterberg, "What Teachers Should
     Know About the Bootstrap", The American Statistician 69 (2015).
     """
+    if speakers < 2:
+        _require_word(resampling)
+        return float("nan"), float("nan")
+    draws = bootstrap_draws(score, seeds, speakers, resampling=resampling, seed=seed)
+    level = _expanded_level(speakers) if expanded else 0.95
+    low, high = np.quantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return float(low), float(high)
+
+
+def bootstrap_draws(
+    score: Score,
+    seeds: int,
+    speakers: int,
+    *,
+    resampling: str = "crossed",
+    seed: int = 0,
+) -> np.ndarray:
+    """The score of every draw, float `[..., RESAMPLES]`.
+
+    Args:
+      score: as in `bootstrap_interval`; it may return several scores of the same draws,
+        `[several, ...]`.
+      seeds: how many there are.
+      speakers: how many there are, two or more.
+      resampling: a word of `RESAMPLING`.
+      seed: of the draws.
+
+    Raises:
+      ValueError: `resampling` is no word of `RESAMPLING`.
+    """
+    _require_word(resampling)
+    rng = np.random.default_rng(seed)
+    samples, statistic = RESAMPLING[resampling](score, seeds, speakers, rng)
+    with warnings.catch_warnings():
+        # A draw may have no score, such as one of a single speaker: it is NaN.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        return stats.bootstrap(
+            samples,
+            statistic,
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            vectorized=True,
+            rng=rng,
+        ).bootstrap_distribution
+
+
+def _require_word(resampling: str) -> None:
     if resampling not in RESAMPLING:
         raise ValueError(
             f"unknown resampling {resampling!r}; choose from {', '.join(RESAMPLING)}"
         )
-    if speakers < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    samples, statistic = RESAMPLING[resampling](score, seeds, speakers, rng)
-    result = stats.bootstrap(
-        samples,
-        statistic,
-        n_resamples=RESAMPLES,
-        batch=100,
-        confidence_level=_expanded_level(speakers) if expanded else 0.95,
-        method="percentile",
-        vectorized=True,
-        rng=rng,
-    ).confidence_interval
-    return float(result.low), float(result.high)
 
 
 def _expanded_level(speakers: int) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 
 class Trials(NamedTuple):
@@ -29,6 +28,7 @@ def make_trials(
     speaker: np.ndarray,
     *,
     trained: Collection[str] = (),
+    within: np.ndarray | None = None,
     per_speaker: int = 100,
     seed: int = 0,
 ) -> Trials:
@@ -41,6 +41,8 @@ def make_trials(
     Args:
       speaker: str or int `[rows]`; an empty string is no speaker.
       trained: speakers that training has heard; their rows are in no trial.
+      within: `[rows]`, such as the corpus. Both sides of a nontarget trial have the
+        same value of it, or that value alone would tell them apart.
       per_speaker: at most so many target trials a speaker.
       seed: of the choice.
 
@@ -58,6 +60,7 @@ def make_trials(
     rng = np.random.default_rng(seed)
     speaker = np.asarray(speaker)
     usable = ~np.isin(speaker, list(trained)) & (speaker.astype(str) != "")
+    place = np.zeros(len(speaker)) if within is None else np.asarray(within)
     names = np.unique(speaker[usable])
     if len(names) < 2:
         raise ValueError(
@@ -71,11 +74,13 @@ def make_trials(
         own = np.flatnonzero(usable & (speaker == name))
         pairs = _pairs_within(own, per_speaker, rng)
         same.append(pairs)
-        rest = np.flatnonzero(usable & (speaker != name))
+        rest = np.flatnonzero(usable & (speaker != name) & np.isin(place, place[own]))
         other.append(_pairs_between(own, rest, len(pairs), used, rng))
     targets, nontargets = np.concatenate(same), np.concatenate(other)
     if not len(targets):
         raise ValueError("trials need a speaker with two rows or more; there is none")
+    if not len(nontargets):
+        raise ValueError(f"each of the {len(names)} speakers is alone in its place")
     first, second = np.concatenate([targets, nontargets]).T
     return Trials(first, second, np.arange(len(first)) < len(targets))
 
@@ -144,15 +149,7 @@ def equal_error_rate(scores: np.ndarray, target: np.ndarray) -> float:
       >>> equal_error_rate(np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0]) > 0)
       0.5
     """
-    false_alarm, miss = _error_rates(scores, target)
-    # `miss` falls and `false_alarm` rises along the thresholds.
-    after = int(np.argmax(miss <= false_alarm))
-    before = max(after - 1, 0)
-    gap_before = miss[before] - false_alarm[before]
-    gap_after = miss[after] - false_alarm[after]
-    gap = gap_before - gap_after
-    share = gap_before / gap if gap > 0 else 0.0
-    return float(miss[before] + share * (miss[after] - miss[before]))
+    return float(_crossing(*_error_rates(scores, target)))
 
 
 def min_dcf(
@@ -190,14 +187,64 @@ def min_dcf(
     """
     if not 0.0 < p_target < 1.0:
         raise ValueError(f"p_target must lie between 0 and 1, got {p_target}")
-    false_alarm, miss = _error_rates(scores, target)
-    on_miss, on_alarm = cost_miss * p_target, cost_false_alarm * (1.0 - p_target)
+    rates = _error_rates(scores, target)
+    costs = (cost_miss * p_target, cost_false_alarm * (1.0 - p_target))
+    return float(_least_cost(*rates, *costs))
+
+
+def weighted_errors(
+    scores: np.ndarray, target: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Both error rates for many weightings of the trials at once, as a bootstrap has.
+
+    Args:
+      scores: float `[n]`.
+      target: bool `[n]`.
+      weight: float `[..., n]`, >= 0, how often each trial counts.
+
+    Returns:
+      `eer` and `min_dcf` (at its default prior and costs), each `[...]`; NaN where the
+      targets or the nontargets weigh nothing.
+
+    Raises:
+      ValueError: as `equal_error_rate`.
+
+    Example:
+      >>> scores, target = np.array([3.0, 1.0, 2.0, 0.0]), np.array([1, 1, 0, 0]) > 0
+      >>> weight = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]])
+      >>> weighted_errors(scores, target, weight)["eer"].tolist()
+      [0.5, 0.0]
+    """
+    rates = _error_rates(scores, target, weight)
+    some = np.isfinite(rates[0][..., -1] + rates[1][..., -1])
+    found = {"eer": _crossing(*rates), "min_dcf": _least_cost(*rates, 0.01, 0.99)}
+    return {name: np.where(some, values, np.nan) for name, values in found.items()}
+
+
+def _crossing(false_alarm: np.ndarray, miss: np.ndarray) -> np.ndarray:
+    """Where the curves `[..., thresholds]` meet."""
+    # `miss` falls and `false_alarm` rises along the thresholds.
+    after = np.argmax(miss <= false_alarm, -1)[..., None]
+    before = np.maximum(after - 1, 0)
+
+    def at(curve: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(curve, place, -1)[..., 0]
+
+    gap_before = at(miss, before) - at(false_alarm, before)
+    gap = gap_before - (at(miss, after) - at(false_alarm, after))
+    share = np.where(gap > 0, gap_before / np.where(gap > 0, gap, 1.0), 0.0)
+    return at(miss, before) + share * (at(miss, after) - at(miss, before))
+
+
+def _least_cost(
+    false_alarm: np.ndarray, miss: np.ndarray, on_miss: float, on_alarm: float
+) -> np.ndarray:
     costs = on_miss * miss + on_alarm * false_alarm
-    return float(costs.min() / min(on_miss, on_alarm))
+    return costs.min(-1) / min(on_miss, on_alarm)
 
 
 def _error_rates(
-    scores: np.ndarray, target: np.ndarray
+    scores: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shares of false alarms and misses at every threshold, from strict to lax."""
     target = np.asarray(target, bool)
@@ -205,5 +252,15 @@ def _error_rates(
         raise ValueError("error rates need trials of one speaker and trials of two")
     if not np.isfinite(scores).all():
         raise ValueError("a score is not finite")
-    false_alarm, hit, _ = roc_curve(target, scores, drop_intermediate=False)
-    return false_alarm, 1.0 - hit
+    weight = np.ones(len(target)) if weight is None else weight
+    order = np.argsort(-scores, kind="stable")
+    # Trials with the same score are accepted together.
+    steps = np.append(np.diff(scores[order]) != 0, True)
+
+    def accepted(kind: np.ndarray) -> np.ndarray:
+        total = np.cumsum(np.where(kind, weight, 0.0)[..., order], -1)[..., steps]
+        total = np.concatenate([np.zeros_like(total[..., :1]), total], -1)
+        with np.errstate(invalid="ignore"):
+            return total / total[..., -1:]
+
+    return accepted(~target), 1.0 - accepted(target)

@@ -24,6 +24,10 @@ def egemaps(*, sample_rate: int = 16000) -> Extractor:
     Args:
       sample_rate: in Hz.
 
+    openSMILE's library aborts the process, without an error, where some others, such
+    as PyTorch's, were loaded before it: compute in a process of its own, as
+    `dann-prepare` does.
+
     Returns:
       The extractor; its `compute` raises `ValueError` for less than about 0.1 s.
 

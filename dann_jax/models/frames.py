@@ -1,5 +1,7 @@
 """From the frames of an utterance to one vector."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -10,6 +12,21 @@ from dann_jax.types import Array
 def frame_mask(num_frames: Array, length: int) -> Array:
     """Which of `length` frames are real, bool `[..., length]`."""
     return jnp.arange(length) < num_frames[..., None]
+
+
+def weighted_statistics(x: Array, weights: Array) -> Array:
+    """Mean and standard deviation over time; `[N, F, D] -> [N, 2 D]`, float32.
+
+    Args:
+      x: frames; those without weight may hold anything.
+      weights: `[N, F]`, at least 0, of sum 1 (or 0 where there are no frames).
+    """
+    x = jnp.where(weights[..., None] > 0.0, x, 0.0).astype(jnp.float32)
+    mean = jnp.einsum("nf,nfd->nd", weights, x)
+    square = jnp.einsum("nf,nfd->nd", weights, jnp.square(x))
+    # The floor keeps the square root's gradient finite for a constant.
+    deviation = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 1e-5))
+    return jnp.concatenate([mean, deviation], axis=-1)
 
 
 class AttentiveStatistics(nn.Module):
@@ -37,13 +54,7 @@ class AttentiveStatistics(nn.Module):
         )[..., 0].astype(jnp.float32)
         weights = nn.softmax(scores, axis=-1, where=mask)
         # An utterance without frames has no weights at all: 0 / 0.
-        weights = jnp.where(mask, weights, 0.0)
-        x = jnp.where(mask[..., None], x, 0.0).astype(jnp.float32)
-        mean = jnp.einsum("nf,nfd->nd", weights, x)
-        square = jnp.einsum("nf,nfd->nd", weights, jnp.square(x))
-        # The floor keeps the square root's gradient finite for a constant.
-        deviation = jnp.sqrt(jnp.maximum(square - jnp.square(mean), 1e-5))
-        return jnp.concatenate([mean, deviation], axis=-1)
+        return weighted_statistics(x, jnp.where(mask, weights, 0.0))
 
 
 class FrameEncoder(nn.Module):
@@ -80,21 +91,60 @@ class FrameEncoder(nn.Module):
         drop = nn.Dropout(
             self.dropout, broadcast_dims=(-2,), deterministic=deterministic
         )
-        layers = zip(self.kernels, self.dilations, strict=True)
-        for index, (kernel, dilation) in enumerate(layers):
-            stride = self.stride if index == 0 else 1
-            x = jnp.where(frame_mask(count, x.shape[1])[..., None], x, 0.0)
-            y = TimeConvolution(
-                self.width, kernel, dilation, stride, self.dtype, name=f"layer_{index}"
-            )(x)
-            y = nn.relu(nn.LayerNorm(dtype=self.dtype)(y))
-            x = y if index == 0 else x + y
-            x = drop(x)
-            count = -(-count // stride)
+        x, count = time_delay_layers(
+            x,
+            count,
+            width=self.width,
+            kernels=self.kernels,
+            dilations=self.dilations,
+            stride=self.stride,
+            drop=drop,
+            dtype=self.dtype,
+        )
         pooled = AttentiveStatistics(dtype=self.dtype, name="pooling")(
             x, frame_mask(count, x.shape[1])
         )
         return pooled.reshape(*lead, -1)
+
+
+def time_delay_layers(
+    x: Array,
+    count: Array,
+    *,
+    width: int,
+    kernels: tuple[int, ...],
+    dilations: tuple[int, ...],
+    stride: int,
+    drop: Callable[[Array], Array],
+    dtype: jnp.dtype,
+) -> tuple[Array, Array]:
+    """Dilated convolutions over time, residual after the first.
+
+    To be called within a module: it adds submodules, two for each layer.
+
+    Args:
+      x: float `[N, F, dim]`.
+      count: int32 `[N]`, frames that are not padding; the others may hold anything.
+      width: channels of every layer.
+      kernels: frames that each layer looks at.
+      dilations: step between them, in frames of the layer.
+      stride: of the first layer.
+      drop: applied after every layer.
+      dtype: compute type.
+
+    Returns:
+      Float `[N, ceil(F / stride), width]`, and how many of these frames count.
+    """
+    for index, (kernel, dilation) in enumerate(zip(kernels, dilations, strict=True)):
+        x = jnp.where(frame_mask(count, x.shape[1])[..., None], x, 0.0)
+        step = stride if index == 0 else 1
+        y = TimeConvolution(
+            width, kernel, dilation, step, dtype, name=f"layer_{index}"
+        )(x)
+        y = nn.relu(nn.LayerNorm(dtype=dtype)(y))
+        x = drop(y if index == 0 else x + y)
+        count = -(-count // step)
+    return x, count
 
 
 class TimeConvolution(nn.Module):

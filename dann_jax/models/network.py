@@ -10,10 +10,11 @@ from flax import linen as nn
 
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
-from dann_jax.models.frames import FrameEncoder
+from dann_jax.models.frame_encoders import make_frame_encoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
+from dann_jax.models.normalisation import normalise
 from dann_jax.reversal import reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
@@ -29,9 +30,10 @@ class DialogueEncoder(nn.Module):
       own_turns: whether a second GRU goes over the speaker's own turns.
       dropout: rate in fusion and context.
       dtype: compute type, `float32` or `bfloat16`.
-      frames: arguments of the `FrameEncoder` that turns a modality with a time axis
-        into a vector.
+      frames: `name` in `FRAME_ENCODERS` and arguments of what turns a modality with a
+        time axis into a vector.
       augmentation: arguments of the `FrameAugmentation` before it.
+      normalisation: arguments of `normalise`, for the fused utterance vectors.
     """
 
     width: int = 100
@@ -43,6 +45,7 @@ class DialogueEncoder(nn.Module):
     dtype: str = "float32"
     frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
@@ -53,13 +56,17 @@ class DialogueEncoder(nn.Module):
             augmented = FrameAugmentation(**self.augmentation)(
                 inputs[name], count, deterministic=deterministic
             )
-            inputs[name] = FrameEncoder(
-                **self.frames, dtype=dtype, name=f"frames_{name}"
-            )(augmented, count, deterministic=deterministic)
+            encode = make_frame_encoder(
+                self.frames, dtype=dtype, module=f"frames_{name}"
+            )
+            inputs[name] = encode(augmented, count, deterministic=deterministic)
         # What is not visible must not even reach a gradient as NaN times zero.
         present = {name: flags & batch.visible for name, flags in batch.present.items()}
         utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
             inputs, present, deterministic=deterministic
+        )
+        utterance = normalise(
+            utterance, batch, deterministic=deterministic, **self.normalisation
         )
         if not self.context:
             return utterance

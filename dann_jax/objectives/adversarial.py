@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from dann_jax.batch_losses import certainty_weights
-from dann_jax.groups import balancing_weights
+from dann_jax.groups import balancing_weights, members
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.objectives.labels import accuracy, regression, source_only
 from dann_jax.objectives.penalties import class_weights, penalised
@@ -48,17 +48,14 @@ def dann(
       speakers as domains and unlabelled rows in the second term; Long et al., NeurIPS
       2018, equation 7 for `certainty`.
     """
-    if balance not in BALANCES:
-        raise ValueError(f"unknown {balance=}; choose from {', '.join(BALANCES)}")
+    _require_balance(balance, BALANCES)
     label_objective = source_only(
         label_smoothing=label_smoothing, label_balanced=label_balanced
     )
 
     def weight_of(outputs: Outputs, batch: Any, name: str) -> Array:
-        weight = known = batch.domain[name] != UNKNOWN
-        if balance != "rows":
-            classes = outputs.label_logits.shape[-1] + 1
-            weight = _balanced(outputs, batch, name, balance, classes)
+        known = _known(outputs, batch, name)
+        weight = _row_weights(outputs, batch, name, balance)
         if certainty:
             logits = jnp.where(known[..., None], outputs.label_logits, 0.0)
             weight = weight * jax.lax.stop_gradient(certainty_weights(logits))
@@ -67,12 +64,18 @@ def dann(
     return penalised(_with_adversaries(label_objective, weight_of), penalties)
 
 
-def _balanced(
-    outputs: Outputs, batch: Any, name: str, balance: str, classes: int
-) -> Array:
+def _require_balance(balance: str, words: tuple[str, ...]) -> None:
+    if balance not in words:
+        raise ValueError(f"unknown {balance=}; choose from {', '.join(words)}")
+
+
+def _row_weights(outputs: Outputs, batch: Any, name: str, balance: str) -> Array:
     ids, count = batch.domain[name], outputs.domain_logits[name].shape[-1]
+    if balance == "rows":
+        return _known(outputs, batch, name)
     if balance == "domains":
         return balancing_weights(ids, count)
+    classes = outputs.label_logits.shape[-1] + 1
     # UNKNOWN is -1: unlabelled rows are class 0 of the pairs.
     pairs = jnp.where(ids == UNKNOWN, UNKNOWN, ids * classes + batch.label + 1)
     return balancing_weights(pairs, count * classes)
@@ -118,23 +121,28 @@ def class_wise_dann(
     *,
     label_smoothing: float = 0.0,
     label_balanced: bool = False,
+    balance: str = "rows",
     unlabelled: bool = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> Objective:
     """One adversary for each class, which sees the rows of that class alone.
 
-    Needs heads with one discriminator a class, `[..., classes, domains]` (`class_wise`
-    of the network). Each row counts once, in the discriminator of its class.
+    Needs a head with one discriminator a class, `[..., classes, domains]` (`class_wise`
+    of the network). Each row counts once, in the discriminator of its class. Other
+    heads see all rows alike, so that plain reversal can be an arm beside it.
 
     Args:
       label_smoothing: share of the emotion target spread over all classes.
       label_balanced: count each class alike in the emotion loss.
+      balance: `rows` or `domains`, as in `dann`; a discriminator of one class counts
+        the domains alike within that class.
       unlabelled: let unlabelled rows take part in every class's adversary as far as
         their posterior (constant to the gradient) says; otherwise they stay out.
       penalties: more terms; see `penalised`.
 
     Raises:
-      ValueError: when called, if a head does not have one discriminator a class.
+      ValueError: there is no such balance; or, when called, no head has one
+        discriminator a class.
 
     Reference:
       A reconstruction from the description in Zhou and Chen, "Transferable
@@ -142,6 +150,7 @@ def class_wise_dann(
       Adaptation", ICASSP 2019 (1810.12782); Pei et al., "Multi-Adversarial Domain
       Adaptation", AAAI 2018, equation 4 for `unlabelled`.
     """
+    _require_balance(balance, ("rows", "domains"))
     label_objective = source_only(
         label_smoothing=label_smoothing, label_balanced=label_balanced
     )
@@ -149,16 +158,18 @@ def class_wise_dann(
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Array, Metrics]:
+        _require_class_wise(outputs)
         loss, metrics = label_objective(outputs, batch, strength)
         for name, logits in outputs.domain_logits.items():
-            _require_class_wise(name, logits, outputs.label_logits)
-            ids = jnp.broadcast_to(batch.domain[name][..., None], logits.shape[:-1])
-            losses, known = cross_entropy(logits=logits, labels=ids)
-            if not unlabelled:
-                known = known & (batch.label != UNKNOWN)[..., None]
-            # Rows that stay out may hold anything.
-            seen = jnp.where(known, outputs.label_logits, 0.0)
-            weight = jnp.where(known, class_weights(seen, batch.label), 0.0)
+            ids = batch.domain[name]
+            if _is_class_wise(outputs, name):
+                ids = jnp.broadcast_to(ids[..., None], logits.shape[:-1])
+                weight = _class_weights(outputs, batch, ids, unlabelled)
+                if balance == "domains":
+                    weight = _domains_alike(ids, weight, logits.shape[-1])
+            else:
+                weight = _row_weights(outputs, batch, name, balance)
+            losses, _ = cross_entropy(logits=logits, labels=ids)
             hits = (jnp.argmax(logits, -1) == ids).astype(jnp.float32)
             domain_loss = masked_mean(losses, weight)
             loss = loss + domain_loss
@@ -169,9 +180,32 @@ def class_wise_dann(
     return penalised(objective, penalties)
 
 
-def _require_class_wise(name: str, logits: Array, label_logits: Array) -> None:
-    if logits.shape[:-1] != label_logits.shape:
+def _class_weights(outputs: Outputs, batch: Any, ids: Array, unlabelled: bool) -> Array:
+    """How much a row counts for the discriminator of each class, `[..., classes]`."""
+    known = ids != UNKNOWN
+    if not unlabelled:
+        known = known & (batch.label != UNKNOWN)[..., None]
+    # Rows that stay out may hold anything.
+    seen = jnp.where(known, outputs.label_logits, 0.0)
+    return jnp.where(known, class_weights(seen, batch.label), 0.0)
+
+
+def _domains_alike(ids: Array, weight: Array, count: int) -> Array:
+    """Weights `[..., classes]`, scaled to sum 1 for each domain of each class."""
+    own = members(ids, count) * weight
+    totals = jnp.sum(own, axis=tuple(range(1, own.ndim - 1)), keepdims=True)
+    return jnp.sum(own / jnp.where(totals > 0, totals, 1.0), 0)
+
+
+def _is_class_wise(outputs: Outputs, name: str) -> bool:
+    return outputs.domain_logits[name].shape[:-1] == outputs.label_logits.shape
+
+
+def _require_class_wise(outputs: Outputs) -> None:
+    if not any(_is_class_wise(outputs, name) for name in outputs.domain_logits):
+        name, logits = next(iter(outputs.domain_logits.items()))
         raise ValueError(
             f"the adversary {name!r} has logits {logits.shape}; class_wise_dann needs "
-            f"{(*label_logits.shape, 'domains')}: name it in the network's class_wise"
+            f"{(*outputs.label_logits.shape, 'domains')}: name it in the network's "
+            f"class_wise"
         )

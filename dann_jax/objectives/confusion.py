@@ -21,6 +21,7 @@ from dann_jax.types import (
 
 def confusion(
     *,
+    on: str = "",
     reversal: float = 0.0,
     label_smoothing: float = 0.0,
     label_balanced: bool = False,
@@ -33,6 +34,8 @@ def confusion(
     the frozen head.
 
     Args:
+      on: an adversary; it alone is to be confused, by a strength of its own,
+        `confusion`. Otherwise all are, by their own strengths.
       reversal: share of the strength with which the heads' own loss is reversed into
         the encoder as well; 0 for confusion alone.
       label_smoothing: share of the emotion target spread over all classes.
@@ -65,8 +68,11 @@ def confusion(
         # A reversal of negative strength passes the gradient on as it is. The second
         # pass costs its gradient only: the compiler computes equal values once.
         held = frozen(params, heads_of(strength, params))
-        seen = forward(held, batch, {name: -s for name, s in strength.items()}, key)
-        for name, logits in seen.domain_logits.items():
+        by = {on: strength["confusion"]} if on else strength
+        passed = {name: -by.get(name, 0.0) for name in strength}
+        seen = forward(held, batch, passed, key)
+        for name in [on] if on else seen.domain_logits:
+            logits = seen.domain_logits[name]
             rows = batch.domain[name] != UNKNOWN
             logits = jnp.where(rows[..., None], logits, 0.0)
             term = masked_mean(uniform_cross_entropy(logits), rows)

@@ -2,9 +2,10 @@
 
 A penalty looks at one domain column: `(outputs, batch, name) -> scalar`. The rows that
 take part are those with a domain in it; the unlabelled ones among them are the target.
+One that is `on` a column by name has a strength of its own, and so can be an arm.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -154,6 +155,42 @@ def soft_labels(*, target: int, temperature: float = 2.0) -> Penalty:
     return penalty
 
 
+def labels_of(
+    *,
+    domains: Sequence[int],
+    instead_of: Sequence[int] = (),
+    label_smoothing: float = 0.0,
+) -> Penalty:
+    """The label loss of some domains less that of others, whose place it takes.
+
+    With a strength of 1 labels of the others no longer count; a strength that rises
+    late in training is fine-tuning.
+
+    Args:
+      domains: ids of the domain column.
+      instead_of: those that it takes the place of; all labelled rows by default, for
+        which an objective's own loss stands.
+      label_smoothing: as in the objective.
+
+    Example:
+      With `L`, `S` and `T` the mean loss of all labelled rows, the source's and the
+      target's, `domains=(source,)` at strength 1 makes `L + (S - L) = S` of `L`, and
+      `domains=(target,), instead_of=(source,)` beside it `(1 - s) S + s T`.
+    """
+    own, others = jnp.asarray(domains), jnp.asarray(instead_of, jnp.int32)
+
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+        losses, known = cross_entropy(
+            logits=outputs.label_logits, labels=batch.label, smoothing=label_smoothing
+        )
+        ids = batch.domain[name]
+        replaced = known & jnp.isin(ids, others) if instead_of else known
+        mean = masked_mean(losses, known & jnp.isin(ids, own))
+        return mean - masked_mean(losses, replaced)
+
+    return penalty
+
+
 PENALTIES = {
     "coral": coral,
     "mmd": mmd,
@@ -163,6 +200,7 @@ PENALTIES = {
     "information_maximisation": information_maximisation,
     "vrex": vrex,
     "soft_labels": soft_labels,
+    "labels_of": labels_of,
 }
 """The word in a config -> the constructor of a penalty."""
 
@@ -170,41 +208,57 @@ PENALTIES = {
 def penalised(
     objective: Objective, penalties: Mapping[str, Mapping[str, Any]]
 ) -> Objective:
-    """An objective plus `strength[name] * weight * penalty` for every domain column.
+    """An objective plus `strength * weight * penalty` for every domain column.
 
     Args:
       objective: what it is added to.
-      penalties: word of `PENALTIES` -> its arguments, and `weight` (1 by default).
+      penalties: word -> arguments of the penalty, and beside them `name`, the word of
+        `PENALTIES` (by default the same word), `weight` (1 by default) and `on`. A
+        penalty that is `on` an adversary looks at its column alone, by
+        `strength[word]`; any other at every column, by `strength[column]`.
 
     Raises:
       ValueError: there is no such penalty.
     """
-    unknown = sorted(set(penalties) - set(PENALTIES))
-    if unknown:
-        raise ValueError(
-            f"unknown penalty {', '.join(unknown)}; choose from {', '.join(PENALTIES)}"
-        )
-    terms = {
-        word: (options.get("weight", 1.0), PENALTIES[word](**_without_weight(options)))
-        for word, options in penalties.items()
-    }
+    terms = {word: _term(word, **options) for word, options in penalties.items()}
 
     def with_penalties(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Array, Metrics]:
         loss, metrics = objective(outputs, batch, strength)
-        for name in outputs.domain_logits:
-            for word, (weight, penalty) in terms.items():
+        for word, (penalty, weight, on) in terms.items():
+            for name in [on] if on else outputs.domain_logits:
                 value = penalty(outputs, batch, name)
-                loss = loss + strength[name] * weight * value
+                loss = loss + strength[word if on else name] * weight * value
                 metrics[f"{word}/{name}"] = value
         return loss, metrics
 
     return with_penalties if terms else objective
 
 
-def _without_weight(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key != "weight"}
+def _term(
+    word: str, *, name: str = "", weight: float = 1.0, on: str = "", **options: Any
+) -> tuple[Penalty, float, str]:
+    name = name or word
+    if name not in PENALTIES:
+        raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
+    return PENALTIES[name](**options), weight, on
+
+
+def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the strengths, beside the adversaries', that an objective looks at.
+
+    Args:
+      objective: `name` and options of an objective, as in a config; those of it and
+        its penalties that are `on` an adversary have a strength by their own word.
+
+    Example:
+      >>> penalties = {"soft_labels": {"on": "style", "target": 1}, "coral": {}}
+      >>> own_strengths({"name": "dann", "penalties": penalties})
+      ('soft_labels',)
+    """
+    terms = {objective["name"]: objective, **objective.get("penalties", {})}
+    return tuple(word for word, options in terms.items() if options.get("on"))
 
 
 def groups_of(outputs: Outputs, batch: Any, name: str) -> Array:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from dann_jax.report.tables import TITLES, headline
+
 
 def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
-    """Draw WA and UA of every arm with their intervals, and of every replica.
+    """Draw both main scores of every arm with their intervals, and of every replica.
 
     Args:
       results: as in `results.json`.
@@ -20,7 +22,7 @@ def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
     arms = list(results["summary"])
     figure = Figure(figsize=(8, 0.9 + 0.6 * len(arms)), layout="constrained")
     for axis, metric in zip(
-        figure.subplots(1, 2, sharey=True), ("wa", "ua"), strict=True
+        figure.subplots(1, 2, sharey=True), headline(results), strict=True
     ):
         for place, arm in enumerate(arms):
             score = results["summary"][arm][metric]
@@ -29,7 +31,7 @@ def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
             axis.plot(own, place + scatter, ".", color="0.7", markersize=4)
             axis.plot([100 * x for x in score["ci95"]], [place, place], color="C0")
             axis.plot(100 * score["pooled"], place, "o", color="C0")
-        axis.set_xlabel(f"{metric.upper()} (%)")
+        axis.set_xlabel(f"{TITLES[metric]} (%)")
         axis.set_yticks(range(len(arms)), arms)
         axis.grid(axis="x", alpha=0.3)
     figure.axes[0].invert_yaxis()

@@ -5,10 +5,32 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.effects import verdict
+from dann_jax.evaluation.effects import is_error, verdict
 
 ARROW = " -> "
 """Between source and target in the name of a fold."""
+
+TITLES = {
+    "wa": "WA",
+    "ua": "UA",
+    "macro_f1": "F1",
+    "eer_cosine": "EER, cosine",
+    "min_dcf_cosine": "minDCF, cosine",
+    "eer_plda": "EER, PLDA",
+    "min_dcf_plda": "minDCF, PLDA",
+}
+"""What tables call a metric of `results.json`."""
+
+
+def headline(results: Mapping[str, Any]) -> tuple[str, str]:
+    """The two metrics that stand for a result.
+
+    Example:
+      >>> headline({"summary": {"dann": {"wa": {}, "ua": {}}}})
+      ('wa', 'ua')
+    """
+    found = next(iter(results["summary"].values()))
+    return ("wa", "ua") if "wa" in found else ("eer_cosine", "eer_plda")
 
 
 def result_table(results: Mapping[str, Any]) -> str:
@@ -31,7 +53,14 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
 
     Args:
       runs: name -> results, as in `results.json`.
+
+    Raises:
+      ValueError: some runs classify and others verify.
     """
+    metrics = {headline(results) for results in runs.values()}
+    if len(metrics) != 1:
+        raise ValueError("runs that classify and runs that verify share no table")
+    (metrics,) = metrics
     rows = []
     for name, results in runs.items():
         gains = {
@@ -41,14 +70,17 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
         }
         for arm, scores in results["summary"].items():
             cells = [name, arm]
-            for metric in ("wa", "ua"):
+            for metric in metrics:
                 cells += [
                     f"{_percent(scores[metric]['mean'])} ± "
                     f"{_percent(scores[metric]['std'])}",
                     gains.get((arm, metric), ""),
                 ]
             rows.append(cells)
-    header = ["run", "arm", "WA", "gain [95 %]", "UA", "gain [95 %]"]
+    gain = "difference [95 %]" if is_error(metrics[0]) else "gain [95 %]"
+    header = ["run", "arm"]
+    for metric in metrics:
+        header += [TITLES[metric], gain]
     return _markdown(header, rows)
 
 
@@ -67,18 +99,23 @@ def _heading(results: Mapping[str, Any]) -> str:
         notes.append(
             f"LEAK ALLOWED: train and test share {', '.join(protocol['allowed_leaks'])}"
         )
+    if is_error(headline(results)[0]):
+        notes.append("error rates in %: lower is better")
     title = f"{results['system']} on {', '.join(results['corpora'])}"
     return f"{title}, {protocol['name']} ({'; '.join(notes)})"
 
 
 def _arms(results: Mapping[str, Any]) -> str:
-    rows = []
+    main, rows = headline(results), []
+    metrics = [
+        name for name in TITLES if name in next(iter(results["summary"].values()))
+    ]
     for arm, scores in results["summary"].items():
         cells = [arm]
-        for metric in ("wa", "ua", "macro_f1"):
+        for metric in metrics:
             score = scores[metric]
             cells.append(f"{_percent(score['mean'])} ± {_percent(score['std'])}")
-            if metric != "macro_f1":
+            if metric in main:
                 cells.append(f"{_percent(score['pooled'])} {_interval(score['ci95'])}")
         probes = [r["domain_probe"] for r in results["replicas"] if r["arm"] == arm]
         found, chance = (
@@ -86,13 +123,17 @@ def _arms(results: Mapping[str, Any]) -> str:
         )
         cells.append(f"{_percent(found)} ({_percent(chance)})")
         rows.append(cells)
-    header = ["arm", "WA", "WA pooled [95 %]", "UA", "UA pooled [95 %]", "F1"]
-    header.append("speaker probe (chance)")
+    header = ["arm"]
+    for metric in metrics:
+        header.append(TITLES[metric])
+        if metric in main:
+            header.append(f"{TITLES[metric]} pooled [95 %]")
+    header.append(f"{results.get('probed', 'speaker')} probe (chance)")
     return _markdown(header, rows)
 
 
 def _folds(results: Mapping[str, Any]) -> str:
-    arms = list(results["summary"])
+    arms, metrics = list(results["summary"]), headline(results)
     folds = list(dict.fromkeys(r["fold"] for r in results["replicas"]))
     rows = []
     for fold in folds:
@@ -101,14 +142,15 @@ def _folds(results: Mapping[str, Any]) -> str:
             own = [
                 r for r in results["replicas"] if r["fold"] == fold and r["arm"] == arm
             ]
-            cells += [_percent(np.mean([r[k] for r in own])) for k in ("wa", "ua")]
+            cells += [_percent(np.mean([r[k] for r in own])) for k in metrics]
         rows.append(cells)
-    header = ["fold"] + [f"{arm} {metric}" for arm in arms for metric in ("WA", "UA")]
+    header = ["fold"] + [f"{arm} {TITLES[name]}" for arm in arms for name in metrics]
     return _markdown(header, rows)
 
 
 def _pairs(results: Mapping[str, Any]) -> str:
-    """UA of every source on every target, a table for each arm."""
+    """UA (or the EER) of every source on every target, a table for each arm."""
+    metric = headline(results)[-1]
     names = [replica["fold"].split(ARROW) for replica in results["replicas"]]
     sources, targets = (sorted(set(column)) for column in zip(*names, strict=True))
     tables = []
@@ -118,15 +160,18 @@ def _pairs(results: Mapping[str, Any]) -> str:
             cells = [source]
             for target in targets:
                 own = [
-                    replica["ua"]
+                    replica[metric]
                     for replica in results["replicas"]
                     if (replica["arm"], replica["fold"])
                     == (arm, f"{source}{ARROW}{target}")
                 ]
                 cells.append(_percent(np.mean(own)) if own else "")
             rows.append(cells)
-        mean = _percent(scores["ua"]["mean"])
-        header = [f"{arm} (UA; mean {mean})", *(f"on {name}" for name in targets)]
+        mean = _percent(scores[metric]["mean"])
+        header = [
+            f"{arm} ({TITLES[metric]}; mean {mean})",
+            *(f"on {name}" for name in targets),
+        ]
         tables.append(_markdown(header, rows))
     return "\n\n".join(tables)
 
@@ -137,11 +182,11 @@ def _comparisons(results: Mapping[str, Any]) -> str:
         rows.append(
             [
                 f"{entry['arm']} - {entry['against']}",
-                entry["metric"].upper(),
+                TITLES[entry["metric"]],
                 f"{100 * entry['difference']:+.2f}",
                 _interval(entry["ci95"]),
                 f"{entry['p_value']:.3f}",
-                verdict(entry["ci95"]),
+                verdict(entry["ci95"], entry["metric"]),
             ]
         )
     header = ["paired difference", "metric", "points", "[95 %]", "p", "verdict"]

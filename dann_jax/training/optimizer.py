@@ -8,6 +8,8 @@ import optax
 
 from dann_jax.schedules import ganin_learning_rate
 
+_OFFSETS = tuple(f"{word}']" for word in ("bias", "scale", "mean", "variance"))
+
 
 def make_optimizer(
     *,
@@ -82,9 +84,9 @@ def _by_player(players: Mapping[str, Any]) -> Callable[[optax.Params], Any]:
 
 
 def _decayed(params: optax.Params) -> optax.Params:
-    """True for weights, False for biases, which may have several axes too."""
+    """True for weights; others, such as biases, may have several axes too."""
 
     def decays(path: tuple, leaf: jax.Array) -> bool:
-        return leaf.ndim > 1 and not jax.tree_util.keystr(path[-1:]).endswith("bias']")
+        return leaf.ndim > 1 and not jax.tree_util.keystr(path[-1:]).endswith(_OFFSETS)
 
     return jax.tree_util.tree_map_with_path(decays, params)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import optax
 from flax import linen as nn
 
 from dann_jax.models.network import as_apply, initialise
+from dann_jax.models.normalisation import as_moments
 from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.replicas import Layout, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
@@ -31,12 +32,14 @@ class Program:
     Attributes:
       train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
       evaluate: `(params, batch) -> Outputs`, without dropout.
+      moments: `(params, batch) -> moments` of what is normalised, see `normalisation`.
       keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
       initial_state: `(batch) -> state`, see `initial_state`.
     """
 
     train_step: Callable
     evaluate: Callable
+    moments: Callable
     keep_best: Callable
     initial_state: Callable[[Batch], TrainState]
 
@@ -49,6 +52,7 @@ def make_program(
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     average_decay: float,
+    own_schedules: Mapping[str, Schedule] = {},
     vectorise: bool | None = None,
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
@@ -59,6 +63,7 @@ def make_program(
         optimizer=optimizer,
         schedule=schedule,
         average_decay=average_decay,
+        own_schedules=own_schedules,
     )
 
     def on_replicas(function: Callable, **places: tuple[int, ...]) -> Callable:
@@ -67,6 +72,7 @@ def make_program(
     return Program(
         train_step=on_replicas(train_step, shared=(1,), donate=(0,)),
         evaluate=on_replicas(make_evaluation_step(apply=apply), shared=(1,)),
+        moments=on_replicas(as_moments(module), shared=(1,)),
         keep_best=on_replicas(keep_best, donate=(0,)),
         initial_state=functools.partial(
             initial_state,

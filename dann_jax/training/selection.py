@@ -10,6 +10,7 @@ from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
+from dann_jax.training.statistics import normalised_for
 
 SELECTIONS = {
     "source-validation": "ua",
@@ -82,7 +83,13 @@ class Selector:
         if len(self._rows):
             logits = predict(
                 self._program.evaluate,
-                state.average,
+                normalised_for(
+                    state.average,
+                    Role.VALIDATION,
+                    program=self._program,
+                    task=self._task,
+                    layout=self._layout,
+                ),
                 output="label_logits",
                 plan=self._plan,
                 assemble=self._task.evaluation,

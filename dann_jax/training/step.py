@@ -16,6 +16,7 @@ from dann_jax.types import (
     Objective,
     Outputs,
     PyTree,
+    Scalar,
     Schedule,
     StatefulObjective,
 )
@@ -31,6 +32,7 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     average_decay: float = 0.0,
+    own_schedules: Mapping[str, Schedule] = {},
 ) -> TrainStep:
     """Bind what is fixed in a run; return `(state, batch, strength) -> state, metrics`.
 
@@ -45,6 +47,8 @@ def make_train_step(
       schedule: step -> factor on every adversary's strength.
       average_decay: of the moving average of the parameters, in [0, 1); 0 keeps the
         last ones. The decay starts low, so that the average forgets the first steps.
+      own_schedules: adversary (or penalty) -> the schedule of its strength, for those
+        that follow another one.
 
     Returns:
       A step. Its `strength` maps each adversary to the peak of its strength; a
@@ -52,10 +56,15 @@ def make_train_step(
     """
     objective = from_outputs(objective)
 
+    def strength_at(step: Scalar, name: str, peak: Scalar) -> Array:
+        return peak * own_schedules.get(name, schedule)(step)
+
     def train_step(
         state: TrainState, batch: Any, strength: Mapping[str, Array]
     ) -> tuple[TrainState, Metrics]:
-        now = {name: peak * schedule(state.step) for name, peak in strength.items()}
+        now = {
+            name: strength_at(state.step, name, peak) for name, peak in strength.items()
+        }
         dropout_key = jax.random.fold_in(state.key, state.step)
 
         def loss_fn(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:

@@ -1,0 +1,50 @@
+"""Five hundred damaged files among sound ones: all are listed, none stops the work.
+
+    PYTHONPATH=. python benchmarks/damaged_inputs.py --damaged=500 --sound=50
+
+It makes the files (`tests/damage.py`: 25 kinds of damage in three sizes, and sound
+files of odd names), runs `dann-prepare`'s engine over them and counts.
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "tests"))
+
+
+def main() -> None:
+    """Make the files, prepare them and count."""
+    from damage import SPOIL, columns_of, mixed_folder
+
+    from dann_jax.features.extraction import extract
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--damaged", type=int, default=500)
+    parser.add_argument("--sound", type=int, default=50)
+    parser.add_argument("--features", default="logmel")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        good, bad = mixed_folder(root, sound=chosen.sound, spoilt=chosen.damaged)
+        started = time.perf_counter()
+        corpus, problems = extract(
+            columns_of([*bad, *good]),
+            root,
+            {name: {} for name in chosen.features.split(",")},
+            root / "work",
+            name="damaged",
+        )
+        seconds = time.perf_counter() - started
+    listed = {problem.file for problem in problems if problem.severity == "error"}
+    print(f"kinds of damage: {len(SPOIL)}")
+    print(f"damaged files listed with a reason: {len(listed & set(bad))} of {len(bad)}")
+    print(f"sound files prepared: {len(corpus)} of {len(good)}")
+    print(f"sound files listed as damaged: {len(listed & set(good))}")
+    print(f"seconds: {seconds:.1f}")
+
+
+if __name__ == "__main__":
+    main()

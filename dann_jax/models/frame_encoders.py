@@ -1,0 +1,54 @@
+"""The words that name encoders of frames."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from dann_jax.models.frames import FrameEncoder
+from dann_jax.models.tdnn_lstm import TdnnLstm
+from dann_jax.models.waveform import WaveformEncoder
+
+FRAME_ENCODERS = {
+    "attentive": FrameEncoder,
+    "tdnn_lstm": TdnnLstm,
+    "waveform": WaveformEncoder,
+}
+"""The word in a config -> a module `(x [..., F, dim], num_frames [...],
+deterministic=) -> [..., out]` to which padding makes no difference."""
+
+
+def make_frame_encoder(
+    options: Mapping[str, Any], *, dtype: jnp.dtype, module: str | None = None
+) -> nn.Module:
+    """The encoder that a section of a config describes.
+
+    Args:
+      options: `name`, one of `FRAME_ENCODERS` (`attentive` if there is none), and
+        arguments of its constructor.
+      dtype: compute type.
+      module: what its parameters are called in the module around it.
+
+    Raises:
+      ValueError: there is no such encoder, or it has no such argument.
+
+    Example:
+      >>> make_frame_encoder({"name": "tdnn_lstm", "width": 8}, dtype=jnp.float32).width
+      8
+    """
+    arguments = dict(options)
+    name = arguments.pop("name", "attentive")
+    if name not in FRAME_ENCODERS:
+        raise ValueError(
+            f"unknown frame encoder {name!r}; choose from {', '.join(FRAME_ENCODERS)}"
+        )
+    own = {"parent", "name", "dtype"}
+    valid = sorted(set(FRAME_ENCODERS[name].__dataclass_fields__) - own)
+    unknown = sorted(set(arguments) - set(valid))
+    if unknown:
+        raise ValueError(
+            f"the frame encoder {name!r} has no argument {', '.join(unknown)}; "
+            f"it has {', '.join(valid)}"
+        )
+    return FRAME_ENCODERS[name](**arguments, dtype=dtype, name=module)

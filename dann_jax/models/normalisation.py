@@ -1,0 +1,247 @@
+"""Batch normalisation over the rows that a step may look at, domain by domain.
+
+In training the statistics are those of the batch. In evaluation they are `mean` and
+`variance` of the parameter tree, which no gradient reaches and which training leaves
+alone: `training.statistics.normalised_for` fills them in, by one pass over the right
+rows, just before the parameters are used. Running averages would be neither simpler
+nor exact: what is evaluated is the moving average of the parameters, whose statistics
+no train step has ever seen, and a train step sees its own under dropout. As parameters
+they travel with a bundle and an exported program at no cost.
+
+References:
+  Ioffe and Szegedy, "Batch Normalization", ICML 2015. Izmailov et al., "Averaging
+  Weights Leads to Wider Optima and Better Generalization", UAI 2018, section 3.2, for
+  the pass after averaging.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from dann_jax.types import UNKNOWN, Array, Batch, PyTree
+
+BY_DOMAIN = ("separate", "domain_specific", "adaptive")
+"""Modes with statistics for every value of a column."""
+
+MODES = ("none", "layer", "joint", *BY_DOMAIN)
+
+MOMENTS = "moments"
+"""The collection in which a network reports what it normalises."""
+
+_ENOUGH = 2
+"""Rows; a domain with fewer has the statistics of all rows together."""
+
+
+def normalise(
+    x: Array,
+    batch: Batch,
+    *,
+    deterministic: bool,
+    name: str = "none",
+    column: str = "",
+    groups: Sequence[str] = (),
+) -> Array:
+    """Normalise utterance vectors; what is not visible has no say and becomes 0.
+
+    To be called within a module: it adds the submodule `normalisation`.
+
+    Args:
+      x: float `[B, T, width]`.
+      batch: of which `visible`, and `group` for the modes `BY_DOMAIN`.
+      deterministic: use the statistics among the parameters, not those of the batch.
+      name: one of `MODES`. `none` returns `x` as it is, `layer` normalises every row by
+        itself; `joint` has one set of statistics for all rows, `separate` one for each
+        domain, and `domain_specific` a scale and a bias of its own as well; `adaptive`
+        is trained as `separate` is, and each domain that is evaluated has the
+        statistics of the evaluated rows.
+      column: what the domains are, as in `Task`; it is here for the record.
+      groups: the values of it, in the order of `batch.group`.
+
+    Raises:
+      ValueError: there is no such mode, or one `BY_DOMAIN` has no domains.
+
+    References:
+      Chang et al., "Domain-Specific Batch Normalization for Unsupervised Domain
+      Adaptation", CVPR 2019. Li et al., "Revisiting Batch Normalization For Practical
+      Domain Adaptation" (AdaBN, 1603.04779), for `adaptive`.
+    """
+    if name not in MODES:
+        raise ValueError(
+            f"unknown normalisation {name!r}; choose from {', '.join(MODES)}"
+        )
+    if name in BY_DOMAIN and not groups:
+        raise ValueError(f"normalisation {name!r} needs a column of domains")
+    if name == "none":
+        return x
+    if name == "layer":
+        normed = nn.LayerNorm(dtype=x.dtype, name="normalisation")(x)
+        return jnp.where(batch.visible[..., None], normed, 0.0)
+    return BatchNormalisation(
+        num_groups=len(groups) if name in BY_DOMAIN else 0,
+        own_scales=name == "domain_specific",
+        name="normalisation",
+    )(x, batch.visible, batch.group, deterministic=deterministic)
+
+
+class BatchNormalisation(nn.Module):
+    """`(x - mean) / sqrt(variance + epsilon) * scale + bias`, by group of rows.
+
+    The last of its statistics are those of all visible rows together; they serve rows
+    of no group, and groups of fewer than two rows. The moments of the visible rows are
+    reported in the collection `MOMENTS` where that is mutable.
+
+    Attributes:
+      num_groups: how many groups there are beside all rows together.
+      own_scales: whether each group has a scale and a bias of its own.
+      epsilon: > 0, added to the variance.
+    """
+
+    num_groups: int = 0
+    own_scales: bool = False
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(
+        self, x: Array, visible: Array, group: Array | None, *, deterministic: bool
+    ) -> Array:
+        """`[..., width] -> [..., width]`; `group` int `[...]`, None for no group."""
+        size, width = self.num_groups + 1, x.shape[-1]
+        if group is None or not self.num_groups:
+            place = jnp.full(visible.shape, self.num_groups)
+        else:
+            place = jnp.where(group == UNKNOWN, self.num_groups, group)
+        seen = visible[..., None]
+        # Half precision is too coarse for sums over rows.
+        values = jnp.where(seen, x, 0.0).astype(jnp.float32)
+        found = row_moments(values, visible, place, size)
+        if self.is_mutable_collection(MOMENTS):
+            for word, value in found.items():
+                self.put_variable(MOMENTS, word, value)
+        mean = self.param("mean", nn.initializers.zeros, (size, width))
+        variance = self.param("variance", nn.initializers.ones, (size, width))
+        if not deterministic:
+            mean, variance = statistics(found)
+        shape = (size, width) if self.own_scales else (1, width)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
+        own = place if self.own_scales else 0
+        normed = (values - mean[place]) * jax.lax.rsqrt(variance[place] + self.epsilon)
+        normed = normed * scale[own] + bias[own]
+        return jnp.where(seen, normed, 0.0).astype(x.dtype)
+
+
+def row_moments(
+    x: Array, visible: Array, place: Array, size: int
+) -> dict[str, jax.Array]:
+    """Moments of the visible rows of each group, and of all of them as the last.
+
+    Args:
+      x: float32 `[..., width]`.
+      visible: bool `[...]`; other rows take no part.
+      place: int `[...]` in [0, size).
+      size: groups, and one for all rows.
+
+    Returns:
+      `count` `[size]`, `mean` and `square` (the sum of squared deviations from it)
+      `[size, width]`.
+
+    Example:
+      >>> x, place = jnp.array([[1.0], [3.0], [8.0], [99.0]]), jnp.array([0, 0, 1, 1])
+      >>> found = row_moments(x, jnp.array([True, True, True, False]), place, 3)
+      >>> found["mean"][:, 0].tolist(), found["square"][:, 0].tolist()
+      ([2.0, 8.0, 4.0], [2.0, 0.0, 26.0])
+    """
+    x, rows = x.reshape(-1, x.shape[-1]), visible.reshape(-1)
+    ids = jnp.arange(size)[:, None]
+    member = rows & ((place.reshape(-1) == ids) | (ids == size - 1))
+    weight = member.astype(x.dtype)
+    count = weight.sum(1)
+    mean = weight @ x / jnp.maximum(count, 1.0)[:, None]
+    deviation = jnp.where(member[..., None], x - mean[:, None], 0.0)
+    return {"count": count, "mean": mean, "square": jnp.square(deviation).sum(1)}
+
+
+def merged(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:
+    """Moments of the rows of both; leading axes are mapped over.
+
+    Reference: Chan, Golub and LeVeque, COMPSTAT 1982.
+    """
+    count = one["count"] + other["count"]
+    share = (other["count"] / np.maximum(count, 1.0))[..., None]
+    apart = other["mean"] - one["mean"]
+    return {
+        "count": count,
+        "mean": one["mean"] + apart * share,
+        "square": one["square"]
+        + other["square"]
+        + np.square(apart) * share * one["count"][..., None],
+    }
+
+
+def statistics(moments: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Mean and variance of every group, `[..., size, width]` each.
+
+    The variance is that of the rows (over `n`, not `n - 1`).
+    """
+    count = moments["count"][..., None]
+    variance = moments["square"] / jnp.maximum(count, 1.0)
+    enough = count >= _ENOUGH
+    return (
+        jnp.where(enough, moments["mean"], moments["mean"][..., -1:, :]),
+        jnp.where(enough, variance, variance[..., -1:, :]),
+    )
+
+
+def normalisations(params: PyTree) -> list[tuple[str, ...]]:
+    """Where in a parameter tree there are statistics to be filled in."""
+    return [path[:-1] for path in flatten_dict(params) if path[-1] == "variance"]
+
+
+def with_statistics(params: PyTree, moments: PyTree) -> PyTree:
+    """Parameters with the statistics of these moments; leading axes are mapped over.
+
+    Scales and biases of domains that training has not seen become the mean of those
+    that it has.
+    """
+    flat, found = flatten_dict(params), flatten_dict(moments)
+    for path in normalisations(params):
+        own = {word: found[*path, word] for word in ("count", "mean", "square")}
+        flat[*path, "mean"], flat[*path, "variance"] = statistics(own)
+        for word in ("scale", "bias"):
+            flat[*path, word] = _for_unseen(flat[*path, word], own["count"])
+    return unflatten_dict(flat)
+
+
+def _for_unseen(values: Array, count: Array) -> Array:
+    """`[..., size, width]`, or `[..., 1, width]` where all groups share one."""
+    if values.shape[-2] == 1:
+        return values
+    # The last place is no domain of its own.
+    seen = (count >= _ENOUGH) & (np.arange(count.shape[-1]) < count.shape[-1] - 1)
+    seen = seen[..., None]
+    total = jnp.where(seen, values, 0.0).sum(-2, keepdims=True)
+    mean = total / jnp.maximum(seen.sum(-2, keepdims=True), 1)
+    return jnp.where(seen, values, mean)
+
+
+def as_moments(module: nn.Module) -> Any:
+    """`(params, batch) -> moments` of a network called as `Dann` is.
+
+    Without dropout, in the collection `MOMENTS`; empty where nothing is normalised by
+    its batch.
+    """
+
+    def moments(params: PyTree, batch: Batch) -> PyTree:
+        strength = dict.fromkeys(batch.domain, 0.0)
+        variables = {"params": params}
+        _, found = module.apply(
+            variables, batch, strength, deterministic=True, mutable=[MOMENTS]
+        )
+        return found.get(MOMENTS, {})
+
+    return moments

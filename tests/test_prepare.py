@@ -1,0 +1,266 @@
+"""`dann-prepare` from flags to store, in processes of its own, some of them killed."""
+
+import csv
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from damage import write_voice
+
+from dann_jax.corpora.corpus import CorpusError
+from dann_jax.preparation import prepare
+from dann_jax.store import read_metadata, read_store
+
+HERE = pathlib.Path(__file__).parents[1]
+FEATURES = {"logmel": {}}
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def write_corpus(root: pathlib.Path, utterances: int, dialogue: int = 0) -> None:
+    root.mkdir()
+    with (root / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "speaker", "emotion", "dialogue", "turn"])
+        for n in range(utterances):
+            write_voice(root / f"{n}.wav", 0.3 + 0.1 * (n % 4), seed=n)
+            talk = str(n // dialogue) if dialogue else ""
+            writer.writerow(
+                [f"{n}.wav", f"s{n % 3}", ("anger", "glee", "fear")[n % 3], talk, n]
+            )
+
+
+def command(corpus: pathlib.Path, data: pathlib.Path, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "dann_jax.cli.prepare", "--corpus=manifest"),
+        *(f"--source={corpus}", f"--data_dir={data}", "--features=logmel", *flags),
+    ]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, cwd=HERE, capture_output=True, text=True, timeout=240
+    )
+
+
+def content(folder: pathlib.Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) -> None:
+    write_corpus(tmp_path / "corpus", 9, dialogue=3)
+    (tmp_path / "corpus" / "4.wav").write_bytes(b"RIFF")
+    given = {"features": FEATURES, "data_dir": tmp_path / "data", "name": "mine"}
+    said = prepare({"manifest": tmp_path / "corpus"}, **given)
+    store = tmp_path / "data" / "mine" / "2.0.0"
+    assert said.splitlines() == [
+        "8 utterances of 3 speakers, 0.00 hours",
+        "emotions: anger 3, fear 3, unlabelled 2",
+        f"errors: 1, in {store}/problems.csv",
+        f"store: {store}",
+        f"train: dann-train --config.data.source={store} --workdir=runs/mine",
+    ]
+    # Nothing but the store is left.
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]
+    corpus = read_store(store)
+    assert corpus.columns["utt_id"].tolist() == [*"01235678"]
+    assert [rows.tolist() for rows in corpus.dialogues()] == [
+        [0, 1, 2],
+        [3, 4],
+        [5, 6, 7],
+    ]
+    assert isinstance(corpus.features["logmel"].values, np.memmap)
+    before = content(tmp_path / "data")
+    again = prepare({"manifest": tmp_path / "corpus"}, **given)
+    assert again.startswith(f"{store} is there already, made in the same way\n")
+    other = given | {"features": {"logmel": {"n_mels": 32}}}
+    with pytest.raises(CorpusError, match=r"n_mels \(expected 64, found 32\)"):
+        prepare({"manifest": tmp_path / "corpus"}, **other)
+    assert content(tmp_path / "data") == before
+
+
+def test_two_corpora_in_one_store_keep_their_speakers_apart(
+    tmp_path: pathlib.Path,
+) -> None:
+    # One of them has dialogues and turns.
+    write_corpus(tmp_path / "corpus", 4, dialogue=2)
+    tree = tmp_path / "emodb"
+    tree.mkdir()
+    for name in ("03a01Fa", "03a01Nc", "08a01Na"):
+        write_voice(tree / f"{name}.wav", 0.4, seed=1)
+    prepare(
+        {"manifest": tmp_path / "corpus", "emodb": tree},
+        features=FEATURES,
+        data_dir=tmp_path / "data",
+        name="both",
+    )
+    corpus = read_store(tmp_path / "data" / "both" / "2.0.0")
+    assert corpus.columns["corpus"].tolist() == ["manifest"] * 4 + ["emodb"] * 3
+    assert corpus.columns["speaker"].tolist() == [
+        *("manifest:s0", "manifest:s1", "manifest:s2", "manifest:s0"),
+        *("emodb:03", "emodb:03", "emodb:08"),
+    ]
+    assert corpus.columns["utt_id"][4] == "emodb:03a01Fa"
+    assert sorted(rows.tolist() for rows in corpus.dialogues()) == [
+        *([0, 1], [2, 3], [4], [5], [6])
+    ]
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
+    tmp_path: pathlib.Path,
+) -> None:
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus, 60, dialogue=5)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    given = {"features": FEATURES, "name": "manifest"}
+    prepare({"manifest": corpus}, data_dir=whole, **given)
+    rng = random.Random(0)
+    kills = 0
+    while kills < 3:
+        process = subprocess.Popen(
+            command(corpus, broken, "--workers=2"), cwd=HERE, stderr=subprocess.DEVNULL
+        )
+        wait_for_parts(process, broken, rng.randrange(8))
+        kills += process.poll() is None
+        process.kill()
+        if process.wait() == 0:
+            break
+    assert kills
+    prepare({"manifest": corpus}, data_dir=broken, workers=3, **given)
+    store = ("manifest", "2.0.0")
+    assert content(broken.joinpath(*store)) == content(whole.joinpath(*store))
+
+
+def wait_for_parts(
+    process: subprocess.Popen[bytes], data: pathlib.Path, more: int
+) -> None:
+    """Until there are so many more parts than now, or it ends."""
+    parts = data / ".manifest.prepare" / "parts"
+    wanted = len(list(parts.glob("*.npz"))) + more
+    while process.poll() is None and len(list(parts.glob("*.npz"))) < wanted:
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_did_and_what_went_wrong(
+    tmp_path: pathlib.Path,
+) -> None:
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus, 5)
+    ended = run(*command(corpus, tmp_path / "data", "--name=a", "--strict"))
+    assert ended.returncode == 0, ended.stderr
+    assert "5 utterances of 3 speakers" in ended.stdout
+    # The word that the map does not know is named; there is no bar without a terminal.
+    assert "glee (2)" in ended.stderr
+    assert "utt/s" not in ended.stderr
+    again = run(*command(corpus, tmp_path / "data", "--name=a"))
+    assert (again.returncode, "there already" in again.stdout) == (0, True)
+    (corpus / "0.wav").write_bytes(b"")
+    strict = run(*command(corpus, tmp_path / "data", "--name=b", "--strict"))
+    assert strict.returncode == 1
+    assert strict.stderr.splitlines()[-1].startswith(
+        "error: 1 of 5 utterances cannot be used, such as '0' (the file is empty"
+    )
+    assert not (tmp_path / "data" / "b").exists()
+
+
+@pytest.mark.slow
+def test_interrupted_by_hand_it_says_one_line_and_leaves_no_process(
+    tmp_path: pathlib.Path,
+) -> None:
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus, 60)
+    process = subprocess.Popen(
+        command(corpus, tmp_path / "data"),
+        cwd=HERE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for_parts(process, tmp_path / "data", 1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    last = said.splitlines()[-1]
+    assert last == "interrupted; the same command goes on where it stopped"
+    assert "Traceback" not in said
+    wait_for_end_of(process.pid)
+
+
+@pytest.mark.slow
+def test_workers_end_when_their_parent_is_killed(tmp_path: pathlib.Path) -> None:
+    corpus = tmp_path / "corpus"
+    write_corpus(corpus, 60)
+    process = subprocess.Popen(
+        command(corpus, tmp_path / "data"),
+        cwd=HERE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for_parts(process, tmp_path / "data", 1)
+    process.kill()
+    process.wait()
+    wait_for_end_of(process.pid)
+
+
+def wait_for_end_of(group: int) -> None:
+    """Until no process of the group lives; fails after a while."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("processes are left")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--feature_args={"], "--feature_args is not JSON"),
+        (["--feature_args=[1]"], "must map some of logmel to their parameters"),
+        (['--feature_args={"mfcc": {}}'], "must map some of logmel"),
+        (["--source=a,b"], "--corpus names 1, --source names 2 folders"),
+        (["--source="], "--source is needed"),
+        (["--features=magic"], "error: there is no extractor 'magic'"),
+        (["--corpus=nobody"], "error: no corpus 'nobody'; there are"),
+        (["--source=nowhere"], "error: no such file or folder: nowhere"),
+    ],
+)
+@pytest.mark.slow
+def test_a_flag_that_makes_no_sense_costs_one_line(
+    tmp_path: pathlib.Path, flags: list[str], message: str
+) -> None:
+    write_corpus(tmp_path / "corpus", 1)
+    ended = run(*command(tmp_path / "corpus", tmp_path / "data", *flags))
+    assert ended.returncode == 1
+    assert message in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_package_versions_do_not_make_a_store_another(tmp_path: pathlib.Path) -> None:
+    write_corpus(tmp_path / "corpus", 2)
+    given = {"features": FEATURES, "data_dir": tmp_path / "data", "name": "mine"}
+    prepare({"manifest": tmp_path / "corpus"}, **given)
+    store = tmp_path / "data" / "mine" / "2.0.0"
+    metadata = read_metadata(store)
+    metadata["provenance"]["features"]["logmel"]["packages"] = {"librosa": "0.1"}
+    (store / "metadata.json").write_text(json.dumps(metadata))
+    assert "there already" in prepare({"manifest": tmp_path / "corpus"}, **given)

@@ -1,0 +1,73 @@
+"""Digits from the waveform under an unheard accent: the parts are connected."""
+
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from framed import apart, few_steps, tiny, write_frames
+from ml_collections import ConfigDict
+from test_configs import load
+
+from dann_jax.experiment import setting
+from dann_jax.protocols import Role
+from dann_jax.splits import ProtocolError
+from dann_jax.types import UNKNOWN
+
+PEOPLE = {
+    "speaker": ["ann", "bob", "cem", "dea"],
+    "accent": ["el", "el", "de", "fr"],
+}
+HOP = 8
+
+
+def digits(
+    folder: pathlib.Path, variant: str = "", changes: Mapping[str, object] = {}
+) -> ConfigDict:
+    source = write_frames(
+        folder / "digits",
+        modality="waveform",
+        dim=HOP,
+        people=PEOPLE,
+        label_column="digit",
+        labels=tuple("0123456789"),
+    )
+    small = {"data.source": str(source), "encoder.frames.filters": 4}
+    return tiny("tripathi2018", variant, {**small, **changes})
+
+
+def test_an_accent_is_tested_with_all_its_speakers_and_without_its_labels(
+    tmp_path: pathlib.Path,
+) -> None:
+    task, _ = setting(digits(tmp_path))
+    assert task.protocol.folds == ("accent de", "accent el", "accent fr")
+    tested = task.protocol.roles == Role.TEST
+    np.testing.assert_array_equal(tested.sum(1), [20, 40, 20])
+    assert task.protocol.visible().all()
+    assert (task.training.label[tested] == UNKNOWN).all()
+    np.testing.assert_array_equal(task.training.domain["domain"], tested)
+    assert task.num_domains == {"domain": 2, "accent": 3}
+
+
+def test_leaving_speakers_out_would_share_an_accent(tmp_path: pathlib.Path) -> None:
+    by_speaker = {"protocol.split_args": ConfigDict({"column": "speaker"})}
+    with pytest.raises(ProtocolError, match="'accent' are both labelled and tested"):
+        setting(digits(tmp_path, changes=by_speaker))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["", "coral"])
+def test_both_arms_reach_the_filters_on_the_samples(
+    tmp_path: pathlib.Path, variant: str
+) -> None:
+    config = digits(tmp_path, variant)
+    _, layout, state = few_steps(config)
+    filters = state.params["encoder"]["frames_waveform"]["bank"]["kernel"]
+    assert filters.shape[2:] == (3 * HOP, 4)
+    for arm in range(1, len(layout.arms)):
+        assert apart(state, "encoder", (0, arm)) > 1e-5
+
+
+def test_an_unknown_variant_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="coral, mmd"):
+        load("tripathi2018").get_config("nonsense")

@@ -1,0 +1,147 @@
+"""Zhou and Chen 2018: which labels each arm learns from, and that the arms differ."""
+
+import functools
+import itertools
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from runs import write_table
+from test_configs import load
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.experiment import compiled, setting
+from dann_jax.protocols import Role
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch
+from dann_jax.types import UNKNOWN, PyTree
+
+STEPS = 4
+ARMS = ("source_only", "joint", "fine_tuned", "dann", "class_wise")
+
+
+def two_corpora() -> Corpus:
+    """Four speakers of each of two corpora say eight sentences of either valence."""
+    rng = np.random.default_rng(0)
+    corpus, speaker, rating = np.meshgrid(range(2), range(4), range(16), indexing="ij")
+    corpus, speaker, rating = corpus.ravel(), speaker.ravel(), rating.ravel()
+    values = np.where(rating % 2, "positive", "negative")
+    functionals = rng.normal(0.5 * corpus + rating % 2, 1.0, (4, len(corpus))).T
+    return Corpus(
+        name="two",
+        columns={
+            "utt_id": np.array([f"u{row:03}" for row in range(len(corpus))]),
+            "speaker": np.char.add(np.array(["a", "b"])[corpus], speaker.astype(str)),
+            "corpus": np.array(["a", "b"])[corpus],
+            "emotion": np.where(rating % 2, "happiness", "anger"),
+            "binary_valence": values,
+        },
+        features={"functionals": functionals.astype(np.float32)},
+        present={"functionals": np.ones(len(corpus), bool)},
+    )
+
+
+def tiny(source: pathlib.Path, variant: str = "3") -> ConfigDict:
+    config = load("zhou2018").get_config(variant)
+    config.update_from_flattened_dict(
+        {
+            "data.source": str(source),
+            "seeds": 1,
+            "batches.batch_size": 64,
+            "encoder.width": 4,
+            "heads.domain_hidden": (4,),
+            # One batch an epoch: the second half is the last steps.
+            "timetable.epochs": STEPS,
+        }
+    )
+    return config
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_table(tmp_path_factory.mktemp("two"), two_corpora())
+
+
+def few_rows(config: ConfigDict) -> np.ndarray:
+    """Labelled rows of the target of both folds, bool `[F, N]`."""
+    protocol = setting(config)[0].protocol
+    return (protocol.roles == Role.LABELLED) & protocol.adapt_side
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_variant_is_the_number_of_labelled_target_rows_of_each_class(
+    table: pathlib.Path, count: int
+) -> None:
+    task, _ = setting(tiny(table, str(count)))
+    assert task.protocol.folds == ("a -> b", "b -> a")
+    np.testing.assert_array_equal(few_rows(tiny(table, str(count))).sum(1), 2 * count)
+    # Nothing else of the target is heard.
+    heard = task.protocol.visible() & (
+        task.protocol.test_side | task.protocol.adapt_side
+    )
+    assert heard.sum() == 4 * count
+
+
+def test_any_other_variant_is_refused() -> None:
+    with pytest.raises(ValueError, match="number of labelled rows"):
+        load("zhou2018").get_config("few")
+
+
+def trained(source: pathlib.Path, *, swap: bool) -> tuple[PyTree, list[str]]:
+    """Parameters of all arms of both folds; labels of the target may be swapped."""
+    config = tiny(source)
+    task, layout = setting(config)
+    timetable = Timetable(1, **config.timetable)
+    program = compiled(config, task, layout, timetable)
+    plan = task.plan(task.protocol.visible())
+    assert plan.steps_per_epoch == 2
+    target = task.protocol.adapt_side[layout.fold_of]
+    batch = functools.partial(make_batch, plan, task.training, layout, shuffle=False)
+    state, strength = program.initial_state(batch(0)), layout.put(layout.strength())
+    for step in range(STEPS):
+        one = batch(step)
+        group = np.arange(len(layout.fold_of))[:, None, None]
+        few = target[group, one.row] & (one.label != UNKNOWN)
+        one = one._replace(label=np.where(few & swap, 1 - one.label, one.label))
+        state, _ = program.train_step(state, layout.put(one), strength)
+    return jax.device_get(state.params), list(layout.arms)
+
+
+@pytest.fixture(scope="module")
+def as_it_is(table: pathlib.Path) -> PyTree:
+    params, arms = trained(table, swap=False)
+    assert set(arms) == {*ARMS} and arms[0] == "source_only"
+    return params
+
+
+def changed(one: PyTree, other: PyTree, arms: list[str]) -> dict[str, bool]:
+    """Arm -> whether its encoder or label head differ in any fold."""
+    return {
+        arm: any(
+            not np.allclose(a[:, index], b[:, index], rtol=1e-4, atol=1e-5)
+            for part in ("encoder", "label_head")
+            for a, b in zip(
+                jax.tree.leaves(one[part]), jax.tree.leaves(other[part]), strict=True
+            )
+        )
+        for index, arm in enumerate(arms)
+    }
+
+
+def test_source_only_learns_nothing_from_labels_of_the_target(
+    table: pathlib.Path, as_it_is: PyTree
+) -> None:
+    params, arms = trained(table, swap=True)
+    found = changed(as_it_is, params, arms)
+    assert found == {arm: arm != "source_only" for arm in arms}
+
+
+def test_all_arms_differ(as_it_is: PyTree) -> None:
+    encoder = jax.tree.leaves(as_it_is["encoder"])
+    for index, other in itertools.combinations(range(len(ARMS)), 2):
+        assert any(
+            not np.allclose(leaf[:, index], leaf[:, other], rtol=1e-4, atol=1e-5)
+            for leaf in encoder
+        )
