@@ -9,6 +9,8 @@ from steps import Run, load_config, take_steps, tiny, utterances
 
 from dann_jax.experiment import train_and_evaluate
 
+pytestmark = pytest.mark.slow
+
 ARMS = ("source_only", "addi", "dann", "saddi")
 TINY = {
     "heads.generator_hidden": (),
@@ -54,7 +56,6 @@ def test_each_player_has_its_own_optimiser(run: Run) -> None:
         np.testing.assert_allclose(largest, rate, rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_a_run_ends_with_a_result_and_is_taken_up_again(tmp_path: pathlib.Path) -> None:
     source = write_table(tmp_path, utterances())
     config = tiny(load_config("latif2022"), source, **TINY)

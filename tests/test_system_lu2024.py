@@ -18,6 +18,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return take_steps(config, 4)
 
 
+@pytest.mark.slow
 def test_the_terms_act_in_their_own_arms(run: Run) -> None:
     assert tuple(run.layout.arms) == ARMS and run.timetable.steps_per_epoch == 2
     moved = run.moved("encoder")
@@ -28,6 +29,7 @@ def test_the_terms_act_in_their_own_arms(run: Run) -> None:
     assert not np.allclose(moved["marginal"], moved["conditional"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_only_the_dynamic_balance_is_remembered_and_others_stay(run: Run) -> None:
     assert set(run.states[0].objective) == {"dynamic"}
     for name, mu in (("marginal", 0.0), ("conditional", 1.0), ("equal", 0.5)):
@@ -35,6 +37,7 @@ def test_only_the_dynamic_balance_is_remembered_and_others_stay(run: Run) -> Non
             np.testing.assert_array_equal(metrics[f"mu/{name}"], mu)
 
 
+@pytest.mark.slow
 def test_the_balance_is_set_at_the_end_of_every_epoch(run: Run) -> None:
     balances = [state.objective["dynamic"] for state in run.states]
     asked = [bool((balance.seen > 0).all()) for balance in balances]
@@ -55,6 +58,7 @@ def test_epochs_of_a_config_are_steps_of_an_objective() -> None:
     assert found == {"name": "a", "of_epochs_steps": 1, "b_steps": 0, "c_steps": 4}
 
 
+@pytest.mark.slow
 def test_every_speaker_is_a_domain_and_the_tested_one_too(run: Run) -> None:
     kernels = run.states[0].objective["dynamic"].kernels
     assert kernels.shape[-1] == 4
