@@ -68,5 +68,6 @@ def get_config(variant: str = "script-impro") -> ConfigDict:
             "all": {"elicitation": 0.3, "confusion": 0.3, "soft_labels": 1.0},
         }
     )
-    config.batches.update(batch_size=128, num_buckets=1)
+    # A batch is of dialogues, although each utterance stands alone.
+    config.batches.update(batch_size=15, num_buckets=2)
     return config.lock()

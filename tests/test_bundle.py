@@ -260,6 +260,19 @@ def test_the_heads_of_adversaries_are_not_kept(bundle: Bundle) -> None:
     assert set(bundle.params) == {"encoder", "label_head"}
 
 
+def test_nor_are_those_with_one_discriminator_for_each_class(
+    corpus: Corpus, tmp_path: pathlib.Path
+) -> None:
+    heads = {"class_wise": list(ADVERSARIES), "domain_hidden": [4]}
+    description = tiny_description(modalities_of(corpus), heads=heads)
+    params, moments = drawn_params(description), drawn_standardiser(description)
+    assert len(params) == 2 + len(LABELS) * len(ADVERSARIES)
+    write_bundle(tmp_path / "bundle", description, params, moments)
+    found = load_bundle(tmp_path / "bundle")
+    assert set(found.params) == {"encoder", "label_head"}
+    assert np.isfinite(found.predict_corpus(corpus)).all()
+
+
 def test_the_description_is_read_as_it_was_written(
     bundle: Bundle, corpus: Corpus
 ) -> None:
