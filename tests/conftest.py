@@ -9,12 +9,17 @@ from collections.abc import Iterator
 import jax
 import pytest
 
+from dann_jax.training.compilation import use_compilation_cache
+
 # Before JAX is used for anything: the sharding tests need more than one device.
 jax.config.update("jax_num_cpu_devices", 8)
 
 
-# What tests keep for later is not for the user's cache.
+# What tests keep for later is not for the user's cache. Many tests compile the same
+# programs, in this process and in those that they start.
 _CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+use_compilation_cache()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from toys import toy_corpus
 
-from dann_jax.corpora import EMBEDDED, open_corpus
+from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.dimensions import DIMENSIONS, with_dimensions
 from dann_jax.corpora.harmonise import EMOTIONS
@@ -49,4 +49,4 @@ def test_a_corpus_without_emotions_comes_back_as_it_is() -> None:
 
 
 def test_every_opened_corpus_has_them() -> None:
-    assert set(DIMENSIONS) <= set(open_corpus(EMBEDDED).columns)
+    assert set(DIMENSIONS) <= set(open_corpus("synthetic").columns)

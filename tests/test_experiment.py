@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from etils import epath
-from jax.experimental.compilation_cache import compilation_cache
 from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
@@ -38,16 +37,6 @@ CONFIG = {
     # A GRU takes long to compile and changes nothing here.
     "encoder.context": False,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Runs of one program share what XLA made of it."""
-    compilation_cache.reset_cache()
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module")

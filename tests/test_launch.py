@@ -61,7 +61,7 @@ class Machine:
         shutil.copytree(LAUNCH, self.checkout / "launch")
         (self.checkout / "setup.py").touch()
         self._commit()
-        for name in ("gcloud", "sbatch", "srun", "dann-train"):
+        for name in ("gcloud", "sbatch", "srun", "dann-train", "dann-prepare"):
             self.stand_in(self.bin / name, RECORD)
 
     def stand_in(self, path: pathlib.Path, text: str) -> None:
@@ -421,3 +421,32 @@ def test_dann_train_knows_the_flag_that_the_launchers_add() -> None:
         timeout=120,
     )
     assert "--[no]distributed" in shown.stdout
+
+
+SYSTEMS = (
+    *("lian2019", "cai2020", "zhou2018", "tripathi2018", "tu2019"),
+    *("wang2020", "latif2022", "lu2024", "li2021"),
+)
+
+
+def test_one_command_prepares_what_it_needs_and_runs_every_system(
+    machine: Machine,
+) -> None:
+    done = machine.launch(
+        "systems", "--quick", "my data", "runs", "--", "--config.x=a b"
+    )
+    assert done.returncode == 0, done.stderr
+    calls = machine.calls()
+    trained = [call for call in calls if any("--workdir=" in word for word in call)]
+    configs = " ".join(word for call in trained for word in call)
+    assert all(f"configs/{name}.py" in configs for name in SYSTEMS)
+    for call in trained:
+        assert "--config.x=a b" in call and "--config.seeds=1" in call
+        assert any(word.endswith("timetable.epochs=2") for word in call)
+
+
+def test_a_failing_system_stops_the_rest_and_is_named(machine: Machine) -> None:
+    done = machine.launch("systems", "data", "runs", fail_on="zhou2018.py", fail_with=3)
+    assert done.returncode == 3
+    assert "the run zhou2018 failed with exit code 3" in done.stderr
+    assert not any("tripathi" in word for call in machine.calls() for word in call)

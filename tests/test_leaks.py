@@ -19,7 +19,7 @@ from dann_jax.evaluation.leaks import (
     share_texts,
 )
 from dann_jax.protocols import Protocol, Role, assign_roles, require_disjoint
-from dann_jax.splits import ProtocolError, fixed_split, leave_one_out
+from dann_jax.splits import ProtocolError, Split, fixed_split, leave_one_out
 from dann_jax.standardise import fit_standardiser
 from dann_jax.task import Task, make_task
 from dann_jax.types import UNKNOWN
@@ -102,7 +102,8 @@ def test_a_random_split_shares_speakers_and_keeps_every_count(
 
 def test_the_guard_lets_the_leaky_split_pass_by_name_only() -> None:
     roles = share_speakers(PROTOCOL, seed=0).roles
-    split = [("shuffled", roles[0] == Role.LABELLED, roles[0] == Role.TEST)]
+    train, test = roles[0] == Role.LABELLED, roles[0] == Role.TEST
+    split = [Split("shuffled", train, test, np.zeros_like(test))]
     options = {**OPTIONS, "validation_folds": 0}
     with pytest.raises(ProtocolError, match="allowed_leaks"):
         assign_roles(CORPUS, split, **options)
