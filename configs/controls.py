@@ -12,6 +12,8 @@ DIR is a feature table or store of one corpus (of several, with a column `corpus
 - `coral`, `mmd`, `conditional_mmd`: discrepancies of the speakers.
 - `mcc`, `entropy_minimisation`, `information_maximisation`: of the unlabelled rows.
 - `group_dro`, `vrex`, `mixup`: of the labelled rows alone.
+- `together`: those of the last three lines that are penalties, and `dann`, as arms of
+  one program, so that their differences are paired.
 - `speaker_normalisation`: features standardised within each speaker.
 - `sidann`: corpus and speaker hidden at once, each with a strength of its own, and
   either alone; every corpus is left out in turn.
@@ -42,6 +44,10 @@ STRENGTHS = {
     "vrex": 1.0,
     "mixup": 1.0,
 }
+TOGETHER = (
+    *("coral", "mmd", "conditional_mmd", "mcc", "vrex"),
+    *("entropy_minimisation", "information_maximisation"),
+)
 
 
 def get_config(variant: str = "dann") -> ConfigDict:
@@ -70,6 +76,20 @@ def _conditional(config: ConfigDict) -> None:
 def _certain(config: ConfigDict) -> None:
     _conditional(config)
     config.objective.certainty = True
+
+
+def _together(config: ConfigDict) -> None:
+    # A penalty on an adversary has a strength of its own, by its own word.
+    config.objective.penalties = ConfigDict(
+        {word: {"on": "speaker"} for word in TOGETHER}
+    )
+    config.arms = ConfigDict(
+        {
+            "source_only": {},
+            "dann": {"speaker": STRENGTHS["dann"]},
+            **{word: {word: STRENGTHS[word]} for word in TOGETHER},
+        }
+    )
 
 
 def _speaker_normalisation(config: ConfigDict) -> None:
@@ -103,6 +123,7 @@ def _oracle(config: ConfigDict) -> None:
 SPECIAL: dict[str, Callable[[ConfigDict], None]] = {
     "cdan": _conditional,
     "cdan_e": _certain,
+    "together": _together,
     "speaker_normalisation": _speaker_normalisation,
     "sidann": _two_adversaries,
     "target_only": _oracle,

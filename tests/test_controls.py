@@ -15,7 +15,8 @@ from dann_jax.objectives import OBJECTIVES
 VARIANTS = (
     *("dann", "cdan", "cdan_e", "coral", "mmd", "conditional_mmd", "mcc"),
     *("entropy_minimisation", "information_maximisation", "group_dro", "vrex"),
-    *("mixup", "speaker_normalisation", "sidann", "target_only"),
+    *("mixup", "together", "speaker_normalisation", "sidann"),
+    "target_only",
 )
 
 
