@@ -17,6 +17,7 @@ from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
+from dann_jax.types import PyTree
 
 
 def write_frames(
@@ -84,11 +85,10 @@ def few_steps(config: ConfigDict, steps: int = 2) -> tuple[Task, Layout, TrainSt
     return task, layout, state
 
 
-def apart(state: TrainState, part: str, arms: tuple[int, int] = (0, 1)) -> float:
-    """The largest difference between two arms' parameters under `part`."""
+def apart(params: PyTree, arms: tuple[int, int] = (0, 1)) -> float:
+    """The largest difference between two arms' parameters."""
     one, other = arms
     gaps = [
-        jnp.abs(leaf[:, one] - leaf[:, other]).max()
-        for leaf in jax.tree.leaves(state.params[part])
+        jnp.abs(leaf[:, one] - leaf[:, other]).max() for leaf in jax.tree.leaves(params)
     ]
     return float(max(gaps))

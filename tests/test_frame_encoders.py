@@ -1,5 +1,7 @@
 """Encoders of frames, each against its formula written out."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +26,8 @@ def test_the_lstm_is_its_recurrence() -> None:
     x = RNG.normal(size=(2, 6, 3)).astype(np.float32)
     count = np.array([6, 4])
     layer = Lstm(5)
-    params = layer.init(jax.random.key(0), x, count)
-    states = layer.apply(params, x, count)
+    params = jax.jit(layer.init)(jax.random.key(0), x, count)
+    states = jax.jit(layer.apply)(params, x, count)
     own = params["params"]
     for row in range(2):
         hidden = cell = np.zeros(5)
@@ -72,11 +74,10 @@ def test_a_louder_recording_is_nearly_the_same_to_the_waveform_encoder() -> None
     x = RNG.normal(size=(1, 20, 80)).astype(np.float32)
     count = np.array([20])
     encoder = WaveformEncoder(filters=16, width=8)
-    params = encoder.init(jax.random.key(0), x, count, deterministic=True)
-    quiet, loud = (
-        encoder.apply(params, gain * x, count, deterministic=True)
-        for gain in (1.0, 4.0)
-    )
+    init = jax.jit(functools.partial(encoder.init, deterministic=True))
+    params = init(jax.random.key(0), x, count)
+    encode = jax.jit(functools.partial(encoder.apply, deterministic=True))
+    quiet, loud = (encode(params, gain * x, count) for gain in (1.0, 4.0))
     assert np.abs(loud - quiet).max() < 0.1 * np.abs(quiet).max()
 
 

@@ -1,6 +1,7 @@
 """Features with a time axis: padding, cutting, scaling, pooling, augmentation."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -160,11 +161,13 @@ def test_padding_has_no_effect_on_what_frames_become_nor_has_its_content(
     x = RNG.normal(size=(2, 3, 16, 4)).astype(np.float32)
     count = np.array([[16, 5, 1], [9, 0, 2]], np.int32)
     encoder = make_frame_encoder({"name": name, "width": 8}, dtype=jnp.float32)
-    params = encoder.init(jax.random.key(0), x, count, deterministic=True)
-    short = encoder.apply(params, x, count, deterministic=True)
+    encode = jax.jit(functools.partial(encoder.apply, deterministic=True))
+    init = jax.jit(functools.partial(encoder.init, deterministic=True))
+    params = init(jax.random.key(0), x, count)
+    short = encode(params, x, count)
     longer = np.concatenate([x, np.full((2, 3, 7, 4), 1e3, np.float32)], axis=2)
     longer[0, 1, 5:] = 77.0
-    padded = encoder.apply(params, longer, count, deterministic=True)
+    padded = encode(params, longer, count)
     np.testing.assert_allclose(padded, short, rtol=1e-5, atol=1e-5)
 
 
@@ -173,9 +176,10 @@ def test_no_frames_at_all_have_a_finite_gradient(name: str) -> None:
     x = jnp.zeros((1, 1, 8, 4))
     encoder = make_frame_encoder({"name": name, "width": 8}, dtype=jnp.float32)
     nothing = jnp.zeros((1, 1), jnp.int32)
-    params = encoder.init(jax.random.key(0), x, nothing, deterministic=True)
-    gradient = jax.grad(
-        lambda p: encoder.apply(p, x, nothing, deterministic=True).sum()
+    init = jax.jit(functools.partial(encoder.init, deterministic=True))
+    params = init(jax.random.key(0), x, nothing)
+    gradient = jax.jit(
+        jax.grad(lambda p: encoder.apply(p, x, nothing, deterministic=True).sum())
     )(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 

@@ -56,16 +56,22 @@ def test_leaving_speakers_out_would_share_an_accent(tmp_path: pathlib.Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["", "coral"])
-def test_both_arms_reach_the_filters_on_the_samples(
-    tmp_path: pathlib.Path, variant: str
+def test_both_adversaries_reach_the_filters_on_the_samples(
+    tmp_path: pathlib.Path,
 ) -> None:
-    config = digits(tmp_path, variant)
-    _, layout, state = few_steps(config)
+    _, layout, state = few_steps(digits(tmp_path))
     filters = state.params["encoder"]["frames_waveform"]["bank"]["kernel"]
     assert filters.shape[2:] == (3 * HOP, 4)
-    for arm in range(1, len(layout.arms)):
-        assert apart(state, "encoder", (0, arm)) > 1e-5
+    assert set(layout.arms) == {"source_only", "accents", "dann"}
+    for arm in (1, 2):
+        assert apart(filters, (0, arm)) > 1e-5
+
+
+@pytest.mark.parametrize("variant", ["coral", "mmd"])
+def test_a_penalty_has_an_arm_of_its_name(variant: str) -> None:
+    config = load("tripathi2018").get_config(variant)
+    assert config.objective.name == variant
+    assert set(config.arms) == {"source_only", variant}
 
 
 def test_an_unknown_variant_names_those_there_are() -> None:
