@@ -14,8 +14,7 @@ References:
   the pass after averaging.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -229,7 +228,7 @@ def _for_unseen(values: Array, count: Array) -> Array:
     return jnp.where(seen, values, mean)
 
 
-def as_moments(module: nn.Module) -> Any:
+def as_moments(module: nn.Module) -> Callable[[PyTree, Batch], PyTree]:
     """`(params, batch) -> moments` of a network called as `Dann` is.
 
     Without dropout, in the collection `MOMENTS`; empty where nothing is normalised by

@@ -1,0 +1,172 @@
+"""cai2020: its parts are connected, and each arm has its own say."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+from runs import write_table
+from test_configs import load
+
+from dann_jax.bundle import load_bundle
+from dann_jax.corpora import open_corpus
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.experiment import encoder_of, setting, train_and_evaluate
+from dann_jax.objectives.labels import source_only
+from dann_jax.objectives.penalties import penalised
+from dann_jax.protocols import Role
+from dann_jax.types import UNKNOWN, Batch, Outputs
+
+LANGUAGES = ("de", "it", "ur")
+EMOTIONS = ("anger", "happiness", "neutral", "sadness")
+CONFIG = load("cai2020")
+
+
+def spoken() -> Corpus:
+    """Two speakers a language; a language moves and stretches what emotions do."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (language, f"{language}{who}", emotion)
+        for language in LANGUAGES
+        for who in range(2)
+        for emotion in range(len(EMOTIONS))
+        for _ in range(3)
+    ]
+    language, speaker, emotion = zip(*rows, strict=True)
+    place = np.array([LANGUAGES.index(name) for name in language])[:, None]
+    values = np.eye(4)[list(emotion)] * 3.0 + rng.normal(size=(len(rows), 4))
+    return Corpus(
+        name="spoken",
+        columns={
+            "utt_id": np.arange(len(rows)).astype(str),
+            "speaker": np.array(speaker),
+            "language": np.array(language),
+            "emotion": np.array(EMOTIONS)[list(emotion)],
+        },
+        features={"audio": (values * (place + 1) + 5 * place).astype(np.float32)},
+        present={"audio": np.ones(len(rows), bool)},
+    )
+
+
+def small(source: pathlib.Path, variant: str = "emotion") -> ConfigDict:
+    config = CONFIG.get_config(variant).copy_and_resolve_references()
+    config.unlock()
+    config.update_from_flattened_dict(
+        {
+            "data.source": str(source),
+            "seeds": 1,
+            "encoder.width": 4,
+            "heads.domain_hidden": (4,),
+            "timetable.epochs": 2,
+        }
+    )
+    return config.lock()
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_table(tmp_path_factory.mktemp("cai"), spoken())
+
+
+@pytest.mark.parametrize("task", ["emotion", "arousal", "valence"])
+@pytest.mark.parametrize("pool", ["", ",inductive", ",adapt"])
+def test_every_variant_pairs_all_languages(
+    source: pathlib.Path, task: str, pool: str
+) -> None:
+    config = small(source, task + pool)
+    found, layout = setting(config)
+    assert len(found.protocol.folds) == 6
+    assert len(found.protocol.labels) == (4 if task == "emotion" else 2)
+    assert next(iter(layout.arms)) == "source_only"
+    assert all(set(arm) == set(found.num_domains) for arm in layout.arms.values())
+    groups = encoder_of(config, found)["normalisation"]["groups"]
+    assert groups == LANGUAGES
+
+
+@pytest.mark.parametrize("pool", ["", ",inductive", ",adapt"])
+def test_training_has_no_label_of_the_target_and_sees_what_it_may(
+    source: pathlib.Path, pool: str
+) -> None:
+    task, _ = setting(small(source, f"emotion{pool}"))
+    protocol = task.protocol
+    target = protocol.test_side | protocol.adapt_side
+    assert (task.training.label[target] == UNKNOWN).all()
+    tested = protocol.roles == Role.TEST
+    assert task.training.visible[tested].all() == (pool == "")
+    assert (task.training.visible & target).any() == (pool != ",inductive")
+    for ids in task.training.domain.values():
+        np.testing.assert_array_equal(ids != UNKNOWN, task.training.visible)
+
+
+def test_a_batch_knows_the_language_of_every_row(source: pathlib.Path) -> None:
+    task, _ = setting(small(source))
+    batch = task.evaluation(np.array([[0, 30, UNKNOWN]]), 1, [0])
+    language = task.corpus.column("language")
+    expected = [*np.searchsorted(LANGUAGES, language[batch.row[0, :2, 0]]), UNKNOWN]
+    np.testing.assert_array_equal(batch.group[0, :, 0], expected)
+
+
+def test_an_adaptive_result_says_that_it_saw_the_tested_rows(
+    source: pathlib.Path,
+) -> None:
+    config = small(source, "emotion,inductive")
+    assert not setting(config)[0].transductive
+    config.encoder.normalisation.name = "adaptive"
+    task = setting(config)[0]
+    assert task.transductive
+    rows = task.statistics_rows(Role.TEST)
+    np.testing.assert_array_equal(rows, np.isin(task.protocol.roles, (1, 4)))
+
+
+def test_a_penalty_with_columns_answers_to_their_strengths_alone() -> None:
+    rng = np.random.default_rng(0)
+    shape = (3, 4)
+    ids = rng.integers(0, 2, shape).astype(np.int32)
+    fields = dict.fromkeys(Batch._fields)
+    fields |= {"label": ids, "domain": {"one": ids, "two": ids}}
+    logits = rng.normal(size=(*shape, 2)).astype(np.float32)
+    outputs = Outputs(logits, logits, {"one": logits, "two": logits})
+    objective = penalised(source_only(), {"coral": {"columns": ("one",)}})
+    plain = source_only()(outputs, Batch(**fields), {})[0]
+
+    def loss(one: float, two: float) -> Any:
+        strength = {"one": one, "two": two}
+        return objective(outputs, Batch(**fields), strength)[0]
+
+    assert loss(0.0, 5.0) == plain
+    assert loss(1.0, 0.0) > plain
+
+
+@pytest.fixture(scope="module")
+def finished(
+    source: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[pathlib.Path, dict[str, Any]]:
+    workdir = tmp_path_factory.mktemp("cai_run") / "run"
+    return workdir, train_and_evaluate(small(source), workdir)
+
+
+@pytest.mark.slow
+def test_every_arm_differs_from_source_only(
+    finished: tuple[pathlib.Path, dict[str, Any]],
+) -> None:
+    workdir, results = finished
+    arms = ["source_only", "dann", "cdan", "coral", "mmd", "mcc", "entropy"]
+    assert list(results["summary"]) == arms
+    last = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+    assert len({last[f"{arm}/loss/label"] for arm in arms}) == len(arms)
+
+
+@pytest.mark.slow
+def test_a_bundle_normalises_each_language_by_its_own_statistics(
+    finished: tuple[pathlib.Path, dict[str, Any]], source: pathlib.Path
+) -> None:
+    bundle = load_bundle(finished[0])
+    corpus = open_corpus(source)
+    known = bundle.predict_corpus(corpus)
+    np.testing.assert_allclose(known.sum(1), 1.0, rtol=1e-5)
+    columns = {k: v for k, v in corpus.columns.items() if k != "language"}
+    nameless = dataclasses.replace(corpus, columns=columns)
+    assert np.abs(known - bundle.predict_corpus(nameless)).max() > 0.01
