@@ -154,7 +154,7 @@ def test_every_arm_differs_from_source_only(
 ) -> None:
     workdir, results = finished
     arms = ["source_only", "dann", "cdan", "coral", "mmd", "mcc", "entropy"]
-    assert list(results["summary"]) == arms
+    assert set(results["summary"]) == set(arms)
     last = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
     assert len({last[f"{arm}/loss/label"] for arm in arms}) == len(arms)
 
