@@ -15,10 +15,8 @@ from dann_jax.bundle import load_bundle
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.experiment import encoder_of, setting, train_and_evaluate
-from dann_jax.objectives.labels import source_only
-from dann_jax.objectives.penalties import penalised
 from dann_jax.protocols import Role
-from dann_jax.types import UNKNOWN, Batch, Outputs
+from dann_jax.types import UNKNOWN
 
 LANGUAGES = ("de", "it", "ur")
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
@@ -60,7 +58,8 @@ def small(source: pathlib.Path, variant: str = "emotion") -> ConfigDict:
             "seeds": 1,
             "encoder.width": 4,
             "heads.domain_hidden": (4,),
-            "timetable.epochs": 2,
+            "batches.batch_size": 16,
+            "timetable.epochs": 3,
         }
     )
     return config.lock()
@@ -81,7 +80,7 @@ def test_every_variant_pairs_all_languages(
     assert len(found.protocol.folds) == 6
     assert len(found.protocol.labels) == (4 if task == "emotion" else 2)
     assert next(iter(layout.arms)) == "source_only"
-    assert all(set(arm) == set(found.num_domains) for arm in layout.arms.values())
+    assert all(set(found.num_domains) <= set(arm) for arm in layout.arms.values())
     groups = encoder_of(config, found)["normalisation"]["groups"]
     assert groups == LANGUAGES
 
@@ -119,25 +118,6 @@ def test_an_adaptive_result_says_that_it_saw_the_tested_rows(
     assert task.transductive
     rows = task.statistics_rows(Role.TEST)
     np.testing.assert_array_equal(rows, np.isin(task.protocol.roles, (1, 4)))
-
-
-def test_a_penalty_with_columns_answers_to_their_strengths_alone() -> None:
-    rng = np.random.default_rng(0)
-    shape = (3, 4)
-    ids = rng.integers(0, 2, shape).astype(np.int32)
-    fields = dict.fromkeys(Batch._fields)
-    fields |= {"label": ids, "domain": {"one": ids, "two": ids}}
-    logits = rng.normal(size=(*shape, 2)).astype(np.float32)
-    outputs = Outputs(logits, logits, {"one": logits, "two": logits})
-    objective = penalised(source_only(), {"coral": {"columns": ("one",)}})
-    plain = source_only()(outputs, Batch(**fields), {})[0]
-
-    def loss(one: float, two: float) -> Any:
-        strength = {"one": one, "two": two}
-        return objective(outputs, Batch(**fields), strength)[0]
-
-    assert loss(0.0, 5.0) == plain
-    assert loss(1.0, 0.0) > plain
 
 
 @pytest.fixture(scope="module")
