@@ -36,9 +36,9 @@ def get_config(variant: str = "emodb") -> ConfigDict:
     config = base_config()
     config.system = "speaker-adversarial network"
     config.protocol.labels = labels
-    # The weak one is for corpora whose speakers show few of the emotions each.
+    # The cautious one is for corpora whose speakers show few of the emotions each.
     config.arms = ConfigDict(
-        {"source_only": {}, "dann_weak": {"speaker": 0.1}, "dann": {"speaker": 0.3}}
+        {"source_only": {}, "cautious": {"speaker": 0.1}, "dann": {"speaker": 0.3}}
     )
     if groups:
         config.protocol.update(
