@@ -63,7 +63,9 @@ def extraction(chosen: argparse.Namespace) -> float:
         "dialogue": np.array([str(n // 20) for n in range(len(files))]),
     }
     features = {name: {} for name in chosen.features.split(",")}
-    corpus, _ = extract(columns, source, features, f"{chosen.folder}/work", name="m")
+    corpus, _ = extract(
+        columns, source, features, f"{chosen.folder}/extraction", name="m"
+    )
     return megabytes(corpus)
 
 
@@ -71,7 +73,7 @@ def writing(chosen: argparse.Namespace) -> float:
     """Write the store of what was computed."""
     from dann_jax.store import open_arrays, write_store
 
-    corpus = open_arrays(f"{chosen.folder}/work/arrays")
+    corpus = open_arrays(f"{chosen.folder}/extraction/arrays")
     write_store(corpus, f"{chosen.folder}/data")
     return megabytes(corpus)
 

@@ -16,11 +16,7 @@ docs/systems/lu2024.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
-
-FOUR = ("anger", "happiness", "neutral", "sadness")
-SEVEN = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
-EIGHT = tuple(sorted((*SEVEN, "calm")))
+from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {"emodb": (FOUR, 0), "emovo": (SEVEN, 0), "ravdess": (EIGHT, 6)}
@@ -36,16 +32,9 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"unknown variant {variant!r}; choose from {', '.join(VARIANTS)}"
         )
     labels, groups = VARIANTS[variant]
-    config = base_config()
+    config = unheard_speakers(labels, groups)
     config.system = "lu2024"
     config.data.modalities = ("functionals",)
-    config.protocol.labels = labels
-    if groups:
-        config.protocol.update(
-            name=f"{groups} groups of speakers",
-            split="group_k_fold",
-            split_args=ConfigDict({"column": "speaker", "k": groups}),
-        )
     arms = (*FIXED, "dynamic")
     speaker = {"column": "speaker", "unlabelled": ("test",)}
     config.adversaries = ConfigDict(dict.fromkeys(arms, speaker))

@@ -11,11 +11,7 @@ seen without their labels. Figures are in docs/results.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
-
-FOUR = ("anger", "happiness", "neutral", "sadness")
-SEVEN = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
-EIGHT = tuple(sorted((*SEVEN, "calm")))
+from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {
@@ -33,19 +29,12 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"unknown variant {variant!r}; choose from {', '.join(VARIANTS)}"
         )
     labels, groups = VARIANTS[variant]
-    config = base_config()
+    config = unheard_speakers(labels, groups)
     config.system = "speaker-adversarial network"
-    config.protocol.labels = labels
     # The cautious one is for corpora whose speakers show few of the emotions each.
     config.arms = ConfigDict(
         {"source_only": {}, "cautious": {"speaker": 0.1}, "dann": {"speaker": 0.3}}
     )
-    if groups:
-        config.protocol.update(
-            name=f"{groups} groups of speakers",
-            split="group_k_fold",
-            split_args=ConfigDict({"column": "speaker", "k": groups}),
-        )
     if variant == "urdu":
         # Few recordings, most of a speaker in one emotion: learn slowly, hide little.
         config.encoder.update(width=128, dropout=0.5)

@@ -17,11 +17,7 @@ docs/systems/tu2019.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
-
-FOUR = ("anger", "happiness", "neutral", "sadness")
-SEVEN = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
-EIGHT = tuple(sorted((*SEVEN, "calm")))
+from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Labels, and in how many groups speakers are left out: 0 is one by one.
 CORPORA = {"emodb": (FOUR, 5), "ravdess": (EIGHT, 6), "emovo": (SEVEN, 0)}
@@ -36,16 +32,10 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"with '-crossgrad'"
         )
     labels, groups = CORPORA[corpus]
-    config = base_config()
+    config = unheard_speakers(labels, groups)
     config.system = "tu2019"
     config.data.modalities = ("logmel",)
-    config.protocol.update(labels=labels, unlabelled=())
-    if groups:
-        config.protocol.update(
-            name=f"{groups} groups of speakers",
-            split="group_k_fold",
-            split_args=ConfigDict({"column": "speaker", "k": groups}),
-        )
+    config.protocol.unlabelled = ()
     config.adversaries.speaker.unlabelled = ()
     config.batches.update(batch_size=16, num_buckets=2, max_frames=160)
     config.encoder.frames = ConfigDict(

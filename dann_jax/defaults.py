@@ -1,6 +1,13 @@
 """Every key of a config, with its default. A system is what it changes of this."""
 
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
+
+FOUR = ("anger", "happiness", "neutral", "sadness")
+SEVEN = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+EIGHT = tuple(sorted((*SEVEN, "calm")))
+"""The sets of emotions that corpora share."""
 
 
 def base_config() -> ConfigDict:
@@ -32,7 +39,7 @@ def base_config() -> ConfigDict:
                 "name": "leave-one-speaker-out",
                 "split": "leave_one_out",
                 "split_args": {"column": "speaker"},
-                "labels": ("anger", "happiness", "neutral", "sadness"),
+                "labels": FOUR,
                 # Any of "other" (rows of the training side with other labels), "adapt"
                 # and "test" (the tested rows without their labels).
                 "unlabelled": ("test",),
@@ -111,3 +118,21 @@ def base_config() -> ConfigDict:
             "timetable": {"epochs": 30, "evaluate_every": 1, "checkpoint_every": 10},
         }
     )
+
+
+def unheard_speakers(labels: Sequence[str], groups: int = 0) -> ConfigDict:
+    """`base_config` for a corpus with these labels.
+
+    Args:
+      labels: the emotions to tell apart.
+      groups: in how many groups speakers are left out; 0 is one by one.
+    """
+    config = base_config()
+    config.protocol.labels = tuple(labels)
+    if groups:
+        config.protocol.update(
+            name=f"{groups} groups of speakers",
+            split="group_k_fold",
+            split_args=ConfigDict({"column": "speaker", "k": groups}),
+        )
+    return config

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from dann_jax.corpora import crema_d
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.harmonise import emotion_map, harmonise
 from dann_jax.corpora.manifest import write_manifest
+from dann_jax.store.layout import tensorflow_datasets
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _builder(name: str, data_dir: epath.Path) -> Any:
             f"tensorflow_datasets.builder({name!r}, data_dir={str(data_dir)!r})"
             f".download_and_prepare()"
         )
-    builder = _tfds().builder_from_directory(whole[-1])
+    builder = tensorflow_datasets().builder_from_directory(whole[-1])
     if builder.name != name:
         raise CorpusError(f"{data_dir} holds {builder.name}, not {name}")
     return builder
@@ -131,7 +131,7 @@ def _write_audio(
 
 
 def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
-    tfds = _tfds()
+    tfds = tensorflow_datasets()
     import tensorflow as tf
 
     try:
@@ -149,12 +149,3 @@ def _int16(utt_id: str, samples: np.ndarray) -> np.ndarray:
             f"16 bits"
         )
     return samples.astype(np.int16)
-
-
-def _tfds() -> ModuleType:
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    # TensorFlow must not reserve the accelerator that JAX computes on.
-    tf.config.set_visible_devices([], "GPU")
-    return tfds
