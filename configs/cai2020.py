@@ -60,6 +60,7 @@ def get_config(variant: str = "emotion") -> ConfigDict:
         disjoint=("speaker", "language"),
     )
     config.batches.batch_size = 64
+    config.bundle.arm = "dann"
     config.encoder.normalisation.update(name="separate", column="language")
     # Without rows of the target there is one language only: then speakers are hidden.
     _set_arms(config, "language" if POOLS[pool] else "speaker", POOLS[pool])

@@ -123,6 +123,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
+        **config.bundle,
     )
     write_json(workdir / "results.json", results)
     return results

@@ -1,5 +1,6 @@
 """From a finished run to its bundle."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.workdir import package_versions
+
+_log = logging.getLogger(__name__)
 
 MEMBERS = ("all", "first")
 """Every fold's model, or that of the first fold only."""
@@ -28,9 +31,9 @@ def bundle_run(
     encoder: Mapping[str, Any],
     heads: Mapping[str, Any],
     results: Mapping[str, Any],
-    arm: str | None = None,
+    arm: str = "",
     members: str = "all",
-    licence: str | None = None,
+    licence: str = "",
 ) -> epath.Path:
     """Write the bundle of one arm: the selected parameters of its first seed.
 
@@ -48,7 +51,7 @@ def bundle_run(
       arm: which one; by default the last, which is not the baseline where there are
         several.
       members: one of `MEMBERS`.
-      licence: of the data, if known.
+      licence: of the data; empty where it is not known.
 
     Returns:
       The folder.
@@ -57,7 +60,7 @@ def bundle_run(
       BundleError: there is no such arm, or `members` is an unknown word.
     """
     arms = list(layout.arms)
-    arm = arms[-1] if arm is None else arm
+    arm = arm or arms[-1]
     for word, known in ((arm, arms), (members, MEMBERS)):
         if word not in known:
             raise BundleError(f"{word!r} is none of {', '.join(known)}")
@@ -90,13 +93,14 @@ def bundle_run(
         standardised_by=task.corpus.provenance.get("standardised_by"),
         protocol=results["protocol"],
         measured=_measured(results, arm),
-        licence=licence,
+        licence=licence or None,
         packages=package_versions(),
     )
     standardiser = {
         name: (mean[folds], scale[folds])
         for name, (mean, scale) in task.evaluation.standardiser.items()
     }
+    _log.info("the bundle %s keeps the arm %r", folder, arm)
     return write_bundle(
         folder, description, jax.tree.map(kept, state.best), standardiser
     )
