@@ -27,6 +27,7 @@ from dann_jax.schedules import STRENGTH_SCHEDULES
 from dann_jax.task import Task, make_task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
+from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
@@ -64,8 +65,9 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
     selector = Selector(config.selection, program, task, layout)
     workdir = claim(workdir, config.to_dict())
 
-    batch = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
-    state = program.initial_state(batch(0))
+    feed = Feed(task.training, layout)
+    outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
+    state = program.initial_state(feed(outline(0)))
     began = time.perf_counter()
     with open_checkpoints(workdir / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -81,7 +83,7 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
                 state,
                 timetable=timetable,
                 layout=layout,
-                batches=functools.partial(stream, batch),
+                batches=lambda start, stop: map(feed, stream(outline, start, stop)),
                 train_step=program.train_step,
                 validate=selector.validate,
                 checkpoints=checkpoints,

@@ -1,8 +1,9 @@
 """From a corpus and its roles to batches: a pure function of the step number.
 
-`plan` decides which dialogues make up which batch; `Assembler` fills the arrays;
-`stream` puts a tf.data pipeline in front of the device. Nothing is remembered between
-steps, so a run can start again at any of them.
+`Plan` decides which dialogues make up which batch; `Assembler` says what each turn is
+and shows; `looked_up` replaces places in a table by standardised features, on the host
+or on a device that keeps the table; `stream` puts a tf.data pipeline in front of it.
+Nothing is remembered between steps, so a run can start again at any of them.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 from dann_jax.protocols import Protocol
 from dann_jax.standardise import Standardiser
-from dann_jax.types import UNKNOWN, Batch
+from dann_jax.types import UNKNOWN, Array, Batch
 
 
 def length_buckets(
@@ -144,7 +145,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Assembler:
-    """Fills batches of dialogues with standardised features, masks and erased labels.
+    """Batches of dialogues: standardised features, masks and erased labels.
 
     Attributes:
       corpus: features and dialogues.
@@ -174,6 +175,16 @@ class Assembler:
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
     ) -> Batch:
         """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
+        outline = self.outline(dialogues, bucket, folds)
+        return looked_up(outline, self.tables(), self.moments(folds))
+
+    def outline(
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
+    ) -> Batch:
+        """The batch, with places in `tables` for inputs, `UNKNOWN` where nothing is.
+
+        What a row does not show has no place, so that no later step can look it up.
+        """
         num_turns, max_frames = self.shapes.get(bucket) or (
             bucket,
             int(self.corpus.num_frames().max()),
@@ -191,18 +202,15 @@ class Assembler:
         present = {
             name: visible & flags[rows] for name, flags in self.corpus.present.items()
         }
-        inputs, num_frames = {}, {}
+        places, num_frames = {}, {}
         for name, features in self.corpus.features.items():
-            shown = present[name]
+            places[name] = np.where(present[name], rows, UNKNOWN)
             if isinstance(features, Frames):
-                wanted = np.where(shown, rows, UNKNOWN)
-                values, num_frames[name] = features.padded(wanted, max_frames)
-                shown = np.arange(max_frames) < num_frames[name][..., None]
-            else:
-                values = features[rows]
-            inputs[name] = self._standardised(name, values, folds, shown)
+                places[name], num_frames[name] = features.places(
+                    places[name], max_frames
+                )
         return Batch(
-            inputs=inputs,
+            inputs=places,
             present=present,
             visible=visible,
             party=np.where(real, self._parties[rows], 0),
@@ -217,19 +225,52 @@ class Assembler:
             else np.where(real, self.group[rows], UNKNOWN),
         )
 
-    def _standardised(
-        self, name: str, values: np.ndarray, folds: Sequence[int], shown: np.ndarray
-    ) -> np.ndarray:
-        """Values `[G, B, T, ..., dim]`; zero where `shown` (no `dim`) is False."""
+    def tables(self) -> dict[str, np.ndarray]:
+        """Modality -> features of all utterances (or their frames), `[n, dim]`."""
+        return {
+            name: features.values if isinstance(features, Frames) else features
+            for name, features in self.corpus.features.items()
+        }
+
+    def moments(self, folds: Sequence[int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Modality -> mean and scale for each stream, both `[G, dim]`."""
+        chosen = np.asarray(folds)
+        return {
+            name: (mean[chosen], scale[chosen])
+            for name, (mean, scale) in self.standardiser.items()
+        }
+
+
+def looked_up(
+    batch: Batch,
+    tables: Mapping[str, Array],
+    moments: Mapping[str, tuple[Array, Array]],
+) -> Batch:
+    """An outline with standardised features for inputs, zero where nothing is shown.
+
+    The arrays may be NumPy's or JAX's.
+
+    Args:
+      batch: from `Assembler.outline`; a modality that is in no table holds, in place of
+        places, their rows of it.
+      tables: from `Assembler.tables`.
+      moments: from `Assembler.moments`.
+    """
+    inputs = {}
+    for name, given in batch.inputs.items():
+        xp = given.__array_namespace__()
+        values = tables[name][given] if name in tables else given
+        shown = batch.present[name]
+        if name in batch.num_frames:
+            frames = xp.arange(values.shape[-2])
+            shown = frames < batch.num_frames[name][..., None]
         middle = (1,) * (values.ndim - 2)
-        mean, scale = (
-            x[np.asarray(folds)].reshape(-1, *middle, x.shape[-1])
-            for x in self.standardiser[name]
-        )
+        mean, scale = (x.reshape(-1, *middle, x.shape[-1]) for x in moments[name])
         # What a row does not show must not be there at all.
-        return np.where(shown[..., None], (values - mean) / scale, 0.0).astype(
-            np.float32
+        inputs[name] = xp.where(shown[..., None], (values - mean) / scale, 0.0).astype(
+            xp.float32
         )
+    return batch._replace(inputs=inputs)
 
 
 def training_assembler(

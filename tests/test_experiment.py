@@ -22,6 +22,7 @@ from dann_jax.experiment import build_network, compiled, setting, train_and_eval
 from dann_jax.pipeline import Plan
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
+from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, TrainingDiverged, fit
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
@@ -355,7 +356,9 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
                 values[layout.seed_of == 1] = np.nan
         return batch
 
+    # The batch is read by the host: what it holds are features.
     with (
+        mock.patch.object(experiment, "Feed", functools.partial(Feed, most_bytes=0)),
         mock.patch.object(experiment, "make_batch", poisoned),
         pytest.raises(TrainingDiverged, match=rf"step {bad} .*seed 1, arm") as told,
     ):

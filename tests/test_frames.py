@@ -55,12 +55,13 @@ def test_rows_come_out_as_they_went_in() -> None:
     np.testing.assert_array_equal(taken.row(1), FRAMES.row(0))
 
 
-def test_padding_is_zero_and_of_the_long_the_middle_is_kept() -> None:
-    values, count = FRAMES.padded(np.array([[0, UNKNOWN], [2, 1]]), 5)
+def test_padding_has_no_place_and_of_the_long_the_middle_is_kept() -> None:
+    places, count = FRAMES.places(np.array([[0, UNKNOWN], [2, 1]]), 5)
     assert count.tolist() == [[3, 0], [5, 0]]
+    values = FRAMES.values[places]
     np.testing.assert_array_equal(values[0, 0, :3], FRAMES.row(0))
     np.testing.assert_array_equal(values[1, 0], FRAMES.row(2)[1:6])
-    assert not values[0, 0, 3:].any() and not values[:, 1].any()
+    assert (places[0, 0, 3:] == UNKNOWN).all() and (places[:, 1] == UNKNOWN).all()
 
 
 def test_lengths_that_do_not_add_up_are_refused() -> None:

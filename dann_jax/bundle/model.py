@@ -92,6 +92,7 @@ class Bundle:
             assemble=dataclasses.replace(self.assembler(corpus), shapes=shapes),
             layout=self._layout,
             rows=np.arange(len(corpus)),
+            most_bytes=0,
         )
         return softmax(logits[:, 0], axis=-1).mean(0)
 

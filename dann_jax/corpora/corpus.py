@@ -13,7 +13,7 @@ class CorpusError(ValueError):
     """The data on disk is not what it should be; the message says where and how."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
     """`N` utterances with their metadata and precomputed features.
 

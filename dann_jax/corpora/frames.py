@@ -52,25 +52,27 @@ class Frames:
         start = self.starts[index]
         return self.values[start : start + self.lengths[index]]
 
-    def padded(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Utterances as one array of `length` frames each, the longest cut evenly.
+    def places(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where in `values` utterances of `length` frames are, the longest cut evenly.
 
         Args:
           rows: int, any shape; `UNKNOWN` for nothing.
           length: of the result; of a longer utterance the middle is kept.
 
         Returns:
-          float32 `[*rows.shape, length, dim]`, zero where there is nothing, and how
-          many frames there are, int32 of the shape of `rows`.
+          int `[*rows.shape, length]`, `UNKNOWN` where there is nothing, and how many
+          frames there are, int32 of the shape of `rows`.
         """
-        values = np.zeros((*rows.shape, length, self.values.shape[1]), np.float32)
         counts = np.where(rows == UNKNOWN, 0, self.lengths[rows])
-        for place in zip(*np.nonzero(counts), strict=True):
-            count = counts[place]
-            start = self.starts[rows[place]] + max(count - length, 0) // 2
-            kept = min(count, length)
-            values[place][:kept] = self.values[start : start + kept]
-        return values, np.minimum(counts, length).astype(np.int32)
+        first = self.starts[rows] + np.maximum(counts - length, 0) // 2
+        counts = np.minimum(counts, length)[..., None]
+        frames = np.arange(length)
+        places = np.where(frames < counts, first[..., None] + frames, UNKNOWN)
+        small = len(self.values) <= np.iinfo(np.int32).max
+        return (
+            places.astype(np.int32 if small else np.int64),
+            counts[..., 0].astype(np.int32),
+        )
 
     def take(self, rows: np.ndarray) -> "Frames":
         """These utterances, in this order, in memory."""

@@ -76,7 +76,8 @@ def fit(
       state: `[groups, arms]`, on the mesh.
       timetable: how long, and how often what.
       layout: of the replicas.
-      batches: `(start, stop)` steps -> their batches, each with a group axis.
+      batches: `(start, stop)` steps -> their batches, each with a group axis, on the
+        host or on the mesh.
       train_step: mapped over replicas, donating its state.
       validate: scores the state and keeps the best; returns what to log.
       checkpoints: where the state is saved.

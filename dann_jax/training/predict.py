@@ -5,14 +5,24 @@ from collections.abc import Callable
 import numpy as np
 
 from dann_jax.pipeline import Assembler, Plan
+from dann_jax.training.feed import MOST_BYTES, Feed
 from dann_jax.training.replicas import Layout
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 
 
 def make_batch(
-    plan: Plan, assemble: Assembler, layout: Layout, step: int, *, shuffle: bool
+    plan: Plan,
+    assemble: Callable[[np.ndarray, int, np.ndarray], Batch],
+    layout: Layout,
+    step: int,
+    *,
+    shuffle: bool,
 ) -> Batch:
-    """The batch of every group at one step, with a leading group axis."""
+    """The batch of every group at one step, with a leading group axis.
+
+    It is complete if `assemble` is an `Assembler`, and an outline if it is the
+    `outline` of an assembler or of a `Feed`.
+    """
     chosen = [
         plan.batch(step, fold, seed, shuffle=shuffle)
         for fold, seed in zip(layout.fold_of, layout.seed_of, strict=True)
@@ -30,6 +40,7 @@ def predict(
     assemble: Assembler,
     layout: Layout,
     rows: np.ndarray,
+    most_bytes: int = MOST_BYTES,
 ) -> np.ndarray:
     """One of the network's outputs for every row that the plan goes through.
 
@@ -41,6 +52,7 @@ def predict(
       assemble: the view of an evaluation.
       layout: of the replicas.
       rows: int `[n]`, the corpus rows to keep.
+      most_bytes: as for `Feed`; 0 for a corpus that is gone through once.
 
     Returns:
       float32 `[groups, arms, n, dim]` without fillers; NaN for a row that a group's
@@ -48,11 +60,11 @@ def predict(
     """
     place = np.full(len(assemble.corpus), UNKNOWN)
     place[rows] = np.arange(len(rows))
-    kept = None
+    kept, feed = None, Feed(assemble, layout, most_bytes=most_bytes)
     for step in range(plan.steps_per_epoch):
-        batch = make_batch(plan, assemble, layout, step, shuffle=False)
+        batch = make_batch(plan, feed.outline, layout, step, shuffle=False)
         # Only the wanted output leaves the device.
-        values = np.asarray(getattr(evaluate(params, layout.put(batch)), output))
+        values = np.asarray(getattr(evaluate(params, feed(batch)), output))
         if kept is None:
             shape = (layout.num_groups, values.shape[1], len(rows), values.shape[-1])
             kept = np.full(shape, np.nan, np.float32)

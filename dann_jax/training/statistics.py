@@ -8,6 +8,7 @@ import numpy as np
 from dann_jax.models.normalisation import merged, normalisations, with_statistics
 from dann_jax.protocols import Role
 from dann_jax.task import Task
+from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
@@ -36,10 +37,10 @@ def normalised_for(
     rows = task.statistics_rows(role)
     plan = task.plan(rows)
     view = dataclasses.replace(task.evaluation, visible=rows)
-    total = None
+    total, feed = None, Feed(view, layout)
     for step in range(plan.steps_per_epoch):
-        batch = make_batch(plan, view, layout, step, shuffle=False)
-        found = jax.tree.map(np.float64, program.moments(params, layout.put(batch)))
+        batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
+        found = jax.tree.map(np.float64, program.moments(params, batch))
         total = found if total is None else _added(total, found)
     filled = with_statistics(jax.device_get(params), jax.tree.map(np.float32, total))
     return layout.put(filled)

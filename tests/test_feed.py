@@ -1,0 +1,112 @@
+"""Batches made on the mesh are those that the host would make, and no less erased."""
+
+import dataclasses
+import gc
+import weakref
+
+import jax
+import numpy as np
+import pytest
+from toys import LABELS, assert_trees_equal, toy_corpus
+
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
+from dann_jax.protocols import assign_roles
+from dann_jax.splits import leave_one_out
+from dann_jax.task import Task, make_task
+from dann_jax.training import feed as feeding
+from dann_jax.training.feed import Feed
+from dann_jax.training.predict import make_batch
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.types import UNKNOWN, Batch
+
+
+def mixed_corpus() -> Corpus:
+    """Vectors, half precision, and frames; a text that is missing is NaN."""
+    corpus = toy_corpus()
+    lengths = np.arange(len(corpus)) % 4 + 1
+    values = np.random.default_rng(1).normal(2.0, 3.0, (lengths.sum(), 2))
+    features = {
+        "audio": Frames(values.astype(np.float32), lengths),
+        "text": corpus.features["text"].astype(np.float16),
+    }
+    return dataclasses.replace(corpus, features=features)
+
+
+def task_of(corpus: Corpus) -> Task:
+    """Speakers are left out of dialogues that they share."""
+    protocol = assign_roles(
+        corpus,
+        leave_one_out(corpus, "speaker"),
+        name="toy",
+        labels=LABELS,
+        validation_folds=0,
+    )
+    return make_task(corpus, protocol, {}, batch_size=3, num_buckets=2, max_frames=3)
+
+
+def layout_of(task: Task, devices: int = 2) -> Layout:
+    folds = task.protocol.folds[:4]
+    return Layout(folds, range(2), {"one": {}}, make_mesh(devices))
+
+
+TASK = task_of(mixed_corpus())
+LAYOUT = layout_of(TASK)
+PLAN = TASK.plan(TASK.protocol.visible())
+
+
+def outline_of(feed: Feed, step: int = 0) -> Batch:
+    return make_batch(PLAN, feed.outline, LAYOUT, step, shuffle=True)
+
+
+@pytest.mark.parametrize("most_bytes", [2**30, 0], ids=["on the mesh", "by the host"])
+@pytest.mark.parametrize("view", ["training", "evaluation"])
+def test_a_batch_is_what_the_host_would_have_made(view: str, most_bytes: int) -> None:
+    assemble = getattr(TASK, view)
+    feed = Feed(assemble, LAYOUT, most_bytes=most_bytes)
+    for step in range(2):
+        fed = feed(outline_of(feed, step))
+        assert {leaf.sharding for leaf in jax.tree.leaves(fed)} == {
+            LAYOUT.put(np.zeros(8)).sharding
+        }
+        host = make_batch(PLAN, assemble, LAYOUT, step, shuffle=True)
+        assert_trees_equal(fed._replace(inputs={}), host._replace(inputs={}))
+        for name, values in host.inputs.items():
+            found = np.asarray(fed.inputs[name])
+            # XLA and NumPy do not divide alike: the last bit may differ.
+            np.testing.assert_allclose(found, values, rtol=3e-7)
+            assert (found[values == 0] == 0).all()
+
+
+@pytest.mark.parametrize("most_bytes", [2**30, 0], ids=["on the mesh", "by the host"])
+def test_what_is_hidden_is_neither_named_nor_sent(most_bytes: int) -> None:
+    feed = Feed(TASK.training, LAYOUT, most_bytes=most_bytes)
+    hidden = 0
+    for step in range(PLAN.steps_per_epoch):
+        outline = outline_of(feed, step)
+        for name, shown in outline.present.items():
+            blank = UNKNOWN if most_bytes else 0
+            assert (outline.inputs[name][~shown] == blank).all()
+            assert (outline.inputs[name][shown] != blank).any()
+        hidden += ((outline.row != UNKNOWN) & ~outline.visible).sum()
+    assert hidden > 0
+
+
+def test_looking_up_moves_nothing_between_devices() -> None:
+    feed = Feed(TASK.training, LAYOUT)
+    arguments = LAYOUT.put(outline_of(feed)), feed._tables, feed._moments
+    text = feeding._look_up.lower(*arguments).compile().as_text()
+    assert "gather(" in text
+    for word in ("all-gather", "all-reduce", "all-to-all", "collective", "infeed"):
+        assert word not in text
+
+
+def test_views_of_a_corpus_share_one_copy_and_it_goes_with_the_corpus() -> None:
+    task = task_of(mixed_corpus())
+    feeds = [Feed(view, LAYOUT) for view in (task.training, task.evaluation)]
+    copies = [jax.tree.leaves(feed._tables) for feed in feeds]
+    assert all(one is other for one, other in zip(*copies, strict=True))
+    gone = [weakref.ref(leaf) for leaf in copies[0]]
+    del task, feeds, copies
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
