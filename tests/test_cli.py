@@ -1,31 +1,23 @@
 """The command line: what it explains, and one line for whatever the user can mend."""
 
-import os
 import pathlib
-import subprocess
-import sys
 from collections.abc import Mapping
+from types import ModuleType
 
 import pytest
+from commands import Call, assert_refused
+from commands import call as call
 from runs import tiny_config, tiny_corpus, write_table
 
-from dann_jax.cli.console import exit_on_unknown_key, exit_with_message
+from dann_jax.cli import export, predict, prepare, train
+from dann_jax.cli.console import exit_with_message
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.training.loop import TrainingDiverged
 from dann_jax.training.selection import SELECTIONS
 from dann_jax.workdir import claim
 
-
-def dann_train(*flags: str) -> subprocess.CompletedProcess:
-    """Run the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "dann_jax.cli.train", *flags],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
-        timeout=120,
-    )
+CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -33,44 +25,113 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
 
 
-@pytest.mark.slow
-def test_help_says_how_to_name_an_experiment_and_its_folder() -> None:
-    shown = dann_train("--help").stdout
-    for word in ("--config", "--config.KEY=VALUE", "--workdir", "--cpu_devices"):
-        assert word in shown
-    assert "voices.py" in shown
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("named", [False, True], ids=["default", "named"])
-def test_an_unknown_config_key_is_one_line_that_names_a_close_one(
-    named: bool, tmp_path: pathlib.Path
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (train, ["--config", "--config.KEY=VALUE", "--workdir", "voices"]),
+        (prepare, ["--corpus", "manifest", "--[no]strict"]),
+        (predict, ["--model", "--window"]),
+        (export, ["--model", "--output"]),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, ModuleType) else "",
+)
+def test_help_is_about_this_command_alone(
+    module: ModuleType, words: list[str], call: Call
 ) -> None:
-    config = pathlib.Path(__file__).parents[1] / "configs" / "synthetic.py"
-    flags = [f"--config={config}"] if named else []
+    ended = call(module, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    for word in [*words, "--helpfull"]:
+        assert word in ended.out
+    # One of Abseil's own.
+    assert "--verbosity" not in ended.out
+    assert "--verbosity" in call(module, "--helpfull").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--config=configs/speakers.py:nonsense"], ["'nonsense'", "emodb", "urdu"]),
+        (["--config=voices:nonsense"], ["no variants", "'nonsense'"]),
+        (["--config=configs/speker.py"], ["speker.py'", "did you mean speakers?"]),
+        (["--config="], ["no config file ''", "lian2019"]),
+        (["--config={tmp}/syntax.py"], ["{tmp}/syntax.py, line 2: "]),
+        (["--config={tmp}/fails.py"], ["{tmp}/fails.py, line 2: ZeroDivisionError"]),
+        (["--config={tmp}/empty.py"], ["{tmp}/empty.py defines no function"]),
+        (["--config={tmp}/none.py"], ["returned None, no ConfigDict"]),
+        (["--config={tmp}/other.py"], ["lacks adversaries, arms"]),
+        (["--config.epochs=3"], ["no key 'epochs'", "mean timetable.epochs?"]),
+        (["--config.encoder.widht=3"], ["'encoder.widht'", "mean encoder.width"]),
+        (["--config.=3"], ["no key ''"]),
+        (["--config.timetable.epochs=abc"], ["epochs=abc", "kind than 60"]),
+        (["--config.encoder.context=maybe"], ["context=maybe", "kind than False"]),
+        (["--config.timetable=3"], ["timetable=3", "not a dict"]),
+        (["--config.seeds"], ["--config.seeds"]),
+        (["--wrkdir=x"], ["unknown flag --wrkdir", "mean --workdir?"]),
+        (["--cpu_devices=-1"], ["--cpu_devices=-1"]),
+        (["runs/x"], ["unexpected argument 'runs/x'"]),
+    ],
+    ids=lambda value: value[0].replace("{tmp}/", "") if value else "",
+)
+def test_a_wrong_flag_is_one_line_that_says_what_is_right(
+    flags: list[str], words: list[str], call: Call, tmp_path: pathlib.Path
+) -> None:
+    files = {
+        "syntax": "def get_config():\n    return (\n",
+        "fails": "def get_config():\n    return 1 / 0\n",
+        "empty": "",
+        "none": "def get_config():\n    pass\n",
+        "other": "from ml_collections import ConfigDict as get_config\n",
+    }
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
     workdir = tmp_path / "run"
-    ended = dann_train(*flags, "--config.encoder.widht=3", f"--workdir={workdir}")
-    assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith("error: the config has no key 'widht'")
-    assert '"width"' in line
+    ended = call(
+        train, f"--workdir={workdir}", *(flag.format(tmp=tmp_path) for flag in flags)
+    )
+    assert_refused(ended, *(word.format(tmp=tmp_path) for word in words))
     assert not workdir.exists()
 
 
-@pytest.mark.slow
+def test_keys_are_set_by_their_dotted_names_and_shown(call: Call) -> None:
+    ended = call(
+        train,
+        "--show_config",
+        *("--config.seeds", "5", "--config.encoder.context"),
+        "--config.protocol.labels=anger,neutral",
+        # The order of the flags does not matter.
+        f"--config={CONFIGS / 'synthetic.py'}",
+        "--noconfig.encoder.own_turns",
+    )
+    assert (ended.code, ended.err) == (0, "")
+    shown = dict(line.split(" = ", 1) for line in ended.out.splitlines())
+    assert shown["seeds"] == "5" and shown["data.source"] == "'synthetic'"
+    assert shown["encoder.context"] == "True"
+    assert shown["encoder.own_turns"] == "False"
+    assert shown["protocol.labels"] == "('anger', 'neutral')"
+    assert shown["arms.source_only"] == "{}"
+
+
+@pytest.mark.parametrize(
+    "named", ["configs/synthetic.py", "synthetic.py", "synthetic"], ids=str
+)
+def test_configs_of_the_package_are_found_from_anywhere(
+    named: str, call: Call, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = call(train, f"--config={named}", "--show_config")
+    assert "data.source = 'synthetic'" in ended.out
+    (tmp_path / "synthetic.py").write_text("1 / 0")
+    ended = call(train, "--config=synthetic.py", "--show_config")
+    assert_refused(ended, "synthetic.py, line 1: ZeroDivisionError")
+
+
 def test_the_folder_of_another_config_is_one_line_that_names_the_difference(
     table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     claim(tmp_path, tiny_config(table, {"seeds": 2}).to_dict())
-    tests = str(pathlib.Path(__file__).parent)
-    config = tmp_path / "config.py"
-    config.write_text(
-        f"import sys\nsys.path.insert(0, {tests!r})\nfrom runs import tiny_config\n"
-        f"def get_config():\n    return tiny_config({str(table)!r})\n"
-    )
-    ended = dann_train(f"--config={config}", f"--workdir={tmp_path}")
-    assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
+    with pytest.raises(SystemExit) as ended, exit_with_message():
+        train_and_evaluate(tiny_config(table), tmp_path)
+    line = ended.value.code
     assert line.startswith(f"error: {tmp_path} belongs to a run with another config")
     assert "config.seeds is 1, was 2" in line
 
@@ -125,12 +186,3 @@ def test_an_interrupt_says_how_to_go_on() -> None:
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), exit_with_message():
         raise ZeroDivisionError
-
-
-@pytest.mark.parametrize("error", [AttributeError, KeyError])
-def test_the_innermost_reason_is_told_about_an_unknown_key(
-    error: type[Exception],
-) -> None:
-    reason = KeyError("'x'\nDid you mean y?")
-    with pytest.raises(SystemExit, match="no key 'x' Did"), exit_on_unknown_key():
-        raise error(reason)

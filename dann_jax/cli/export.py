@@ -2,26 +2,37 @@
 
 import sys
 
-from absl import app, flags
+from absl import flags
 from etils import epath
 
 from dann_jax.bundle import load_bundle
 from dann_jax.bundle.export import export_bundle
+from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message
 from dann_jax.workdir import write_whole
 
+USAGE = """\
+dann-export --model=DIR --output=FILE
+
+Writes a model as one StableHLO file that runs with nothing but JAX installed, on CPU,
+GPU or TPU; how to call it is said at the end."""
+
+_FLAGS = flags.FlagValues()
 _MODEL = flags.DEFINE_string(
-    "model", None, "A bundle, or the work directory that holds it.", required=True
+    "model",
+    None,
+    "A bundle, or the work directory that holds it.",
+    flag_values=_FLAGS,
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "File to write, such as model.stablehlo.", required=True
+    "output", None, "File to write, such as model.stablehlo.", flag_values=_FLAGS
 )
 
 
 def main(arguments: list[str]) -> None:
     """Export, and say what was."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected argument {arguments[1]!r}")
+    command.require_no_arguments(arguments)
+    command.require_flags(_MODEL, _OUTPUT)
     with exit_with_message(interrupted="interrupted"):
         bundle = load_bundle(_MODEL.value)
         artifact = export_bundle(bundle).serialize()
@@ -34,7 +45,7 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     """Console entry point."""
-    app.run(main)
+    command.run(main, _FLAGS, USAGE)
 
 
 if __name__ == "__main__":

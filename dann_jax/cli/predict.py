@@ -19,33 +19,61 @@ from dann_jax.bundle.recordings import (
     cut_into_windows,
     find_clips,
 )
+from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.workdir import open_whole
 
+USAGE = """\
+dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv
+
+Prints, for every recording, its most probable emotion and the probability of each.
+Arguments are audio files, folders of them, patterns, manifests (.csv or .jsonl with a
+column `file`), or `-` for a list of paths on standard input. What cannot be read is
+reported, the rest is predicted, and the exit code is 1."""
+
+_FLAGS = flags.FlagValues()
 _MODEL = flags.DEFINE_string(
-    "model", None, "A bundle, or the work directory that holds it.", required=True
+    "model",
+    None,
+    "A bundle, or the work directory that holds it.",
+    flag_values=_FLAGS,
 )
-_FORMAT = flags.DEFINE_enum("format", "csv", list(FORMATS), "Of the output.")
+_FORMAT = flags.DEFINE_enum(
+    "format", "csv", list(FORMATS), "Of the output: csv or jsonl.", flag_values=_FLAGS
+)
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "File to write, whole at the end or not at all; else to stdout."
+    "output",
+    None,
+    "File to write, whole at the end or not at all; else to stdout.",
+    flag_values=_FLAGS,
 )
 _WINDOW = flags.DEFINE_float(
-    "window", None, "Seconds: cut recordings into windows of this length."
+    "window",
+    None,
+    "Seconds: cut recordings into windows of this length.",
+    flag_values=_FLAGS,
 )
 _HOP = flags.DEFINE_float(
-    "hop", None, "Seconds from one window to the next; the length of a window if unset."
+    "hop",
+    None,
+    "Seconds from one window to the next; the length of a window if unset.",
+    flag_values=_FLAGS,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 16, "Recordings at a time.", lower_bound=1
+    "batch_size", 16, "Recordings at a time.", lower_bound=1, flag_values=_FLAGS
 )
 _STDIN_AUDIO = flags.DEFINE_bool(
-    "stdin_audio", False, "Read one recording from standard input."
+    "stdin_audio",
+    False,
+    "Read one recording from standard input.",
+    flag_values=_FLAGS,
 )
 
 
 def main(arguments: list[str]) -> None:
     """Predict; exit with 1 if anything could not be read."""
+    command.require_flags(_MODEL)
     words = arguments[1:]
     if bool(words) == _STDIN_AUDIO.value:
         raise app.UsageError(
@@ -54,6 +82,14 @@ def main(arguments: list[str]) -> None:
         )
     if _HOP.value is not None and _WINDOW.value is None:
         raise app.UsageError("--hop needs --window")
+    for flag in (_WINDOW, _HOP):
+        if flag.value is not None and not 0 < flag.value < float("inf"):
+            raise app.UsageError(f"--{flag.name} must be above 0, got {flag.value:g}")
+    if _HOP.value is not None and _HOP.value > _WINDOW.value:
+        raise app.UsageError(
+            f"--hop must be at most the window, {_WINDOW.value:g} s, or sound is left "
+            f"out; got {_HOP.value:g}"
+        )
     start_logging()
     use_compilation_cache()
     failures: list[str] = []
@@ -106,7 +142,7 @@ def _open_output() -> contextlib.AbstractContextManager:
 
 def run() -> None:
     """Console entry point."""
-    app.run(main)
+    command.run(main, _FLAGS, USAGE)
 
 
 if __name__ == "__main__":

@@ -7,34 +7,72 @@ from typing import Any
 
 from absl import app, flags
 
+from dann_jax.cli import command
+
 # Worker processes import this module again: what is heavy is imported in functions.
 
+USAGE = """\
+dann-prepare --corpus=NAME --source=DIR --features=NAME,... --data_dir=DIR
+
+Computes features of recordings and writes them to DATA_DIR/NAME/VERSION, which
+dann-train reads. What cannot be used is left out and listed in problems.csv there.
+Stopped at any moment, the same command goes on.
+
+  --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
+                      and emotion
+  --corpus=ravdess    (or another that is read as it comes; a wrong name lists them)
+  --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)"""
+
+_FLAGS = flags.FlagValues()
 _CORPUS = flags.DEFINE_list(
     "corpus",
     None,
     "The layout of the recordings, such as ravdess; `manifest` for a table of one's "
     "own. Several, with as many sources, make one store.",
+    flag_values=_FLAGS,
 )
-_SOURCE = flags.DEFINE_list("source", None, "The folder of the recordings.")
+_SOURCE = flags.DEFINE_list(
+    "source", None, "The folder of the recordings.", flag_values=_FLAGS
+)
 _FEATURES = flags.DEFINE_list(
-    "features", ["logmel"], "What to compute, such as logmel,functionals."
+    "features",
+    ["logmel"],
+    "What to compute, such as logmel,functionals.",
+    flag_values=_FLAGS,
 )
 _ARGUMENTS = flags.DEFINE_string(
     "feature_args",
     "{}",
     'Parameters of the features as JSON, such as {"logmel": {"n_mels": 40}}.',
+    flag_values=_FLAGS,
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "The folder that holds all stores.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "The folder that holds all stores.", flag_values=_FLAGS
+)
 _EMOTIONS = flags.DEFINE_string(
-    "emotions", None, "A table of one's own from a corpus's words to emotions."
+    "emotions",
+    None,
+    "A table of one's own from a corpus's words to emotions.",
+    flag_values=_FLAGS,
 )
-_NAME = flags.DEFINE_string("name", None, "Of the store; that of the corpus if unset.")
-_STRICT = flags.DEFINE_bool("strict", False, "Stop where a file cannot be used.")
+_NAME = flags.DEFINE_string(
+    "name", None, "Of the store; that of the corpus if unset.", flag_values=_FLAGS
+)
+_STRICT = flags.DEFINE_bool(
+    "strict", False, "Stop where a file cannot be used.", flag_values=_FLAGS
+)
 _WORKERS = flags.DEFINE_integer(
-    "workers", 0, "Processes that compute features; 0 for one a core.", lower_bound=0
+    "workers",
+    0,
+    "Processes that compute features; 0 for one a core.",
+    lower_bound=0,
+    flag_values=_FLAGS,
 )
 _RUNNER = flags.DEFINE_string(
-    "runner", None, "Of Apache Beam, to write the store; without it, this process does."
+    "runner",
+    None,
+    "Of Apache Beam, to write the store; without it, this process does.",
+    flag_values=_FLAGS,
 )
 
 
@@ -42,11 +80,8 @@ def main(arguments: list[str]) -> None:
     """Prepare and print."""
     from dann_jax.cli.console import exit_with_message, start_logging
 
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected argument {arguments[1]!r}")
-    for flag in (_CORPUS, _SOURCE, _FEATURES, _DATA_DIR):
-        if not flag.value:
-            raise app.UsageError(f"--{flag.name} is needed")
+    command.require_no_arguments(arguments)
+    command.require_flags(_CORPUS, _SOURCE, _FEATURES, _DATA_DIR)
     start_logging()
     with exit_with_message():
         try:
@@ -102,7 +137,7 @@ def run() -> None:
     # TensorFlow only writes the store; its start-up messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    app.run(main)
+    command.run(main, _FLAGS, USAGE)
 
 
 if __name__ == "__main__":

@@ -1,51 +1,81 @@
 """`dann-train`: run an experiment, or what is left of it, and print its table."""
 
 import os
+import pathlib
 import sys
 
 import jax
-from absl import app, flags
-from ml_collections import config_flags
+from absl import flags
+from ml_collections import ConfigDict
 
-from dann_jax.cli.console import (
-    exit_on_unknown_key,
-    exit_with_message,
-    parse_flags,
-    start_logging,
-)
-from dann_jax.cli.paths import default_config
+from dann_jax.cli import command
+from dann_jax.cli.config import change_config, keys, load_config
+from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.report.tables import result_table
 from dann_jax.training.compilation import use_compilation_cache
 
-# The default is read, and --config.KEY applied to it, as soon as it is defined.
-with exit_on_unknown_key():
-    _CONFIG = config_flags.DEFINE_config_file(
-        "config",
-        default_config(),
-        "The experiment; any key can be set by --config.KEY=VALUE.",
-    )
+USAGE = """\
+dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
+
+Trains what a config describes, or what is left of it, and prints its table. Without
+flags: made-up voices, in about a minute.
+
+Any key of the config can be set, after its dotted name; --show_config lists them:
+
+  --config.data.source=DIR           a feature table or a prepared store
+  --config.timetable.epochs=10       how long
+  --config.seeds=5                   how many repetitions
+  --config.arms.dann.speaker=1.0     how strong the adversary of an arm is
+  --config.encoder.width=128         how large the network is
+  --config.protocol.labels=anger,neutral   a list
+
+FILE is looked for from here, then among the configs that come with the package
+(voices, synthetic, speakers, lian2019, ...). A stopped run goes on when it is started
+again in the same way."""
+
+_FLAGS = flags.FlagValues()
+_CONFIG = flags.DEFINE_string(
+    "config",
+    "configs/voices.py",
+    "The experiment: FILE, or FILE:VARIANT where a config has variants.",
+    flag_values=_FLAGS,
+)
 _WORKDIR = flags.DEFINE_string(
     "workdir",
-    "runs/voices",
-    "Where the run keeps its files; an earlier run goes on.",
+    None,
+    "Where the run keeps its files; an earlier run goes on. runs/NAME_OF_THE_CONFIG if "
+    "unset.",
+    flag_values=_FLAGS,
+)
+_SHOW = flags.DEFINE_bool(
+    "show_config",
+    False,
+    "Print every key with its value, as it would be run, and stop.",
+    flag_values=_FLAGS,
 )
 _DEVICES = flags.DEFINE_integer(
     "cpu_devices",
     0,
     "Without an accelerator: devices to split the CPU into; 0 for one a core.",
+    lower_bound=0,
+    flag_values=_FLAGS,
 )
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
     "One of the processes that Slurm, a TPU VM or Kubernetes started together.",
+    flag_values=_FLAGS,
 )
 
 
-def main(arguments: list[str]) -> None:
+def main(words: list[str], config: ConfigDict) -> None:
     """Train, evaluate and print."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected argument {arguments[1]!r}")
+    command.require_no_arguments(words)
+    if _SHOW.value:
+        print("\n".join(f"{key} = {value!r}" for key, value in keys(config)))
+        return
+    workdir = _WORKDIR.value or default_workdir(_CONFIG.value)
     start_logging()
     jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
     use_compilation_cache()
@@ -53,12 +83,23 @@ def main(arguments: list[str]) -> None:
         if _DISTRIBUTED.value:
             # Before anything asks for a device.
             jax.distributed.initialize()
-        print(result_table(train_and_evaluate(_CONFIG.value, _WORKDIR.value)))
-        if _CONFIG.value.data.source == "voices":
-            print(f"\n{_one_prediction()}")
+        print(result_table(train_and_evaluate(config, workdir)))
+        if config.data.source == "voices":
+            print(f"\n{_one_prediction(workdir)}")
 
 
-def _one_prediction() -> str:
+def default_workdir(config: str) -> str:
+    """Where a run goes that names no place.
+
+    Example:
+      >>> default_workdir("configs/speakers.py:emodb")
+      'runs/speakers-emodb'
+    """
+    name, *variant = config.split(":", 1)
+    return "/".join(["runs", "-".join([pathlib.Path(name).stem, *variant])])
+
+
+def _one_prediction(workdir: str) -> str:
     """What the model hears in one of the embedded recordings, and how to ask it."""
     from dann_jax.bundle import load_bundle
     from dann_jax.corpora.embedded import voices_folder
@@ -66,10 +107,10 @@ def _one_prediction() -> str:
 
     path = min((voices_folder() / "recordings" / "wav").iterdir())
     heard = read_audio(path, sample_rate=16000)
-    found = load_bundle(_WORKDIR.value).predict(heard.samples, heard.sample_rate)
+    found = load_bundle(workdir).predict(heard.samples, heard.sample_rate)
     return (
         f"{path.name}: {found.label} ({found.probabilities[found.label]:.0%}); "
-        f"of any recording: dann-predict --model={_WORKDIR.value} {path}"
+        f"of any recording: dann-predict --model={workdir} {path}"
     )
 
 
@@ -78,7 +119,14 @@ def run() -> None:
     # TensorFlow only feeds batches; its start-up messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    app.run(main, flags_parser=parse_flags)
+    loaded: list[ConfigDict] = []
+
+    def load(words: list[str]) -> list[str]:
+        with exit_with_message():
+            loaded.append(load_config(_CONFIG.value))
+            return change_config(loaded[-1], words)
+
+    command.run(lambda words: main(words, loaded[-1]), _FLAGS, USAGE, also=load)
 
 
 if __name__ == "__main__":

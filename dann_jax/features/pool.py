@@ -14,7 +14,7 @@ from typing import Any
 from dann_jax.features.parts import Item, Task, begin_worker, save_part, write_part
 
 
-class WorkerError(RuntimeError):
+class WorkerError(OSError):
     """No worker process can be started."""
 
 

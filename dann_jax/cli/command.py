@@ -1,0 +1,109 @@
+"""How every command starts: its own flags, its help, and one line for what is wrong."""
+
+import contextlib
+import difflib
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+
+from absl import app, flags
+
+_HELP = ("-?", "-h", "-help", "--help", "-helpshort", "--helpshort")
+_FULL = ("-helpfull", "--helpfull")
+
+Parse = Callable[[list[str]], list[str]]
+"""Takes its flags out of the words of a command line, and returns the others."""
+
+
+def run(
+    main: Callable[[list[str]], None],
+    own: flags.FlagValues,
+    usage: str,
+    *,
+    also: Parse = lambda words: words,
+) -> None:
+    """Parse the command line and call `main` with what is left of it.
+
+    Args:
+      main: called with the name of the program and the arguments that are no flags.
+      own: the flags of the command; those of Abseil are parsed beside them.
+      usage: what `--help` shows above the flags.
+      also: parses what else the command understands, once `own` is parsed.
+    """
+
+    def parse(words: list[str]) -> list[str]:
+        _help_if_asked(words[1:], own, usage)
+        with exit_on_misuse():
+            return _parse(words, own, also)
+
+    def call(words: list[str]) -> None:
+        with exit_on_misuse():
+            main(words)
+
+    app.run(call, flags_parser=parse)
+
+
+def require_no_arguments(words: list[str]) -> None:
+    """Refuse words that are no flags."""
+    if len(words) > 1:
+        raise app.UsageError(f"unexpected argument {words[1]!r}")
+
+
+def require_flags(*needed: flags.FlagHolder) -> None:
+    """Refuse a command line that lacks one of them."""
+    missing = [f"--{flag.name}" for flag in needed if not flag.value]
+    if missing:
+        raise app.UsageError(f"{' and '.join(missing)} must be given")
+
+
+@contextlib.contextmanager
+def exit_on_misuse() -> Iterator[None]:
+    """Turn a wrong flag or argument into one line and exit code 1."""
+    try:
+        yield
+    except (flags.Error, app.UsageError) as error:
+        reason = " ".join(str(error).split())
+        sys.exit(f"error: {reason}; --help shows what there is")
+
+
+def help_text(own: flags.FlagValues, usage: str) -> str:
+    """The usage, and every flag of the command with its default."""
+    lines = [usage.strip(), "", "Flags:"]
+    module = own.find_module_defining_flag(next(iter(own)))
+    for flag in own.get_flags_for_module(module):
+        default = flag.default_as_str
+        known = "" if flag.default in (None, []) else f" (default: {default})"
+        lines.append(f"  --{'[no]' if flag.boolean else ''}{flag.name}")
+        lines.append(textwrap.indent(textwrap.fill(flag.help + known, 80), " " * 6))
+    return "\n".join(lines)
+
+
+def _parse(words: list[str], own: flags.FlagValues, also: Parse) -> list[str]:
+    for name in own:
+        # A process may call a command more than once.
+        own[name].unparse()
+    try:
+        return flags.FLAGS(also(own(words, known_only=True)))
+    except flags.UnrecognizedFlagError as error:
+        name = error.flagname
+        close = difflib.get_close_matches(name, [*own, *flags.FLAGS])
+        hint = f"; did you mean --{close[0]}?" if close else ""
+        raise flags.Error(f"unknown flag --{name}{hint}") from None
+    except ValueError as error:
+        raise flags.Error(str(error)) from None
+
+
+def _help_if_asked(words: list[str], own: flags.FlagValues, usage: str) -> None:
+    words = words[: words.index("--")] if "--" in words else words
+    full = any(word in _FULL for word in words)
+    if not full and not any(word in _HELP for word in words):
+        return
+    shown = [help_text(own, usage)]
+    shown.append(flags.FLAGS.get_help() if full else "  --helpfull\n      the others")
+    try:
+        print("\n".join(shown), flush=True)
+    except BrokenPipeError:
+        # `--help | head` has seen enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit()

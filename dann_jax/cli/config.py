@@ -1,0 +1,178 @@
+"""The config of a run: found, loaded, and changed by `--config.KEY=VALUE`."""
+
+import difflib
+import importlib.util
+import inspect
+import pathlib
+import re
+import traceback
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from dann_jax.defaults import base_config
+
+_OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(=.*)?", re.DOTALL)
+
+
+class ConfigError(ValueError):
+    """There is no such config, or it cannot be used."""
+
+
+def configs_folder() -> pathlib.Path:
+    """Where the configs are that come with the package."""
+    package = pathlib.Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def find_config(name: str) -> pathlib.Path:
+    """The file that a user means.
+
+    Args:
+      name: of a file; what is not found from the working directory, such as
+        `configs/voices.py`, `voices.py` or `voices`, is one of `configs_folder`.
+
+    Raises:
+      ConfigError: there is no such file; the message lists those of the package.
+    """
+    own = configs_folder()
+    inside = own / pathlib.Path(name or "?").with_suffix(".py").name
+    for path in (pathlib.Path(name), inside):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in own.glob("[!_]*.py"))
+    hint = difflib.get_close_matches(inside.stem, known, 1)
+    raise ConfigError(
+        f"no config file {name!r}, from here or in {own}; "
+        + (f"did you mean {hint[0]}? " if hint else "")
+        + f"There are {', '.join(known)}"
+    )
+
+
+def load_config(named: str) -> ConfigDict:
+    """The config of `FILE` or `FILE:VARIANT`, locked.
+
+    Raises:
+      ConfigError: there is no such file or variant, or the file is no config.
+    """
+    name, *variant = named.split(":", 1)
+    path = find_config(name)
+    module = _run_file(path)
+    if not callable(getattr(module, "get_config", None)):
+        raise ConfigError(f"{path} defines no function get_config()")
+    if variant and not inspect.signature(module.get_config).parameters:
+        raise ConfigError(f"{path} has no variants, so not {variant[0]!r} either")
+    try:
+        config = module.get_config(*variant)
+    except Exception as error:
+        raise _told(path, error) from None
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"{path}: get_config() returned {config!r}, no ConfigDict")
+    missing = [key for key in base_config() if key not in config]
+    if missing:
+        raise ConfigError(
+            f"{path} lacks {', '.join(missing)}; start from dann_jax.base_config()"
+        )
+    return config.lock()
+
+
+def change_config(config: ConfigDict, words: list[str]) -> list[str]:
+    """Apply every `--config.KEY=VALUE` among words, and return the other words.
+
+    Raises:
+      ConfigError: there is no such key, or the value is of another kind.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    for found in filter(None, map(_OVERRIDE.match, words[:end])):
+        _require_key(config, found[1])
+    words = [*_with_lists(words[:end], config), *words[end:]]
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_dict(
+            "config", config, flag_values=values, sys_argv=words
+        )
+        return values(words, known_only=True)
+    except (flags.Error, ValueError, TypeError, SyntaxError) as error:
+        raise ConfigError(_wrong_value(" ".join(str(error).split()), config)) from None
+
+
+def keys(config: ConfigDict) -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of every key; that of an empty section is `{}`."""
+    for name, value in config.items():
+        if isinstance(value, ConfigDict) and len(value):
+            yield from ((f"{name}.{inner}", own) for inner, own in keys(value))
+        else:
+            yield name, {} if isinstance(value, ConfigDict) else value
+
+
+def _run_file(path: pathlib.Path) -> ModuleType:
+    loader = SourceFileLoader("dann_jax_config", str(path))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        loader.exec_module(module)
+    # It is the user's file: what it raises is theirs to mend.
+    except Exception as error:
+        raise _told(path, error) from None
+    return module
+
+
+def _told(path: pathlib.Path, error: Exception) -> ConfigError:
+    """What a config file raised, in a line that says where."""
+    if isinstance(error, SyntaxError):
+        return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    reason = " ".join(str(error).split())
+    if isinstance(error, ValueError):
+        return ConfigError(f"{path}: {reason}")
+    where = f", line {lines[-1]}" if lines else ""
+    return ConfigError(f"{path}{where}: {type(error).__name__}: {reason}")
+
+
+def _with_lists(words: list[str], config: ConfigDict) -> Iterator[str]:
+    """`--config.KEY=a,b` as it is meant where KEY is a list: once for a, once for b."""
+    values = dict(keys(config))
+    for word in words:
+        found = _OVERRIDE.match(word)
+        listed = found and found[2] and isinstance(values.get(found[1]), tuple)
+        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", found[2][1:]):
+            items = found[2][1:].split(",")
+            yield from (f"--config.{found[1]}={item}" for item in items)
+        else:
+            yield word
+
+
+def _require_key(config: ConfigDict, key: str) -> None:
+    here: Any = config
+    for part in key.split("."):
+        if not isinstance(here, ConfigDict) or part not in here:
+            break
+        here = here[part]
+    else:
+        return
+    known = [name for name, _ in keys(config)]
+    inner = {name.rsplit(".", 1)[-1]: name for name in known}
+    close = difflib.get_close_matches(key, known, 2, 0.7)
+    last = difflib.get_close_matches(key.rsplit(".", 1)[-1], inner, 1, 0.7)
+    close = list(dict.fromkeys([*(inner[name] for name in last), *close]))
+    raise ConfigError(
+        f"the config has no key {key!r}"
+        + (f"; did you mean {' or '.join(close)}?" if close else "")
+        + " (--show_config lists all)"
+    )
+
+
+def _wrong_value(reason: str, config: ConfigDict) -> str:
+    """What Abseil says of a value, and what there is instead."""
+    found = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
+    was = dict(keys(config)).get(found[1]) if found else None
+    if was is None:
+        return reason
+    like = f'"{was!r}"' if isinstance(was, tuple) else repr(was)
+    return f"--config.{found[1]}={found[2]} is of another kind than {like}, the default"
