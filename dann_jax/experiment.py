@@ -8,7 +8,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from etils import epath
 from flax import linen as nn
@@ -34,6 +34,7 @@ from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.selection import Selector
+from dann_jax.training.state import TrainState
 from dann_jax.training.statistics import normalised_for
 from dann_jax.training.writer import open_writer
 from dann_jax.workdir import claim, write_json
@@ -59,10 +60,46 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
       TrainingDiverged: a loss is not finite; the last checkpoint is good.
     """
     task, layout = setting(config)
+    return evaluate(config, task, layout, train(config, task, layout, workdir))
+
+
+class Trained(NamedTuple):
+    """A run whose training has ended.
+
+    Attributes:
+      workdir: of the run.
+      state: of all replicas; `state.best` is what is evaluated.
+      program: what they run.
+      timing: seconds, the step it was resumed from, and utterances a second.
+    """
+
+    workdir: epath.Path
+    state: TrainState
+    program: Program
+    timing: dict[str, float]
+
+
+def train(
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    workdir: epath.PathLike,
+    *,
+    selecting: Task | None = None,
+) -> Trained:
+    """Train all replicas, or go on where an earlier call stopped.
+
+    Args:
+      config: of the run; its work directory belongs to it.
+      task: what is learned from, as from `setting`.
+      layout: of the replicas.
+      workdir: as in `train_and_evaluate`, which also says what is raised.
+      selecting: the task whose validation rows select, if it is another one.
+    """
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
-    selector = Selector(config.selection, program, task, layout)
+    selector = Selector(config.selection, program, selecting or task, layout)
     workdir = claim(workdir, config.to_dict())
 
     feed = Feed(task.training, layout)
@@ -102,8 +139,16 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
     }
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
-    score = verify_replicas if task.protocol.open_set else score_replicas
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
+    return Trained(workdir, state, program, timing)
+
+
+def evaluate(
+    config: ConfigDict, task: Task, layout: Layout, trained: Trained
+) -> dict[str, Any]:
+    """Score what `train` returned; leave `results.json` and the bundle."""
+    workdir, state, program, timing = trained
+    score = verify_replicas if task.protocol.open_set else score_replicas
     results = {
         "system": config.system,
         "corpora": [task.corpus.name],
