@@ -101,6 +101,7 @@ def train(
     program = compiled(config, task, layout, timetable)
     selector = Selector(config.selection, program, selecting or task, layout)
     workdir = claim(workdir, config.to_dict())
+    _log.info("%s, in %s", _size(task, layout, timetable), workdir)
 
     feed = Feed(task.training, layout)
     outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
@@ -149,6 +150,7 @@ def evaluate(
     """Score what `train` returned; leave `results.json` and the bundle."""
     workdir, state, program, timing = trained
     score = verify_replicas if task.protocol.open_set else score_replicas
+    _log.info("scoring and probing ...")
     results = {
         "system": config.system,
         "corpora": [task.corpus.name],
@@ -174,6 +176,14 @@ def evaluate(
     )
     write_json(workdir / "results.json", results)
     return results
+
+
+def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
+    return (
+        f"{task.corpus.name}: {len(task.corpus)} utterances; {len(layout.folds)} folds "
+        f"x {len(layout.seeds)} seeds x {len(layout.arms)} arms, {timetable.epochs} "
+        f"epochs of {timetable.steps_per_epoch} steps on {layout.mesh.size} devices"
+    )
 
 
 def setting(config: ConfigDict) -> tuple[Task, Layout]:

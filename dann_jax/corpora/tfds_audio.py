@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from etils import epath
-from tqdm import tqdm
 
 from dann_jax.corpora import crema_d
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.harmonise import emotion_map, harmonise
 from dann_jax.corpora.manifest import write_manifest
+from dann_jax.progress import Progress
 from dann_jax.store.layout import tensorflow_datasets
 
 _log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def _write_audio(
 
     audio, label = (builder.info.features[key] for key in ("audio", "label"))
     total = sum(split.num_examples for split in builder.info.splits.values())
-    with tqdm(total=total, unit="file", disable=None) as progress:
+    with Progress("audio", total=total, unit="file") as progress:
         for split in builder.info.splits:
             for index, example in enumerate(_examples(builder, split)):
                 utt_id = f"{name}-{split}-{index:05d}"

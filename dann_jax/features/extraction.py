@@ -37,6 +37,7 @@ from dann_jax.features.parts import (
     read_part,
 )
 from dann_jax.features.pool import write_parts
+from dann_jax.progress import Progress
 from dann_jax.store.arrays import open_arrays, write_arrays
 from dann_jax.workdir import read_json, write_json
 
@@ -209,8 +210,6 @@ def _items(
 
 def _make_parts(task: Task, items: Sequence[Item], workers: int) -> None:
     """Write the parts that are not there."""
-    from tqdm import tqdm
-
     done = _done(_parts(epath.Path(task.folder)))
     left = [item for item in items if item.row not in done]
     if not left:
@@ -218,16 +217,11 @@ def _make_parts(task: Task, items: Sequence[Item], workers: int) -> None:
     if done:
         _log.info("going on: %d of %d utterances are done", len(done), len(items))
     chunks = _chunks(left, workers)
-    with tqdm(
-        total=len(items),
-        initial=len(done),
-        desc="features",
-        unit="utt",
-        disable=None,
-        smoothing=0.05,
-    ) as bar:
+    with Progress(
+        "features", total=len(items), unit="utterance", done=len(done)
+    ) as progress:
         for number in write_parts(task, chunks, min(workers, len(chunks))):
-            bar.update(number)
+            progress.update(number)
 
 
 def _done(parts: Sequence[Part]) -> set[int]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
+from dann_jax.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.program import step_of
 from dann_jax.training.replicas import Layout
@@ -90,10 +90,8 @@ def fit(
     strength = layout.put(layout.strength())
     start = step_of(state)
     total = timetable.steps_per_epoch * timetable.epochs
-    # disable=None: quiet when the output is not a terminal.
-    progress = tqdm(total=total, initial=start, unit="step", disable=None)
     step, previous, sums = start, None, []
-    with progress:
+    with Progress("compiling", total=total, unit="step", done=start) as progress:
         for batch in batches(start, total):
             state, metrics = train_step(state, layout.put(batch), strength)
             # Looking one step back leaves the device busy with this one.
@@ -101,6 +99,7 @@ def fit(
                 sums.append(_checked(previous, step, layout))
             previous, step = metrics, step + 1
             progress.update()
+            progress.now("training")
             epoch, inside = divmod(step, timetable.steps_per_epoch)
             if inside:
                 continue
@@ -110,7 +109,7 @@ def fit(
                 state, scores = validate(state)
                 logged |= scores
             writer.write(step, {"epoch": epoch, **logged})
-            progress.set_postfix(_summary(logged, layout))
+            progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
             if timetable.due(timetable.checkpoint_every, epoch):
                 # A finite loss may have had a gradient that is not.
                 _require_finite("parameter", state.params, step, layout)
@@ -154,10 +153,7 @@ def _means(values: list[Mapping[str, np.ndarray]], layout: Layout) -> dict[str, 
     }
 
 
-def _summary(logged: Mapping[str, float], layout: Layout) -> dict[str, str]:
-    shown = {arm: f"{logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms}
+def _summary(logged: Mapping[str, float], layout: Layout) -> str:
+    losses = [f"{logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms]
     strengths = [value for name, value in logged.items() if "/strength/" in name]
-    return {
-        "loss": " ".join(shown.values()),
-        "strength": f"{max(strengths, default=0):.2f}",
-    }
+    return f"loss {' '.join(losses)}, strength {max(strengths, default=0):.2f}"
