@@ -1,6 +1,7 @@
 """How far something is: a bar on a terminal, elsewhere a line now and then."""
 
 import logging
+import shutil
 import time
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,7 @@ class Progress:
           unit: of its length.
           done: how much of it was done before.
         """
+        size = shutil.get_terminal_size()
         # disable=None: no bar where the output is not a terminal.
         self._bar = tqdm(
             total=total,
@@ -41,7 +43,9 @@ class Progress:
             unit=unit,
             disable=None,
             smoothing=0.05,
-            dynamic_ncols=True,
+            # A terminal may claim to have no size; tqdm would then show nothing.
+            ncols=size.columns,
+            nrows=size.lines,
         )
         self._doing, self._unit, self._note = doing, unit, ""
         self._total, self._done, self._start = max(total, 1), done, done
