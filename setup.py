@@ -44,7 +44,10 @@ setuptools.setup(
         "dann_jax.configs",
     ],
     package_dir={"dann_jax.configs": "configs"},
-    package_data={"dann_jax.corpora": ["emotions/*.csv", "dimensions.csv"]},
+    package_data={
+        "dann_jax.corpora": ["emotions/*.csv", "dimensions.csv"],
+        "dann_jax.report": ["assets/*.css", "assets/*.js"],
+    },
     install_requires=REQUIRED,
     extras_require={
         "test": [

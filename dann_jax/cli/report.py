@@ -1,21 +1,20 @@
-"""`dann-report`: tables of finished runs again, and a figure."""
+"""`dann-report`: the page, the tables and the figures of finished runs."""
 
 import sys
-from typing import Any
 
 from absl import app, flags
 from etils import epath
 
 from dann_jax.cli.console import exit_with_message
 from dann_jax.report.figures import forest_plot
+from dann_jax.report.page import report_page
+from dann_jax.report.run import read_run
 from dann_jax.report.tables import result_table, side_by_side
-from dann_jax.workdir import WorkdirError, read_json
+from dann_jax.workdir import write_whole
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run.")
 _FIGURE = flags.DEFINE_string(
-    "figure",
-    None,
-    "Where to draw it (.svg, .png or .pdf); WORKDIR/results.svg if unset.",
+    "figure", None, "Where else to draw the forest plot (.svg, .png or .pdf)."
 )
 _COMPARE = flags.DEFINE_bool(
     "compare", False, "Put the runs named as arguments into one table instead."
@@ -23,25 +22,22 @@ _COMPARE = flags.DEFINE_bool(
 
 
 def main(arguments: list[str]) -> None:
-    """Print and draw."""
+    """Print, write and draw."""
     runs = arguments[1:]
     if bool(runs) != _COMPARE.value or bool(runs) == bool(_WORKDIR.value):
         raise app.UsageError("give --workdir=W, or --compare W1 W2 ...")
     with exit_with_message():
         if _COMPARE.value:
-            print(side_by_side({epath.Path(run).name: _results(run) for run in runs}))
+            found = map(read_run, runs)
+            print(side_by_side({run.name: run.results for run in found}))
             return
-        results = _results(_WORKDIR.value)
-        print(result_table(results))
-        figure = _FIGURE.value or epath.Path(_WORKDIR.value) / "results.svg"
-        forest_plot(results, figure)
-
-
-def _results(workdir: str) -> dict[str, Any]:
-    path = epath.Path(workdir) / "results.json"
-    if not path.exists():
-        raise WorkdirError(f"{workdir} holds no results.json: no finished run")
-    return read_json(path)
+        run = read_run(_WORKDIR.value)
+        print(result_table(run.results))
+        page = epath.Path(_WORKDIR.value) / "report.html"
+        write_whole(page, report_page(run))
+        print(f"report: {page}", file=sys.stderr)
+        if _FIGURE.value:
+            forest_plot(run.results, _FIGURE.value)
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""The tables that a run prints."""
+"""The tables of a result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.effects import is_error, verdict
+from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
 """Between source and target in the name of a fold."""
@@ -33,19 +34,30 @@ def headline(results: Mapping[str, Any]) -> tuple[str, str]:
     return ("wa", "ua") if "wa" in found else ("eer_cosine", "eer_plda")
 
 
+def shown_metrics(results: Mapping[str, Any]) -> list[str]:
+    """The metrics of a result that tables have a title for, in their order."""
+    found = next(iter(results["summary"].values()))
+    return [name for name in TITLES if name in found]
+
+
 def result_table(results: Mapping[str, Any]) -> str:
     """The whole result in Markdown: arms, folds, comparisons, and what to know of them.
 
     Args:
       results: as in `results.json`.
     """
-    parts = [_heading(results), _arms(results)]
+    return "\n\n".join([heading(results), *map(markdown, result_tables(results))])
+
+
+def result_tables(results: Mapping[str, Any]) -> list[Table]:
+    """The tables of arms, of folds (or of pairs) and of comparisons."""
+    found = [arm_table(results)]
     if len({replica["fold"] for replica in results["replicas"]}) > 1:
         pairs = all(ARROW in replica["fold"] for replica in results["replicas"])
-        parts.append(_pairs(results) if pairs else _folds(results))
+        found += pair_tables(results) if pairs else [fold_table(results)]
     if results["comparisons"]:
-        parts.append(_comparisons(results))
-    return "\n\n".join(parts)
+        found.append(comparison_table(results))
+    return found
 
 
 def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -57,6 +69,11 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
     Raises:
       ValueError: some runs classify and others verify.
     """
+    return markdown(run_table(runs))
+
+
+def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """As `side_by_side`, as a table."""
     metrics = {headline(results) for results in runs.values()}
     if len(metrics) != 1:
         raise ValueError("runs that classify and runs that verify share no table")
@@ -64,30 +81,27 @@ def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for name, results in runs.items():
         gains = {
-            (entry["arm"], entry["metric"]): f"{100 * entry['difference']:+.2f} "
-            f"{_interval(entry['ci95'])}"
+            (entry["arm"], entry["metric"]): difference(entry)
             for entry in results["comparisons"]
         }
-        for arm, scores in results["summary"].items():
+        for arm in results["summary"]:
             cells = [name, arm]
             for metric in metrics:
-                cells += [
-                    f"{_percent(scores[metric]['mean'])} ± "
-                    f"{_percent(scores[metric]['std'])}",
-                    gains.get((arm, metric), ""),
-                ]
+                own = over_seeds(results, arm, metric)
+                cells += [own, gains.get((arm, metric), "")]
             rows.append(cells)
     gain = "difference [95 %]" if is_error(metrics[0]) else "gain [95 %]"
     header = ["run", "arm"]
     for metric in metrics:
         header += [TITLES[metric], gain]
-    return _markdown(header, rows)
+    return Table("runs", "Every arm of every run", header, rows)
 
 
-def _heading(results: Mapping[str, Any]) -> str:
+def notes(results: Mapping[str, Any]) -> list[str]:
+    """What has to be known of a result, without its leaks."""
     protocol = results["protocol"]
     replicas = results["replicas"]
-    notes = [
+    found = [
         f"{len({r['fold'] for r in replicas})} folds",
         f"{len({r['seed'] for r in replicas})} seeds",
         "transductive: test rows are seen in training without their labels"
@@ -95,44 +109,65 @@ def _heading(results: Mapping[str, Any]) -> str:
         else "inductive: test rows are not seen in training",
         f"selection: {protocol['selection']}",
     ]
+    if is_error(headline(results)[0]):
+        found.append("error rates in %: lower is better")
+    return found
+
+
+def title(results: Mapping[str, Any]) -> str:
+    """The system and what it learned from."""
+    return f"{results['system']} on {', '.join(results['corpora'])}"
+
+
+def heading(results: Mapping[str, Any]) -> str:
+    """Title, protocol, notes, and the leaks in capitals."""
+    protocol, found = results["protocol"], notes(results)
     if protocol["allowed_leaks"]:
-        notes.append(
+        found.append(
             f"LEAK ALLOWED: train and test share {', '.join(protocol['allowed_leaks'])}"
         )
-    if is_error(headline(results)[0]):
-        notes.append("error rates in %: lower is better")
-    title = f"{results['system']} on {', '.join(results['corpora'])}"
-    return f"{title}, {protocol['name']} ({'; '.join(notes)})"
+    return f"{title(results)}, {protocol['name']} ({'; '.join(found)})"
 
 
-def _arms(results: Mapping[str, Any]) -> str:
+def arm_table(results: Mapping[str, Any]) -> Table:
+    """The scores of every arm, and what a probe finds in its features."""
     main, rows = headline(results), []
-    metrics = [
-        name for name in TITLES if name in next(iter(results["summary"].values()))
-    ]
+    metrics = shown_metrics(results)
     for arm, scores in results["summary"].items():
         cells = [arm]
         for metric in metrics:
-            score = scores[metric]
-            cells.append(f"{_percent(score['mean'])} ± {_percent(score['std'])}")
+            cells.append(over_seeds(results, arm, metric))
             if metric in main:
-                cells.append(f"{_percent(score['pooled'])} {_interval(score['ci95'])}")
-        probes = [r["domain_probe"] for r in results["replicas"] if r["arm"] == arm]
-        found, chance = (
-            np.mean([p[k] for p in probes]) for k in ("accuracy", "chance")
-        )
-        cells.append(f"{_percent(found)} ({_percent(chance)})")
-        rows.append(cells)
+                cells.append(pooled_number(scores[metric]))
+        rows.append([*cells, domain_probe(results, arm)])
     header = ["arm"]
     for metric in metrics:
         header.append(TITLES[metric])
         if metric in main:
             header.append(f"{TITLES[metric]} pooled [95 %]")
-    header.append(f"{results.get('probed', 'speaker')} probe (chance)")
-    return _markdown(header, rows)
+    header.append(f"{probed(results)} probe (chance)")
+    return Table("arms", f"{title(results)}: scores of every arm in %", header, rows)
 
 
-def _folds(results: Mapping[str, Any]) -> str:
+def probed(results: Mapping[str, Any]) -> str:
+    """The column that the probe of every replica looks for."""
+    return results.get("probed", "speaker")
+
+
+def domain_probe(results: Mapping[str, Any], arm: str) -> Number:
+    """What the probe finds in the features of an arm, over its replicas."""
+    probes = [r["domain_probe"] for r in results["replicas"] if r["arm"] == arm]
+    found, chance = (np.mean([p[k] for p in probes]) for k in ("accuracy", "chance"))
+    return Number(float(found), chance=float(chance))
+
+
+def pooled_number(score: Mapping[str, Any]) -> Number:
+    """The score of all test rows together, with its interval."""
+    return Number(score["pooled"], interval=tuple(score["ci95"]))
+
+
+def fold_table(results: Mapping[str, Any]) -> Table:
+    """The scores of every fold, over its seeds."""
     arms, metrics = list(results["summary"]), headline(results)
     folds = list(dict.fromkeys(r["fold"] for r in results["replicas"]))
     rows = []
@@ -142,13 +177,13 @@ def _folds(results: Mapping[str, Any]) -> str:
             own = [
                 r for r in results["replicas"] if r["fold"] == fold and r["arm"] == arm
             ]
-            cells += [_percent(np.mean([r[k] for r in own])) for k in metrics]
+            cells += [Number(float(np.mean([r[k] for r in own]))) for k in metrics]
         rows.append(cells)
     header = ["fold"] + [f"{arm} {TITLES[name]}" for arm in arms for name in metrics]
-    return _markdown(header, rows)
+    return Table("folds", "Scores of every fold in %, mean over seeds", header, rows)
 
 
-def _pairs(results: Mapping[str, Any]) -> str:
+def pair_tables(results: Mapping[str, Any]) -> list[Table]:
     """UA (or the EER) of every source on every target, a table for each arm."""
     metric = headline(results)[-1]
     names = [replica["fold"].split(ARROW) for replica in results["replicas"]]
@@ -165,48 +200,50 @@ def _pairs(results: Mapping[str, Any]) -> str:
                     if (replica["arm"], replica["fold"])
                     == (arm, f"{source}{ARROW}{target}")
                 ]
-                cells.append(_percent(np.mean(own)) if own else "")
+                cells.append(Number(float(np.mean(own))) if own else "")
             rows.append(cells)
-        mean = _percent(scores[metric]["mean"])
+        mean = Number(scores[metric]["mean"]).main()
         header = [
             f"{arm} ({TITLES[metric]}; mean {mean})",
             *(f"on {name}" for name in targets),
         ]
-        tables.append(_markdown(header, rows))
-    return "\n\n".join(tables)
+        shown = f"{arm}: {TITLES[metric]} in %, from every source to every target"
+        tables.append(Table(f"pairs_{arm}", shown, header, rows))
+    return tables
 
 
-def _comparisons(results: Mapping[str, Any]) -> str:
+def comparison_table(results: Mapping[str, Any]) -> Table:
+    """Every arm against the baseline, with what may be said of it."""
+    entries = results["comparisons"]
+    several = len({entry["arm"] for entry in entries}) > 1
+    corrected = several and any("p_corrected" in entry for entry in entries)
     rows = []
-    for entry in results["comparisons"]:
+    for entry in entries:
+        p_values = [entry["p_value"]]
+        if corrected:
+            p_values.append(entry.get("p_corrected", float("nan")))
         rows.append(
             [
                 f"{entry['arm']} - {entry['against']}",
                 TITLES[entry["metric"]],
-                f"{100 * entry['difference']:+.2f}",
-                _interval(entry["ci95"]),
-                f"{entry['p_value']:.3f}",
+                Number(entry["difference"], signed=True),
+                Interval(*entry["ci95"]),
+                *(Number(p, scale=1.0, digits=3) for p in p_values),
                 verdict(entry["ci95"], entry["metric"]),
             ]
         )
-    header = ["paired difference", "metric", "points", "[95 %]", "p", "verdict"]
-    return _markdown(header, rows)
+    header = ["paired difference", "metric", "points", "[95 %]", "p"]
+    header += ["p, Holm"] * corrected + ["verdict"]
+    return Table("comparisons", "Paired differences of arms in points", header, rows)
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+def difference(entry: Mapping[str, Any]) -> Number:
+    """A paired difference with its interval."""
+    return Number(entry["difference"], interval=tuple(entry["ci95"]), signed=True)
 
 
-def _interval(pair: list[float]) -> str:
-    return f"[{100 * pair[0]:.2f}, {100 * pair[1]:.2f}]"
-
-
-def _markdown(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-
-    def line(cells: list[str]) -> str:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        return f"| {' | '.join(padded)} |"
-
-    rule = [("-" * width) for width in widths]
-    return "\n".join(map(line, [header, rule, *rows]))
+def over_seeds(results: Mapping[str, Any], arm: str, metric: str) -> Number:
+    """The mean over folds, then seeds, with its spread where there are several."""
+    score = results["summary"][arm][metric]
+    several = len({replica["seed"] for replica in results["replicas"]}) > 1
+    return Number(score["mean"], std=score["std"] if several else None)

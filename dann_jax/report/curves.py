@@ -1,0 +1,138 @@
+"""The learning curves of a run, ready to be drawn."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dann_jax.report.run import Run
+from dann_jax.report.tables import TITLES
+
+MAX_POINTS = 150
+"""More epochs than this are thinned out: a panel is not wider in dots."""
+
+_WORDS = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "strength": "strength",
+    "gradient": "gradient norm at the encoder",
+    "cosine": "cosine with the label's gradient",
+}
+
+
+class Series(NamedTuple):
+    """What one arm did.
+
+    Attributes:
+      arm: its name.
+      epochs: where it was measured.
+      mean: over replicas, at each.
+      std: over replicas, at each; empty where it was not recorded.
+    """
+
+    arm: str
+    epochs: list[float]
+    mean: list[float]
+    std: list[float]
+
+
+class Panel(NamedTuple):
+    """One metric of all arms.
+
+    Attributes:
+      metric: its name in `metrics.jsonl`, without the arm.
+      title: what it is.
+      series: one an arm.
+      reference: what guessing would give, with the word for it; None if not known.
+    """
+
+    metric: str
+    title: str
+    series: list[Series]
+    reference: tuple[str, float] | None
+
+
+class Family(NamedTuple):
+    """Panels that belong together: of the task, or of one adversary."""
+
+    name: str
+    panels: list[Panel]
+
+
+def families(run: Run) -> list[Family]:
+    """The curves of a run: of the task first, then of each adversary or penalty."""
+    by_family: dict[str, list[Panel]] = {}
+    for metric in _metrics(run):
+        series = [_series(run, arm, metric) for arm in run.arms]
+        series = [own for own in series if own.mean]
+        # A strength or a penalty that no arm has is no curve.
+        if all(value == 0.0 for own in series for value in own.mean):
+            continue
+        panel = Panel(metric, _title(metric), series, _reference(run, metric))
+        by_family.setdefault(_family(metric), []).append(panel)
+    order = sorted(by_family, key=lambda name: name != "label")
+    return [Family(name, by_family[name]) for name in order]
+
+
+def _metrics(run: Run) -> list[str]:
+    """Names of metrics without the arm, in the order of their first appearance."""
+    found: dict[str, None] = {}
+    for line in run.epochs:
+        for key in line:
+            arm, _, metric = key.partition("/")
+            if arm in run.arms and metric and not metric.endswith("/std"):
+                found[metric] = None
+    return list(found)
+
+
+def _family(metric: str) -> str:
+    kind, _, name = metric.partition("/")
+    return "label" if kind == "validation" or not name else name
+
+
+def _title(metric: str) -> str:
+    kind, _, name = metric.partition("/")
+    unit = " in %" if _scale(metric) == 100.0 else ""
+    if kind == "validation":
+        return f"Validation: {TITLES.get(name, name.replace('_', ' '))}{unit}"
+    if not name:
+        return f"Total {kind}" if kind == "loss" else kind
+    owner = "Label" if name == "label" else name
+    word = _WORDS.get(kind, kind.replace("_", " "))
+    return f"{owner}: {word}{' in training,' if kind == 'accuracy' else ''}{unit}"
+
+
+def _scale(metric: str) -> float:
+    """100 for what is shown in per cent."""
+    kind, _, name = metric.partition("/")
+    percent = kind == "accuracy" or (kind == "validation" and name in TITLES)
+    return 100.0 if percent else 1.0
+
+
+def _reference(run: Run, metric: str) -> tuple[str, float] | None:
+    kind, _, name = metric.partition("/")
+    known: Mapping[str, Any] = run.analysis.get("domains", {}).get(name, {})
+    words = {"accuracy": ("chance", "chance"), "loss": ("guess_loss", "guessing")}
+    if kind == "cosine":
+        return "orthogonal", 0.0
+    key, word = words.get(kind, ("", ""))
+    value = known.get(key, math.nan)
+    return None if math.isnan(value) else (word, _scale(metric) * value)
+
+
+def _series(run: Run, arm: str, metric: str) -> Series:
+    key = f"{arm}/{metric}"
+    lines = [line for line in run.epochs if _finite(line.get(key))]
+    step = math.ceil(len(lines) / MAX_POINTS) or 1
+    lines = [*lines[:-1:step], *lines[-1:]]
+    scale = _scale(metric)
+    spread = [line.get(f"{key}/std") for line in lines]
+    return Series(
+        arm,
+        [line.get("epoch", line.get("step", 0)) for line in lines],
+        [scale * line[key] for line in lines],
+        [scale * own for own in spread] if all(map(_finite, spread)) else [],
+    )
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,99 @@
+"""What the sections of a page are put together from."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dann_jax.report.colours import arm_class
+from dann_jax.report.markup import Child, Markup, tag
+from dann_jax.report.table import Cell, Interval, Number, Table
+
+
+class Section(NamedTuple):
+    """A part of the page.
+
+    Attributes:
+      name: its anchor.
+      short: a word for it, in the table of contents.
+      title: of the section.
+      content: below the title.
+    """
+
+    name: str
+    short: str
+    title: str
+    content: Markup
+
+
+def legend(arms: Sequence[str]) -> Markup:
+    """Which colour is whose."""
+    return tag(
+        "ul",
+        (
+            tag("li", tag("span", class_=f"swatch {arm_class(i)}"), arm)
+            for i, arm in enumerate(arms)
+        ),
+        class_="legend",
+    )
+
+
+def scrolling(name: str, content: Markup) -> Markup:
+    """What may be wider than a phone; it scrolls by itself, by the keyboard too."""
+    return tag(
+        "div", content, class_="scrolling", role="region", aria_label=name, tabindex=0
+    )
+
+
+def data_table(table: Table) -> Markup:
+    """A table with its numbers to the right, and what surrounds them quieter."""
+    numeric = [
+        any(isinstance(row[place], (Number, Interval)) for row in table.rows)
+        for place in range(len(table.header))
+    ]
+
+    def cell(value: Cell, place: int) -> Markup:
+        if place == 0:
+            return tag("th", str(value), scope="row")
+        word = "number" if numeric[place] else None
+        return tag("td", number(value), class_=word)
+
+    head = (
+        tag("th", word, scope="col", class_="number" if numeric[place] else None)
+        for place, word in enumerate(table.header)
+    )
+    body = (
+        tag("tr", (cell(value, place) for place, value in enumerate(row)))
+        for row in table.rows
+    )
+    return scrolling(
+        table.title,
+        tag(
+            "table",
+            tag("caption", table.title),
+            tag("thead", tag("tr", head)),
+            tag("tbody", body),
+        ),
+    )
+
+
+def number(cell: Cell) -> Child:
+    """A number with its spread in a quieter colour."""
+    if not isinstance(cell, Number):
+        return str(cell)
+    main = cell.main()
+    rest = str(cell).removeprefix(main)
+    return [main, tag("span", rest, class_="spread")] if rest else main
+
+
+def details(summary: str, *content: Child) -> Markup:
+    """What is shown on request."""
+    return tag("details", tag("summary", summary), content)
+
+
+def note(*content: Child) -> Markup:
+    """How to read what follows."""
+    return tag("p", content, class_="note")
+
+
+def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
+    """Words and what they stand for."""
+    return tag("dl", (tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs))

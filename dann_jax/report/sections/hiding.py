@@ -1,0 +1,118 @@
+"""What is left of the domain in the features: probes, distances, and in words."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dann_jax.report.bars import Bars, bars
+from dann_jax.report.elements import Section, data_table, legend, note
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.run import Run
+from dann_jax.report.table import Number, Table
+from dann_jax.report.tables import domain_probe, probed
+
+PLACES = {"input": "at the input", "encoder": "at the encoder", "head": "at the head"}
+
+
+def hiding_section(run: Run) -> Section | None:
+    """Probes with chance, proxy A-distances, diagnoses."""
+    parts = [_diagnoses(run), _probes(run), _distances(run)]
+    if not any(parts):
+        return None
+    return Section("domains", "Domains", "What the features still tell", join(parts))
+
+
+def _diagnoses(run: Run) -> Markup | None:
+    found = run.analysis.get("diagnoses", {})
+    items = [
+        tag("li", tag("b", f"{arm}: "), said)
+        for arm, by_name in found.items()
+        for said in by_name.values()
+    ]
+    if not items:
+        return None
+    return tag("ul", items, class_="diagnoses")
+
+
+def _probes(run: Run) -> Markup | None:
+    probes = run.analysis.get("probes") or _old_probes(run)
+    if not probes:
+        return None
+    columns = dict.fromkeys(probe["column"] for probe in probes)
+    return join(
+        [
+            note(
+                "A fresh classifier looks for each of these in the frozen features. "
+                "The dashed line is what it finds when the names are shuffled."
+            ),
+            legend(run.arms),
+            (_probe_bars(run, column, probes) for column in columns),
+        ]
+    )
+
+
+def _probe_bars(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Markup:
+    by_row: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for probe in probes:
+        if probe["column"] == column:
+            by_row.setdefault((probe["place"], probe["probe"]), []).append(probe)
+    rows = []
+    for (place, kind), own in by_row.items():
+        chances = [p["chance"] for p in own if not math.isnan(p["chance"])]
+        rows.append(
+            Bars(
+                PLACES.get(place, place),
+                kind,
+                {p["arm"]: Number(p["accuracy"], std=p.get("std")) for p in own},
+                sum(chances) / len(chances) if chances else None,
+            )
+        )
+    caption = f"Probe for {column}: accuracy in %"
+    return bars(caption, rows, run.arms, label="where", note="probe")
+
+
+def _old_probes(run: Run) -> list[dict[str, Any]]:
+    """The probe of `results.json`, of runs that were not analysed."""
+    if not all("domain_probe" in replica for replica in run.results["replicas"]):
+        return []
+    found = []
+    for arm in run.arms:
+        number = domain_probe(run.results, arm)
+        found.append(
+            {
+                "arm": arm,
+                "place": "encoder",
+                "column": probed(run.results),
+                "probe": "logistic",
+                "accuracy": number.value,
+                "chance": number.chance,
+            }
+        )
+    return found
+
+
+def _distances(run: Run) -> Markup | None:
+    entries = run.analysis.get("a_distance", [])
+    if not entries:
+        return None
+    return data_table(distance_table(entries))
+
+
+def distance_table(entries: list[Mapping[str, Any]]) -> Table:
+    """Proxy A-distances of every arm."""
+    rows = [
+        [
+            entry["arm"],
+            entry["adversary"],
+            str(entry.get("between", "")),
+            Number(entry["value"], std=entry.get("std"), scale=1.0),
+        ]
+        for entry in entries
+    ]
+    return Table(
+        "a_distance",
+        "Proxy A-distance: 0 where a classifier cannot tell the sides apart, 2 where "
+        "it always can",
+        ["arm", "adversary", "between", "distance"],
+        rows,
+    )

@@ -1,0 +1,69 @@
+"""How it learned: curves of every arm."""
+
+from dann_jax.report.curve_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, curves
+from dann_jax.report.curves import Family, families
+from dann_jax.report.elements import Section, legend, note
+from dann_jax.report.markup import Markup, data_block, join, tag
+from dann_jax.report.run import Run
+
+
+def learning_section(run: Run) -> Section | None:
+    """Curves of the task, then of every adversary, with one slider for the epoch."""
+    found = families(run)
+    if not found:
+        return None
+    panels = {
+        f"{family.name}-{place}": panel
+        for family in found
+        for place, panel in enumerate(family.panels)
+    }
+    values = {
+        identifier: {
+            str(run.arms.index(own.arm)): [
+                own.epochs,
+                [float(f"{y:.4g}") for y in own.mean],
+            ]
+            for own in panel.series
+        }
+        for identifier, panel in panels.items()
+    }
+    frame = {
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "top": TOP,
+        "bottom": HEIGHT - BOTTOM,
+    }
+    spread = any(own.std for panel in panels.values() for own in panel.series)
+    content = [
+        note(
+            "Each line is the mean over folds and seeds"
+            f"{', its band their standard deviation' if spread else ''}. Numbers below "
+            "a chart are those of the chosen epoch."
+        ),
+        legend(run.arms),
+        _slider(run),
+        (_family(family, run.arms) for family in found),
+        data_block("curve-data", {"frame": frame, "panels": values}),
+    ]
+    return Section("learning", "Learning", "Learning curves", join(content))
+
+
+def _slider(run: Run) -> Markup:
+    last = run.epochs[-1].get("epoch", len(run.epochs))
+    first = run.epochs[0].get("epoch", 1)
+    return tag(
+        "p",
+        tag("label", "Epoch ", for_="epoch"),
+        tag("input", type="range", id="epoch", min=first, max=last, value=last, step=1),
+        tag("output", str(last), for_="epoch", id="epoch-shown"),
+        class_="control needs-script",
+    )
+
+
+def _family(family: Family, arms: list[str]) -> Markup:
+    title = "Task" if family.name == "label" else f"Adversary or penalty: {family.name}"
+    charts = (
+        curves(panel, arms, f"{family.name}-{place}")
+        for place, panel in enumerate(family.panels)
+    )
+    return join([tag("h3", title), tag("div", charts, class_="charts")])

@@ -1,0 +1,141 @@
+"""Maps of the same rows before and after, drawn by the page's script."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from dann_jax.report.elements import Section, data_table, note
+from dann_jax.report.markup import Markup, data_block, join, tag
+from dann_jax.report.run import Run
+from dann_jax.report.table import Number, Table
+
+METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+NEIGHBOURS = 10
+"""How many of a point's neighbours on the map are asked who they are."""
+
+
+def maps_section(run: Run) -> Section | None:
+    """Choosers, a place for the maps, and what they show in numbers."""
+    maps = run.analysis.get("maps", {})
+    points = {arm: own for arm, own in maps.get("points", {}).items() if own}
+    if not points or not maps.get("rows"):
+        return None
+    columns = [name for name in maps["rows"] if name != "utt_id"]
+    methods = _present(own for by_place in points.values() for own in by_place.values())
+    places = list(dict.fromkeys(place for own in points.values() for place in own))
+    after = [place for place in places if place != "input"] or places
+    where = f"fold {maps['fold']}, seed {maps['seed']}" if "fold" in maps else ""
+    content = [
+        note(
+            f"The same {len(next(iter(maps['rows'].values())))} rows on every map"
+            f"{f' ({where})' if where else ''}. Near is alike; the axes mean "
+            "nothing. Point at a row, or go to a map and press the arrow keys: the row "
+            "is marked on every map. A name in the legend marks its rows."
+        ),
+        tag(
+            "div",
+            _chooser("colour", "Colour", columns, columns[0]),
+            _chooser("method", "Map", methods, methods[-1]),
+            _chooser("place", "After", after, after[0]),
+            class_="control needs-script",
+        ),
+        tag("p", id="map-legend", class_="map-legend"),
+        tag("div", id="map-panels", class_="maps"),
+        tag("p", id="map-details", class_="map-details", aria_live="polite"),
+        tag("noscript", tag("p", "The maps need a script; see the files in figures/.")),
+        data_table(neighbour_table(maps)),
+        data_block("map-data", _data(maps, points, run.arms)),
+    ]
+    return Section("maps", "Maps", "Maps", join(content))
+
+
+def _present(by_method: Any) -> list[str]:
+    found = {name for own in by_method for name in own}
+    return [name for name in METHODS if name in found] + sorted(found - {*METHODS})
+
+
+def _chooser(name: str, title: str, words: Sequence[str], chosen: str) -> Markup:
+    options = (
+        tag("option", METHODS.get(word, word), value=word, selected=word == chosen)
+        for word in words
+    )
+    return tag(
+        "label", f"{title} ", tag("select", options, id=f"map-{name}"), class_="chooser"
+    )
+
+
+def _data(
+    maps: Mapping[str, Any], points: Mapping[str, Any], arms: Sequence[str]
+) -> dict[str, Any]:
+    """What the script draws: names once, and numbers that refer to them."""
+    columns = {}
+    for name, values in maps["rows"].items():
+        if name == "utt_id":
+            continue
+        words = sorted(set(map(str, values)))
+        ids = {word: place for place, word in enumerate(words)}
+        columns[name] = {"words": words, "ids": [ids[str(value)] for value in values]}
+    rounded = {
+        arm: {
+            place: {method: _three_digits(xy) for method, xy in by_method.items()}
+            for place, by_method in points[arm].items()
+        }
+        for arm in arms
+        if arm in points
+    }
+    return {
+        "rows": [str(name) for name in maps["rows"].get("utt_id", [])],
+        "columns": columns,
+        "points": rounded,
+        "methods": METHODS,
+    }
+
+
+def _three_digits(points: Sequence[Sequence[float]]) -> list[list[int | None]]:
+    """Coordinates as integers 0..1000 of the map's own extent, one scale for both."""
+    found = np.asarray(points, float).reshape(-1, 2)
+    low, high = np.nanmin(found, 0), np.nanmax(found, 0)
+    scaled = (found - (low + high) / 2) / (np.max(high - low) or 1.0)
+    return [
+        [None if math.isnan(x) else round(500 + 960 * x) for x in row]
+        for row in scaled.tolist()
+    ]
+
+
+def neighbour_table(maps: Mapping[str, Any]) -> Table:
+    """What a person would see on the maps, in numbers: who is whose neighbour.
+
+    Of the `NEIGHBOURS` nearest rows on a map, the share that has the row's own value;
+    chance is the share among all other rows.
+    """
+    columns = [name for name in maps["rows"] if name != "utt_id"]
+    rows = []
+    for arm, by_place in maps["points"].items():
+        for place, by_method in by_place.items():
+            for method, points in by_method.items():
+                shares = [_shared(points, maps["rows"][name]) for name in columns]
+                rows.append([arm, place, METHODS.get(method, method), *shares])
+    title = (
+        f"Of the {NEIGHBOURS} nearest rows on a map, how many per cent share the row's "
+        "own value (chance)"
+    )
+    header = ["arm", "where", "map", *(f"same {name}" for name in columns)]
+    return Table("map_neighbours", title, header, rows)
+
+
+def _shared(points: Sequence[Sequence[float]], values: Sequence[Any]) -> Number:
+    found = np.asarray(points, float).reshape(-1, 2)
+    names = np.unique(np.asarray(values, str), return_inverse=True)[1]
+    known = np.isfinite(found).all(1)
+    found, names = found[known], names[known]
+    size = len(found)
+    if size <= NEIGHBOURS:
+        return Number(math.nan)
+    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(found).kneighbors()[1]
+    share = (names[nearest] == names[:, None]).mean()
+    counts = np.bincount(names)
+    chance = (counts * (counts - 1)).sum() / (size * (size - 1))
+    return Number(float(share), chance=float(chance), digits=1)

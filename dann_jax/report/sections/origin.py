@@ -1,0 +1,109 @@
+"""Where it comes from: data, features, protocol, and how to make it again."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dann_jax.report.elements import Section, data_table, details, facts
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.run import Run
+from dann_jax.report.table import Table
+from dann_jax.report.tables import notes
+
+
+def data_section(run: Run) -> Section:
+    """Data, features and protocol."""
+    data, protocol = run.analysis.get("data", {}), run.results["protocol"]
+    pairs = [
+        ("corpus", ", ".join(run.results["corpora"])),
+        *((word, f"{data[word]:,}") for word in ("rows", "speakers") if word in data),
+        ("protocol", protocol["name"]),
+        ("leaks", ", ".join(protocol["allowed_leaks"]) or "none allowed"),
+    ]
+    content = [
+        facts(pairs),
+        tag("ul", (tag("li", said) for said in notes(run.results))),
+        _counts(data.get("labels", {})),
+        _roles(data.get("roles", {})),
+        _tree("How the features were made", data.get("provenance", {})),
+    ]
+    return Section("data", "Data", "Data and protocol", join(content))
+
+
+def _counts(labels: Mapping[str, int]) -> Markup | None:
+    if not labels:
+        return None
+    rows = [[label, str(count)] for label, count in labels.items()]
+    return data_table(Table("labels", "Rows of every class", ["class", "rows"], rows))
+
+
+def _roles(roles: Mapping[str, Mapping[str, int]]) -> Markup | None:
+    if not roles:
+        return None
+    words = list(dict.fromkeys(word for own in roles.values() for word in own))
+    rows = [
+        [fold, *(str(own.get(word, 0)) for word in words)]
+        for fold, own in roles.items()
+    ]
+    table = Table("roles", "Rows of every role in every fold", ["fold", *words], rows)
+    return data_table(table)
+
+
+def making_section(run: Run) -> Section:
+    """Commands, versions, timing, configuration."""
+    environment = run.environment
+    timing = run.results.get("timing", {})
+    packages = environment.get("packages", {})
+    pairs = [
+        ("python", environment.get("python", "not recorded")),
+        ("devices", ", ".join(environment.get("devices", [])) or "not recorded"),
+        ("commit", environment.get("git_commit") or "not recorded"),
+        *((name.replace("_", " "), _amount(name, v)) for name, v in timing.items()),
+    ]
+    content = [
+        commands(run),
+        facts(pairs),
+        _tree("Versions of packages", packages),
+        _tree("Configuration", run.config),
+    ]
+    return Section("reproduce", "Reproduce", "Reproduce", join(content))
+
+
+def _amount(name: str, value: float) -> str:
+    if name.endswith("_s") and "per" not in name:
+        return f"{value:,.1f} s"
+    return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
+
+
+def commands(run: Run) -> Markup:
+    """The commands that make the run and its report again."""
+    recorded = run.environment.get("command", [])
+    lines = []
+    if run.environment.get("git_commit"):
+        lines.append(f"git checkout {run.environment['git_commit']}")
+    # The program is recorded by the path that it had on its machine.
+    lines.append(shlex.join(["dann-train", *recorded[1:]]))
+    workdir = next((w for w in recorded if w.startswith("--workdir=")), None)
+    lines.append(shlex.join(["dann-report", workdir or f"--workdir={run.name}"]))
+    return tag(
+        "div",
+        tag("pre", tag("code", "\n".join(lines)), tabindex=0),
+        tag("button", "Copy", type="button", class_="copy needs-script"),
+        class_="commands",
+    )
+
+
+def _tree(title: str, value: Mapping[str, Any]) -> Markup | None:
+    """A nested mapping, a dotted key a row."""
+    rows = [[key, text] for key, text in _flat(value)]
+    if not rows:
+        return None
+    return details(title, data_table(Table("tree", title, ["key", "value"], rows)))
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for name, own in value.items():
+            yield from _flat(own, f"{key}.{name}" if key else str(name))
+    elif value != {} or key:
+        yield key, str(value)

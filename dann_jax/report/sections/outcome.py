@@ -1,0 +1,87 @@
+"""What came out: the scores of every arm, and what may be said of their differences."""
+
+from typing import Any
+
+from dann_jax.evaluation.effects import is_error
+from dann_jax.report.elements import Section, data_table, details, note
+from dann_jax.report.forest import Strip, forest
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.run import Run
+from dann_jax.report.table import Number
+from dann_jax.report.tables import (
+    TITLES,
+    difference,
+    headline,
+    pooled_number,
+    result_tables,
+)
+from dann_jax.report.verdict import sentences
+
+
+def outcome_section(run: Run) -> Section:
+    """Table, forest plots, comparisons, folds."""
+    main, *others = result_tables(run.results)
+    comparisons = [table for table in others if table.name == "comparisons"]
+    folds = [table for table in others if table.name != "comparisons"]
+    content = [
+        data_table(main),
+        (_forest(run, metric) for metric in headline(run.results)),
+        note(
+            "A point is the score of all test rows together, its line the 95 % "
+            "interval over speakers and seeds, each small dot one fold with one seed. "
+            "The dashed line is the baseline."
+        ),
+        map(data_table, comparisons),
+        _more(run),
+        details("Every fold", map(data_table, folds)) if folds else None,
+    ]
+    return Section("results", "Results", "Results", join(content))
+
+
+def _forest(run: Run, metric: str) -> Markup:
+    results = run.results
+    gains = {
+        entry["arm"]: str(difference(entry))
+        for entry in results["comparisons"]
+        if entry["metric"] == metric
+    }
+    strips = []
+    for index, (arm, scores) in enumerate(results["summary"].items()):
+        score = pooled_number(scores[metric])
+        dots = [r[metric] for r in results["replicas"] if r["arm"] == arm]
+        cells = [str(score)] + ([gains.get(arm, "")] if gains else [])
+        strips.append(Strip([arm], index, score, dots, cells))
+    word = "lower is better" if is_error(metric) else "higher is better"
+    after = ["pooled [95 %]"] + (["difference [95 %]"] if gains else [])
+    return forest(
+        f"{TITLES[metric]} in %, {word}",
+        strips,
+        header=(["arm"], after),
+        line=strips[0].score.value,
+    )
+
+
+def _more(run: Run) -> Markup | None:
+    """The comparisons as sentences, with what else is known of each."""
+    entries = run.results["comparisons"]
+    if not entries:
+        return None
+    items = [
+        tag("li", said, _extras(entry))
+        for entry, said in zip(entries, sentences(run.results), strict=True)
+    ]
+    return details("In words, with effect sizes", tag("ul", items))
+
+
+def _extras(entry: dict[str, Any]) -> str:
+    """Effect size and the seeds that would be needed, where they are known."""
+    effect = entry.get("effect_size")
+    d_z = effect.get("d_z") if isinstance(effect, dict) else effect
+    said = ""
+    if isinstance(d_z, (int, float)) and d_z == d_z:
+        shown = Number(d_z, scale=1.0, signed=True)
+        said += f" Effect size d_z {shown}, over speakers."
+    seeds = entry.get("seeds_needed")
+    if isinstance(seeds, int):
+        said += f" To show a difference of this size would take {seeds} seeds."
+    return said

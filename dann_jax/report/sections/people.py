@@ -1,0 +1,185 @@
+"""For whom and for what it works: speakers, groups, classes, confusions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dann_jax.report.bars import Bars, bars
+from dann_jax.report.elements import Section, details, legend, note, scrolling
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.run import Run
+from dann_jax.report.table import Number
+
+MANY = 16
+"""More speakers than this are shown on request: the page would be all speakers."""
+
+
+def people_section(run: Run) -> Section | None:
+    """Bars of classes, groups and speakers, and the confusion matrices."""
+    parts = [
+        _classes(run),
+        _confusions(run),
+        *_groups(run),
+        _speakers(run),
+    ]
+    if not any(parts):
+        return None
+    return Section(
+        "who", "Speakers", "Classes and speakers", join([legend(run.arms), parts])
+    )
+
+
+def confusion_counts(run: Run) -> dict[str, np.ndarray]:
+    """Arm -> counts `[truth, guess]`, over folds, mean over seeds; empty without."""
+    found = run.analysis.get("confusion")
+    if found:
+        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
+    replicas = run.results["replicas"]
+    if not all("confusion" in replica for replica in replicas):
+        return {}
+    seeds = len({replica["seed"] for replica in replicas})
+    return {
+        arm: sum(np.asarray(r["confusion"], float) for r in replicas if r["arm"] == arm)
+        / seeds
+        for arm in run.arms
+    }
+
+
+def class_recalls(run: Run) -> dict[str, np.ndarray]:
+    """Arm -> recall of every class `[labels]`; NaN of a class without a row."""
+    found = run.analysis.get("classes")
+    if found:
+        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
+    counts = confusion_counts(run)
+    with np.errstate(invalid="ignore"):
+        return {arm: np.diag(own) / own.sum(1) for arm, own in counts.items()}
+
+
+def _classes(run: Run) -> Markup | None:
+    recalls, counts = class_recalls(run), confusion_counts(run)
+    if not recalls:
+        return None
+    labels = run.results["labels"]
+    rows = next(iter(counts.values())).sum(1) if counts else None
+    return bars(
+        "Recall of every class in %",
+        [
+            Bars(
+                label,
+                f"{rows[place]:.0f}" if rows is not None else "",
+                {arm: Number(float(own[place])) for arm, own in recalls.items()},
+            )
+            for place, label in enumerate(labels)
+        ],
+        run.arms,
+        label="class",
+        note="rows" if rows is not None else "",
+    )
+
+
+def _confusions(run: Run) -> Markup | None:
+    counts = confusion_counts(run)
+    if not counts:
+        return None
+    labels = run.results["labels"]
+    return join(
+        [
+            tag("h3", "Confusions"),
+            note(
+                "Of the rows of each class (down), how many per cent are heard as "
+                "which (across)."
+            ),
+            tag(
+                "div",
+                (_confusion(arm, own, labels) for arm, own in counts.items()),
+                class_="matrices",
+            ),
+        ]
+    )
+
+
+def _confusion(arm: str, counts: np.ndarray, labels: Sequence[str]) -> Markup:
+    header = tag(
+        "tr",
+        tag("td"),
+        (tag("th", tag("span", label), scope="col") for label in labels),
+    )
+    body = []
+    for label, row in zip(labels, counts, strict=True):
+        total = row.sum()
+        cells = [
+            tag(
+                "td",
+                f"{100 * count / total:.0f}" if total else "–",
+                style=f"--share:{100 * count / total if total else 0:.0f}%",
+                title=f"{label} heard as {guess}: {count:.4g} of {total:.4g} rows",
+            )
+            for guess, count in zip(labels, row, strict=True)
+        ]
+        body.append(tag("tr", tag("th", label, scope="row"), cells))
+    table = tag(
+        "table",
+        tag("caption", arm),
+        tag("thead", header),
+        tag("tbody", body),
+        class_="confusion",
+    )
+    return scrolling(f"Confusions of {arm}", table)
+
+
+def _scored(scores: Mapping[str, Any]) -> str:
+    """The score that bars of people show: UA where it is there."""
+    return "ua" if "ua" in scores else next(iter(scores), "")
+
+
+def score_bars(entries: Sequence[Mapping[str, Any]], key: str, note: str) -> list[Bars]:
+    """A row for each entry of `speakers` or `groups`."""
+    rows = []
+    for entry in entries:
+        values = {
+            arm: Number(float(scores[_scored(scores)]))
+            for arm, scores in entry.get("scores", {}).items()
+            if scores
+        }
+        rows.append(Bars(str(entry[key]), str(entry.get(note, "")), values))
+    return rows
+
+
+def _groups(run: Run) -> list[Markup]:
+    entries = run.analysis.get("groups", [])
+    columns = dict.fromkeys(entry["column"] for entry in entries)
+    return [
+        bars(
+            f"UA by {column} in %",
+            score_bars([e for e in entries if e["column"] == column], "value", "rows"),
+            run.arms,
+            label=column,
+            note="rows",
+        )
+        for column in columns
+    ]
+
+
+def _speakers(run: Run) -> Markup | None:
+    entries = run.analysis.get("speakers", [])
+    if not entries:
+        return None
+    rows = score_bars(entries, "speaker", "rows")
+
+    def worst_first(row: Bars) -> float:
+        number = row.values.get(run.arms[0])
+        return math.inf if number is None or math.isnan(number.value) else number.value
+
+    rows.sort(key=worst_first)
+    drawn = bars(
+        f"UA of every tested speaker in %, the worst of {run.arms[0]} first",
+        rows,
+        run.arms,
+        label="speaker",
+        note="rows",
+    )
+    if len(rows) <= MANY:
+        return drawn
+    return details(f"Each of {len(rows)} speakers", drawn)
