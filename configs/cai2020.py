@@ -20,10 +20,10 @@ Domain Adversarial Neural Network", ISCSLP 2021 (2012.11174).
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.defaults import FOUR, base_config
 
 TASKS = {
-    "emotion": ("emotion", ("anger", "happiness", "neutral", "sadness")),
+    "emotion": ("emotion", FOUR),
     "arousal": ("binary_arousal", ("high", "low")),
     "valence": ("binary_valence", ("negative", "positive")),
 }
@@ -50,6 +50,8 @@ def get_config(variant: str = "emotion") -> ConfigDict:
     config = base_config()
     config.system = f"cross-lingual DANN, {task}"
     adapt_on = "speaker" if pool == "adapt" else ""
+    # The emotions that all four languages have; others are in few of them.
+    config.data.rows = ConfigDict({"emotion": FOUR})
     config.protocol.update(
         name="every language to every other",
         split="ordered_pairs",

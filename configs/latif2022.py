@@ -17,7 +17,7 @@ docs/systems/latif2022.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.defaults import FOUR, base_config
 
 
 def get_config() -> ConfigDict:
@@ -27,6 +27,8 @@ def get_config() -> ConfigDict:
     config.data.modalities = ("functionals",)
     # A generator of the inputs must not have to learn where each corpus lies.
     config.data.standardise_by = "language"
+    # The emotions that all four languages have; others are in few of them.
+    config.data.rows = ConfigDict({"emotion": FOUR})
     config.protocol.update(
         name="every language to every other",
         split="ordered_pairs",

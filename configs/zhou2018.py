@@ -18,6 +18,9 @@ from ml_collections import ConfigDict
 
 from dann_jax.defaults import base_config
 
+CORPORA = ("emodb", "emovo", "ravdess")
+"""Of those in DIR, the ones that are adapted to each other."""
+
 SOURCE, TARGET = 0, 1
 
 
@@ -30,6 +33,7 @@ def get_config(variant: str = "5") -> ConfigDict:
         )
     config = base_config()
     config.system = f"zhou2018, {variant} labelled target rows a class"
+    config.data.rows = ConfigDict({"corpus": CORPORA})
     config.protocol.update(
         name="every corpus to every other",
         split="ordered_pairs",

@@ -33,6 +33,9 @@ def base_config() -> ConfigDict:
                 "modalities": (),
                 # "speaker" standardises each speaker's features: a strong rival.
                 "standardise_by": "",
+                # Column -> values. All other rows are not there, not even as
+                # unlabelled data.
+                "rows": {},
             },
             # `protocols.make_protocol`
             "protocol": {

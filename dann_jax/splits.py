@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.selection import rows_with
 
 
 class ProtocolError(ValueError):
@@ -53,7 +54,7 @@ def leave_one_out(
     """
     groups = corpus.column(column)
     _require_values(corpus, column, 2)
-    source, target = _rows_with(corpus, train), _rows_with(corpus, test)
+    source, target = rows_with(corpus, train), rows_with(corpus, test)
     splits = []
     for rest, left_out in LeaveOneGroupOut().split(groups, groups=groups):
         name = f"{column} {groups[left_out[0]]}"
@@ -146,21 +147,6 @@ def _source_to_target(
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
     return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
-
-
-def _rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray:
-    """Rows with one of the wanted values in every column of `wanted`, bool `[N]`."""
-    chosen = np.ones(len(corpus), bool)
-    for column, words in wanted.items():
-        values = corpus.column(column)
-        unknown = sorted({*words} - set(values))
-        if unknown or not len(words):
-            raise ProtocolError(
-                f"column {column!r} has no value {unknown}; it has "
-                f"{', '.join(np.unique(values)[:10])}"
-            )
-        chosen &= np.isin(values, list(words))
-    return chosen
 
 
 def _split(name: str, rows: int, train: np.ndarray, test: np.ndarray) -> Split:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.domains import domain_ids
 from dann_jax.protocols import Protocol, Role, assign_roles
 from dann_jax.splits import (
@@ -159,7 +159,7 @@ def test_what_trains_anyway_is_not_set_aside() -> None:
 
 
 def test_a_filter_that_nothing_passes_is_refused_with_what_there_is() -> None:
-    with pytest.raises(ProtocolError, match=r"'acted'.*impro, script"):
+    with pytest.raises(CorpusError, match=r"'acted'.*impro, script"):
         leave_one_out(CORPUS, "session", train={"style": ["acted"]})
-    with pytest.raises(ProtocolError, match="impro, script"):
+    with pytest.raises(CorpusError, match="impro, script"):
         leave_one_out(CORPUS, "session", train={"style": []})

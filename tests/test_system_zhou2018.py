@@ -48,6 +48,7 @@ def tiny(source: pathlib.Path, variant: str = "3") -> ConfigDict:
     config.update_from_flattened_dict(
         {
             "data.source": str(source),
+            "data.rows.corpus": ("a", "b"),
             "seeds": 1,
             "batches.batch_size": 64,
             "encoder.width": 4,

@@ -1,6 +1,6 @@
 """Corpora: one reader a layout, all of which return a `Corpus`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from etils import epath
 
@@ -9,6 +9,7 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.dimensions import with_dimensions
 from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.normalise import standardise_by as standardised_by
+from dann_jax.corpora.selection import keep_rows
 from dann_jax.corpora.synthetic import (
     synthetic_conversations as synthetic_conversations,
 )
@@ -20,6 +21,7 @@ def open_corpus(
     *,
     modalities: Sequence[str] = (),
     standardise_by: str = "",
+    rows: Mapping[str, Sequence[str]] = {},
 ) -> Corpus:
     """Read the corpus that `source` names, and add the columns of `with_dimensions`.
 
@@ -30,6 +32,8 @@ def open_corpus(
       modalities: to keep; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
+      rows: column -> values; rows with others are not there, to nothing that follows:
+        see `keep_rows`.
     """
     if source in EMBEDDED:
         corpus = EMBEDDED[str(source)]()
@@ -45,6 +49,7 @@ def open_corpus(
     corpus = with_dimensions(corpus)
     if modalities:
         corpus = corpus.select(tuple(modalities))
+    corpus = keep_rows(corpus, rows)
     return standardised_by(corpus, standardise_by) if standardise_by else corpus
 
 
