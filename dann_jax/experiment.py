@@ -14,7 +14,9 @@ from etils import epath
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from dann_jax.arguments import call
 from dann_jax.bundle import bundle_run
+from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
@@ -97,15 +99,17 @@ def train(
       selecting: the task whose validation rows select, if it is another one.
     """
     plan = task.plan(task.protocol.visible())
-    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    timetable = call(
+        "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
+    )
     program = compiled(config, task, layout, timetable)
     selector = Selector(config.selection, program, selecting or task, layout)
-    workdir = claim(workdir, config.to_dict())
-    _log.info("%s, in %s", _size(task, layout, timetable), workdir)
-
     feed = Feed(task.training, layout)
     outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
     state = program.initial_state(feed(outline(0)))
+    # What cannot be built leaves no directory behind.
+    workdir = claim(workdir, config.to_dict())
+    _log.info("%s, in %s", _size(task, layout, timetable), workdir)
     began = time.perf_counter()
     with open_checkpoints(workdir / "checkpoints") as checkpoints:
         resumed = checkpoints.latest_step()
@@ -188,10 +192,13 @@ def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
 
 def setting(config: ConfigDict) -> tuple[Task, Layout]:
     """What is learned from, and how many times over."""
-    corpus = open_corpus(**config.data)
-    protocol = make_protocol(corpus, **config.protocol)
+    check_config(config)
+    corpus = call("config.data", open_corpus, **config.data)
+    protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
     normalisation = config.encoder.normalisation
-    task = make_task(
+    task = call(
+        "config.batches",
+        make_task,
         corpus,
         protocol,
         config.adversaries.to_dict(),
@@ -213,13 +220,15 @@ def ordered_arms(
       ValueError: the baseline is no arm, or an arm names an adversary there is not.
     """
     if baseline not in arms:
-        raise ValueError(f"baseline {baseline!r} is none of {', '.join(arms)}")
+        raise ValueError(
+            f"baseline {baseline!r} is none of {', '.join(arms) or 'nothing'}"
+        )
     for arm, strengths in arms.items():
         unknown = sorted(set(strengths) - set(adversaries))
         if unknown:
             raise ValueError(
                 f"arm {arm!r} gives a strength to {', '.join(unknown)}; "
-                f"the adversaries are {', '.join(adversaries)}"
+                f"the adversaries are {', '.join(adversaries) or 'none'}"
             )
     ordered = {baseline: arms[baseline], **arms}
     return {
@@ -239,7 +248,12 @@ def compiled(
         build_network(config, task),
         layout=layout,
         objective=_chosen(OBJECTIVES, timetable.in_steps(config.objective.to_dict())),
-        optimizer=make_optimizer(total_steps=total_steps, **config.optimizer.to_dict()),
+        optimizer=call(
+            "config.optimizer",
+            make_optimizer,
+            total_steps=total_steps,
+            **config.optimizer.to_dict(),
+        ),
         schedule=_chosen(STRENGTH_SCHEDULES, strength, total_steps),
         own_schedules={
             name: _chosen(STRENGTH_SCHEDULES, section, total_steps)
@@ -274,4 +288,4 @@ def _chosen(
     if name not in table:
         raise ValueError(f"unknown word {name!r}; choose from {', '.join(table)}")
     options = {key: value for key, value in section.items() if key != "name"}
-    return table[name](*arguments, **options)
+    return call(f"{name!r}", table[name], *arguments, **options)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
@@ -264,6 +265,11 @@ def _validation_rows(
 
 
 def _require_classes(protocol: Protocol) -> None:
+    if len(set(protocol.labels)) < max(len(protocol.labels), 2):
+        raise ProtocolError(
+            f"the labels must be two or more different ones, got "
+            f"{', '.join(protocol.labels) or 'none'}"
+        )
     for fold, name in enumerate(protocol.folds):
         for role in (Role.LABELLED, Role.TEST):
             found = set(protocol.label[protocol.roles[fold] == role])
@@ -336,4 +342,5 @@ def make_protocol(
     """
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
-    return assign_roles(corpus, SPLITS[split](corpus, **split_args), **roles)
+    splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
+    return call("protocol", assign_roles, corpus, splits, **roles)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.domains import domain_ids, known_values, value_ids
 from dann_jax.pipeline import (
@@ -105,7 +106,9 @@ def make_task(
     """
     domain, num_domains = {}, {}
     for name, arguments in adversaries.items():
-        domain[name], num_domains[name] = domain_ids(protocol, corpus, **arguments)
+        domain[name], num_domains[name] = call(
+            f"adversary {name!r}", domain_ids, protocol, corpus, **arguments
+        )
     standardiser = fit_standardiser(corpus, protocol)
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
     groups = known_values(corpus, normalise_by) if normalise_by else ()

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 from commands import Call, assert_refused
 from commands import call as call
+from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.cli import export, predict, prepare, train
@@ -148,6 +149,36 @@ def test_the_folder_of_another_config_is_one_line_that_names_the_difference(
         ({"data.source": "/nowhere/at/all"}, ["no such folder", "/nowhere/at/all"]),
         ({"adversaries.speaker.column": "accent"}, ["'accent'", "speaker", "gender"]),
         ({"protocol.validation_folds": 0}, ["source-validation", "validation_folds"]),
+        ({"data.source": ""}, ["config.data.source is empty"]),
+        ({"timetable.epochs": -1}, ["config.timetable.epochs", "at least 1, got -1"]),
+        ({"seeds": 0}, ["config.seeds", "at least 1, got 0"]),
+        ({"optimizer.learning_rate": -1.0}, ["learning_rate", "above 0, got -1"]),
+        ({"optimizer.learning_rate": float("nan")}, ["above 0, got nan"]),
+        ({"batches.batch_size": 0}, ["config.batches.batch_size", "at least 1"]),
+        ({"arms.dann.speaker": -1.0}, ["config.arms.dann.speaker", "at least 0"]),
+        ({"encoder.width": 0}, ["config.encoder.width", "at least 1"]),
+        ({"encoder.heads": 3}, ["divide config.encoder.width, 8, got 3"]),
+        ({"encoder.dropout": 1.0}, ["from 0 to below 1, got 1.0"]),
+        ({"encoder.dtype": "float99"}, ["float99", "bfloat16"]),
+        ({"heads.domain_hidden": (8, 0)}, ["config.heads.domain_hidden", "(8, 0)"]),
+        ({"heads.conditional": ("accent",)}, ["'accent'", "speaker"]),
+        ({"bundle.arm": "cdan"}, ["config.bundle.arm", "'cdan'", "dann"]),
+        ({"protocol.labels": ("anger",)}, ["two or more", "got anger"]),
+        ({"protocol.split": "group_k_fold"}, ["group_k_fold", "'k'", "column, k"]),
+        ({"timetable": ConfigDict({"epoch": 3})}, ["'epochs'", "evaluate_every"]),
+        ({"objective": ConfigDict({})}, ["config.objective.name is missing"]),
+        (
+            {"objective": ConfigDict({"name": "dann", "smooth": 1})},
+            ["'dann'", "'smooth'", "label_smoothing"],
+        ),
+        (
+            {"adversaries": ConfigDict({"generator": {"column": "speaker"}})},
+            ["'generator'", "parts of the network"],
+        ),
+        (
+            {"adversaries": ConfigDict({"speaker": {"colunm": "speaker"}})},
+            ["config.adversaries.speaker needs a column"],
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

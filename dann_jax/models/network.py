@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.arguments import call
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
 from dann_jax.models.frame_encoders import make_frame_encoder
@@ -155,8 +156,10 @@ def build(
     num_domains: Mapping[str, int],
 ) -> Dann:
     """The network from plain keyword arguments, as configs and bundles hold them."""
-    return Dann(
-        encoder=DialogueEncoder(**encoder),
+    return call(
+        "heads",
+        Dann,
+        encoder=call("encoder", DialogueEncoder, **encoder),
         num_labels=num_labels,
         num_domains=num_domains,
         **heads,
