@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.recurrence import Gates, gated_recurrence, permuted
 from dann_jax.types import Array
 
 
@@ -27,9 +28,8 @@ class BidirectionalGru(nn.Module):
     directions share one loop. Invisible turns leave the state untouched and output
     zeros, so padding and held-out turns are as if they were not there.
 
-    Reference: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder",
-    EMNLP 2014; the candidate uses the reset gate after the product, as cuDNN does. For
-    a state for every speaker, Majumder et al., "DialogueRNN", AAAI 2019.
+    Reference: for a state for every speaker, Majumder et al., "DialogueRNN", AAAI 2019;
+    for the unit, see `gated_recurrence`.
     """
 
     width: int
@@ -41,75 +41,57 @@ class BidirectionalGru(nn.Module):
         width, readings = self.width, 2 if self.own_turns else 1
         gates = nn.Dense(readings * 6 * width, dtype=self.dtype, name="input")(x)
         gates = jnp.split(gates, readings, axis=-1)
-        places = jnp.broadcast_to(jnp.arange(x.shape[1]), visible.shape)
-        orders = [places]
+        streams = _both_directions(gates[0], visible, jnp.zeros_like(visible))
         if self.own_turns:
             # A stable sort keeps the time order of each speaker's turns.
-            orders.append(jnp.argsort(party, axis=1, stable=True))
-        streams = [
-            stream
-            for index, (gate, order) in enumerate(zip(gates, orders, strict=True))
-            for stream in _both_directions(gate, visible, party, order, index == 1)
-        ]
+            order = jnp.argsort(party, axis=1, stable=True)
+            inverse = jnp.argsort(order, axis=1)
+            sorted_party, heard = (
+                jnp.take_along_axis(turns, order, 1) for turns in (party, visible)
+            )
+            begins = sorted_party[:, 1:] != sorted_party[:, :-1]
+            own = permuted(gates[1], order, inverse)
+            streams += _both_directions(own, heard, jnp.pad(begins, ((0, 0), (1, 0))))
         # Time first, then stream: [T, streams, B, ...].
         steps = jax.tree.map(lambda *parts: jnp.stack(parts, 1), *streams)
-        states = self._scan(steps, x.shape[0])
-        outputs = 0.0
-        for index, order in enumerate(orders):
-            forth, back = states[:, 2 * index], states[::-1, 2 * index + 1]
-            both = jnp.concatenate([forth, back], axis=-1).transpose(1, 0, 2)
-            if index:
-                both = jnp.take_along_axis(both, jnp.argsort(order)[..., None], 1)
-            outputs += both
-        return outputs * visible[..., None]
-
-    def _scan(self, steps: tuple[Array, Array, Array], batch: int) -> Array:
-        """States of every stream after every turn, `[T, streams, B, width]`."""
-        width, streams = self.width, steps[0].shape[1]
-        kernel = self.param("recurrent", _orthogonal_blocks, streams, width)
-        kernel = kernel.astype(self.dtype)
-        bias = self.param("candidate_bias", nn.initializers.zeros, (streams, 1, width))
-        bias = bias.astype(self.dtype)
-
-        def turn(state: Array, step: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-            gate, seen, fresh = step
-            if self.own_turns:
-                state = jnp.where(fresh, 0.0, state)
-            # Plain products: XLA's batched one is slower on CPU, equal elsewhere.
-            product = jnp.stack([state[s] @ kernel[s] for s in range(streams)])
-            reset, update = jnp.split(
-                nn.sigmoid(gate[..., : 2 * width] + product[..., : 2 * width]), 2, -1
-            )
-            candidate = jnp.tanh(
-                gate[..., 2 * width :] + reset * (product[..., 2 * width :] + bias)
-            )
-            state = jnp.where(seen, candidate + update * (state - candidate), state)
-            return state, state
-
-        start = jnp.zeros((streams, batch, width), self.dtype)
-        return jax.lax.scan(turn, start, steps)[1]
+        kernel = self.param("recurrent", _orthogonal_blocks, 2 * readings, width)
+        bias = self.param(
+            "candidate_bias", nn.initializers.zeros, (2 * readings, 1, width)
+        )
+        states = gated_recurrence(
+            kernel.astype(self.dtype), bias.astype(self.dtype), *steps
+        )
+        output = _read_back(states[:, :2])
+        if self.own_turns:
+            output += permuted(_read_back(states[:, 2:]), inverse, order)
+        return output * visible[..., None]
 
 
 def _both_directions(
-    gates: Array, visible: Array, party: Array, order: Array, own: bool
-) -> list[tuple[Array, Array, Array]]:
+    gates: Array, visible: Array, begins: Array
+) -> list[tuple[Gates, Array, Array]]:
     """What a loop over turns needs, forth and back, each with time first.
 
-    Gates, which turns are visible, and before which turns the state is forgotten: in
-    the own reading, wherever another speaker's turns begin.
+    Gates, which turns are visible, and before which turns the state is forgotten:
+    forth where `begins`, back after a turn before which it is.
     """
-    if own:
-        gates = jnp.take_along_axis(gates, order[..., None], 1)
-        visible = jnp.take_along_axis(visible, order, 1)
-        party = jnp.take_along_axis(party, order, 1)
-    changes = party[:, 1:] != party[:, :-1]
-    fresh = jnp.pad(changes & own, ((0, 0), (1, 1)))
     forth, back = jnp.split(gates, 2, axis=-1)
+    ends = jnp.pad(begins[:, 1:], ((0, 0), (0, 1)))
     turns = [
-        (forth, visible[..., None], fresh[:, :-1, None]),
-        (back[:, ::-1], visible[:, ::-1, None], fresh[:, :0:-1, None]),
+        (tuple(jnp.split(forth, 3, -1)), visible[..., None], begins[..., None]),
+        (
+            tuple(jnp.split(back[:, ::-1], 3, -1)),
+            visible[:, ::-1, None],
+            ends[:, ::-1, None],
+        ),
     ]
     return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), turns)
+
+
+def _read_back(states: Array) -> Array:
+    """States of both directions `[T, 2, B, width]` as outputs `[B, T, 2 width]`."""
+    both = jnp.concatenate([states[:, 0], states[::-1, 1]], axis=-1)
+    return both.transpose(1, 0, 2)
 
 
 class DialogueContext(nn.Module):

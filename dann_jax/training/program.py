@@ -120,13 +120,16 @@ def initial_state(
         params = initialise(module, one, init_key)
         return create_state(params, optimizer, run_key, memory(params))
 
-    # One after the other: vmapped, this takes twice as long to compile.
+    @jax.jit
+    def replicas(pairs: tuple[jax.Array, jax.Array]) -> TrainState:
+        # One after the other: vmapped, this takes twice as long to compile.
+        groups = jax.lax.map(lambda pair: create(*pair), pairs)
+        return jax.tree.map(
+            lambda leaf: jnp.repeat(leaf[:, None], len(layout.arms), axis=1), groups
+        )
+
     pairs = (jnp.asarray(layout.fold_of), jnp.asarray(layout.seed_of, jnp.uint32))
-    groups = jax.jit(lambda pairs: jax.lax.map(lambda one: create(*one), pairs))(pairs)
-    arms = len(layout.arms)
-    return layout.put(
-        jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], arms, axis=1), groups)
-    )
+    return layout.put(replicas(pairs))
 
 
 def step_of(state: TrainState) -> int:
