@@ -56,6 +56,8 @@ def base_config() -> ConfigDict:
                 "open_set": False,
                 # So many rows of each class of the adaptation side are labelled too.
                 "labelled_target": 0,
+                # Columns of numbers to predict, instead of labels.
+                "targets": (),
             },
             # Name -> `domains.domain_ids`. Another adversary is another entry; the
             # column "role" tells labelled from unlabelled rows, "side" the source from

@@ -19,16 +19,18 @@ from dann_jax.bundle import bundle_run
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
-from dann_jax.objectives import OBJECTIVES
+from dann_jax.objectives import OBJECTIVES, REGRESSIONS
 from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.protocols import Role, make_protocol
+from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.ratings import rate_replicas
 from dann_jax.results import score_replicas
 from dann_jax.schedules import STRENGTH_SCHEDULES
 from dann_jax.task import Task, make_task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
+from dann_jax.training.evaluated import as_evaluated
 from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.optimizer import make_optimizer
@@ -37,7 +39,6 @@ from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
-from dann_jax.training.statistics import normalised_for
 from dann_jax.training.writer import open_writer
 from dann_jax.workdir import claim, write_json
 
@@ -132,7 +133,7 @@ def train(
                 writer=writer,
             )
     state = state.replace(
-        best=normalised_for(
+        best=as_evaluated(
             state.best, Role.TEST, program=program, task=task, layout=layout
         )
     )
@@ -153,7 +154,12 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score what `train` returned; leave `results.json` and the bundle."""
     workdir, state, program, timing = trained
-    score = verify_replicas if task.protocol.open_set else score_replicas
+    scorers = {
+        "classification": score_replicas,
+        "verification": verify_replicas,
+        "regression": rate_replicas,
+    }
+    score = scorers[task.protocol.kind]
     _log.info("scoring and probing ...")
     results = {
         "system": config.system,
@@ -195,6 +201,7 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     check_config(config)
     corpus = call("config.data", open_corpus, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    require_objective(config.objective.name, protocol)
     normalisation = config.encoder.normalisation
     task = call(
         "config.batches",
@@ -209,6 +216,20 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
     arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
+
+
+def require_objective(name: str, protocol: Protocol) -> None:
+    """Raise `ValueError` unless the objective learns what the protocol asks."""
+    if (name in REGRESSIONS) == bool(protocol.targets):
+        return
+    numbers, classes = (
+        ", ".join(word for word in OBJECTIVES if (word in REGRESSIONS) == regresses)
+        for regresses in (True, False)
+    )
+    raise ValueError(
+        f"objective {name!r} does not learn {protocol.kind}: protocol.targets go with "
+        f"{numbers}; labels go with {classes}"
+    )
 
 
 def ordered_arms(
@@ -268,7 +289,7 @@ def build_network(config: ConfigDict, task: Task) -> nn.Module:
     return network.build(
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
-        num_labels=len(task.protocol.labels),
+        num_labels=len(task.protocol.outputs),
         num_domains=task.num_domains,
     )
 

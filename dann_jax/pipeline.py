@@ -15,7 +15,7 @@ import numpy as np
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 from dann_jax.protocols import Protocol
-from dann_jax.standardise import Standardiser
+from dann_jax.standardise import Standardiser, Units, standardised_values
 from dann_jax.types import UNKNOWN, Array, Batch
 
 
@@ -156,6 +156,8 @@ class Assembler:
       shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
         is not in it is a number of turns, and frames are padded to the most there are.
       group: int32 `[N]`, for `Batch.group`; None for none.
+      value: float32 `[F, N, targets]`, for `Batch.value`, already erased and
+        standardised; None for none.
     """
 
     corpus: Corpus
@@ -165,6 +167,7 @@ class Assembler:
     standardiser: Standardiser
     shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
     group: np.ndarray | None = None
+    value: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         # Looked up for every batch, computed once.
@@ -220,6 +223,9 @@ class Assembler:
             },
             row=rows,
             num_frames=num_frames,
+            value=None
+            if self.value is None
+            else np.where(real[..., None], self.value[fold, rows], np.nan),
             group=None
             if self.group is None
             else np.where(real, self.group[rows], UNKNOWN),
@@ -280,8 +286,12 @@ def training_assembler(
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
     group: np.ndarray | None = None,
+    units: Units | None = None,
 ) -> Assembler:
-    """The view of a training step: visible rows, labels of labelled rows only."""
+    """The view of a training step: visible rows, answers of labelled rows only.
+
+    `units` standardise the targets, where the protocol has any.
+    """
     return Assembler(
         corpus,
         protocol.visible(),
@@ -290,6 +300,7 @@ def training_assembler(
         standardiser,
         shapes or {},
         group,
+        None if units is None else standardised_values(protocol, units),
     )
 
 

@@ -53,6 +53,9 @@ class Protocol:
       label_column: the column of the corpus that the labels are values of.
       open_set: tested rows are of values that no labelled row of their fold has, so
         that they can be compared with each other but not classified.
+      targets: the columns of numbers to predict, where there are no classes to name.
+      value: float64 `[N, targets]`, NaN where a row has no such number; None where
+        there are no targets. Use `erased_values` in training.
     """
 
     name: str
@@ -66,6 +69,25 @@ class Protocol:
     allowed_leaks: tuple[str, ...] = ()
     label_column: str = "emotion"
     open_set: bool = False
+    targets: tuple[str, ...] = ()
+    value: np.ndarray | None = None
+
+    @property
+    def kind(self) -> str:
+        """What is asked of a tested row: a word of `KINDS`."""
+        if self.targets:
+            return "regression"
+        return "verification" if self.open_set else "classification"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the label head says: targets, or else classes."""
+        return self.targets or self.labels
+
+    def erased_values(self) -> np.ndarray:
+        """Targets for training, `[F, N, targets]`: NaN unless the row is labelled."""
+        labelled = (self.roles == Role.LABELLED)[..., None]
+        return np.where(labelled, self.value, np.nan)
 
     def erased_labels(self) -> np.ndarray:
         """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""
@@ -80,6 +102,10 @@ class Protocol:
             seen += [Role.VALIDATION, Role.TEST]
         return np.isin(self.roles, seen)
 
+
+KINDS = ("classification", "verification", "regression")
+"""Which class a row is of, whether two rows are of one speaker, or how high its values
+are."""
 
 UNLABELLED_POOLS = ("other", "adapt", "test")
 """Where unlabelled rows may come from: other-label rows of the training side, rows of
@@ -102,6 +128,7 @@ def assign_roles(
     label_column: str = "emotion",
     open_set: bool = False,
     labelled_target: int = 0,
+    targets: Sequence[str] = (),
 ) -> Protocol:
     """Turn splits into a protocol, and refuse it if it is not honest.
 
@@ -126,23 +153,32 @@ def assign_roles(
         sets aside for adaptation, are labelled too. A larger number adds to the rows
         of a smaller one. They never validate, nor do rows that share a value of
         `validation_column` with them.
+      targets: columns of numbers to predict, such as ratings, instead of classes; a
+        row that has any of them is known.
 
     Raises:
       ProtocolError: labelled and test rows share a speaker, a class is absent from
-        a side of a fold or has too few rows set aside for adaptation, or an argument
-        makes no sense.
+        a side of a fold or has too few rows set aside for adaptation, a target does
+        not vary on a side of a fold, or an argument makes no sense.
     """
     require_pools(unlabelled)
-    values = corpus.column(label_column)
-    labels = tuple(labels) or _trainable(values, splits)
-    label = np.full(len(corpus), UNKNOWN, np.int32)
-    for index, word in enumerate(labels):
-        label[values == word] = index
+    if targets:
+        if labels or open_set or labelled_target:
+            raise ProtocolError(
+                f"targets ({', '.join(targets)}) are numbers to predict; labels, "
+                f"open_set and labelled_target speak of classes: leave them empty"
+            )
+        label, value = np.full(len(corpus), UNKNOWN, np.int32), _values(corpus, targets)
+        known = scored = ~np.isnan(value).all(1)
+    else:
+        words, value = corpus.column(label_column), None
+        labels = tuple(labels) or _trainable(words, splits)
+        label = _indices(words, labels)
+        known = label != UNKNOWN
+        scored = words != "" if open_set else known
     groups = corpus.column(validation_column) if validation_folds else None
-    known = label != UNKNOWN
-    scored = values != "" if open_set else known
     roles = [_roles(known, scored, split, unlabelled) for split in splits]
-    for fold, own in enumerate(roles):
+    for fold, own in enumerate(roles if labelled_target else ()):
         chosen = _few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
         own[chosen] = Role.LABELLED
     if "audio_hash" in corpus.columns:
@@ -171,16 +207,35 @@ def assign_roles(
         allowed_leaks=tuple(allowed_leaks),
         label_column=label_column,
         open_set=open_set,
+        targets=tuple(targets),
+        value=value,
     )
     if open_set:
         disjoint = (*disjoint, label_column)
     else:
-        _require_classes(protocol)
+        _require_values(protocol) if targets else _require_classes(protocol)
     for column in set(disjoint) - set(allowed_leaks):
         require_disjoint(protocol, corpus, column)
     if open_set:
         _require_open_set(protocol, corpus)
     return protocol
+
+
+def _indices(words: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Index of each word among the labels, int32 `[N]`; `UNKNOWN` for another one."""
+    label = np.full(len(words), UNKNOWN, np.int32)
+    for index, word in enumerate(labels):
+        label[words == word] = index
+    return label
+
+
+def _values(corpus: Corpus, targets: Sequence[str]) -> np.ndarray:
+    """The targets of every row, float64 `[N, targets]`, NaN where it has none."""
+    value = np.stack([corpus.numbers(name) for name in targets], axis=1)
+    if np.isinf(value).any():
+        names = np.asarray(targets)[np.isinf(value).any(0)]
+        raise ProtocolError(f"targets must be finite: {', '.join(names)} is not")
+    return value
 
 
 def _few_rows(
@@ -283,6 +338,23 @@ def _require_classes(protocol: Protocol) -> None:
                     f"fold {name!r} has no {role.name.lower()} utterance of "
                     f"{', '.join(absent)}"
                 )
+
+
+def _require_values(protocol: Protocol) -> None:
+    """Something to learn, and something to be right or wrong about, in every fold."""
+    for fold, name in enumerate(protocol.folds):
+        for role in (Role.LABELLED, Role.VALIDATION, Role.TEST):
+            rows = protocol.roles[fold] == role
+            if role == Role.VALIDATION and not rows.any():
+                continue
+            for target, value in zip(
+                protocol.targets, protocol.value[rows].T, strict=True
+            ):
+                if len(np.unique(value[~np.isnan(value)])) < 2:
+                    raise ProtocolError(
+                        f"fold {name!r} has no two {role.name.lower()} utterances "
+                        f"that differ in {target!r}"
+                    )
 
 
 def _require_open_set(protocol: Protocol, corpus: Corpus) -> None:

@@ -1,14 +1,20 @@
 """From the predictions of all replicas to `results.json`."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.metrics import classification_scores
+from dann_jax.evaluation.metrics import classification_scores, scores_of_confusion
 from dann_jax.evaluation.probe import domain_probe
-from dann_jax.evaluation.statistics import compare, confusion_counts, interval, pooled
+from dann_jax.evaluation.statistics import (
+    Scores,
+    compare,
+    confusion_counts,
+    interval,
+    pooled,
+)
 from dann_jax.protocols import Protocol, Role
 from dann_jax.task import Task
 from dann_jax.training.predict import predict
@@ -173,22 +179,32 @@ def speaker_counts(
 
 
 def summarise(
-    replicas: list[dict[str, Any]], counts: Mapping[str, np.ndarray]
+    replicas: list[dict[str, Any]],
+    counts: Mapping[str, np.ndarray],
+    *,
+    metrics: Sequence[str] = METRICS,
+    scores: Scores = scores_of_confusion,
 ) -> dict[str, Any]:
     """Each arm's scores over folds and seeds.
 
     `mean` is the mean over folds, then over seeds; `std` its standard deviation over
     seeds; `pooled` scores all test utterances together, and `ci95` is its interval.
+
+    Args:
+      replicas: with their scores.
+      counts: arm -> table `[seeds, speakers, ...]`, such as that of `speaker_counts`.
+      metrics: which scores.
+      scores: of sums of such tables.
     """
     summary: dict[str, Any] = {}
     for arm, table in counts.items():
         summary[arm] = {
             metric: {
                 **over_seeds(replicas, arm, metric),
-                "pooled": pooled(table, metric),
-                "ci95": list(interval(table, metric)),
+                "pooled": pooled(table, metric, scores=scores),
+                "ci95": list(interval(table, metric, scores=scores)),
             }
-            for metric in METRICS
+            for metric in metrics
         }
     return summary
 
@@ -206,16 +222,21 @@ def over_seeds(
     }
 
 
-def comparisons(counts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Every arm against the first one, for WA and UA."""
+def comparisons(
+    counts: Mapping[str, np.ndarray],
+    *,
+    metrics: Sequence[str] = ("wa", "ua"),
+    scores: Scores = scores_of_confusion,
+) -> list[dict[str, Any]]:
+    """Every arm against the first one; arguments as in `summarise`."""
     baseline, *others = counts
     return [
         {
             "arm": arm,
             "against": baseline,
             "metric": metric,
-            **compare(counts[arm], counts[baseline], metric),
+            **compare(counts[arm], counts[baseline], metric, scores=scores),
         }
         for arm in others
-        for metric in ("wa", "ua")
+        for metric in metrics
     ]

@@ -1,6 +1,7 @@
 """Feature standardisation, fitted on the rows that a fold may learn from."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -29,6 +30,37 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
         means, scales = zip(*(fit(rows) for rows in chosen), strict=True)
         fitted[name] = (np.float32(means), np.float32(scales))
     return fitted
+
+
+class Units(NamedTuple):
+    """How the targets of each fold are measured: a value is `mean + scale * x`.
+
+    Attributes:
+      mean: float32 `[F, targets]`.
+      scale: float32 `[F, targets]`.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def fit_units(protocol: Protocol) -> Units:
+    """Mean and standard deviation of the targets of each fold's labelled rows.
+
+    Fitted to erased values, so that no others can enter.
+    """
+    # scikit-learn leaves NaN out.
+    fitted = [StandardScaler().fit(values) for values in protocol.erased_values()]
+    return Units(
+        np.float32([scaler.mean_ for scaler in fitted]),
+        np.float32([scaler.scale_ for scaler in fitted]),
+    )
+
+
+def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
+    """Targets as a training step gets them, float32 `[F, N, targets]`; else NaN."""
+    mean, scale = units.mean[:, None], units.scale[:, None]
+    return np.float32((protocol.erased_values() - mean) / scale)
 
 
 def _of_rows(array: np.ndarray) -> Fit:

@@ -16,7 +16,7 @@ from dann_jax.pipeline import (
     training_assembler,
 )
 from dann_jax.protocols import Protocol, Role
-from dann_jax.standardise import fit_standardiser
+from dann_jax.standardise import Units, fit_standardiser, fit_units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Task:
       groups: the values of the column that a normalisation goes by, in the order of
         `Batch.group`.
       adaptive: whether what is evaluated is normalised by its own statistics.
+      units: what the targets are measured in; None where classes are told apart.
     """
 
     corpus: Corpus
@@ -47,6 +48,7 @@ class Task:
     buckets: tuple[int, ...]
     groups: tuple[str, ...] = ()
     adaptive: bool = False
+    units: Units | None = None
 
     @property
     def transductive(self) -> bool:
@@ -113,16 +115,18 @@ def make_task(
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
     groups = known_values(corpus, normalise_by) if normalise_by else ()
     group = value_ids(corpus.column(normalise_by), groups) if normalise_by else None
+    units = fit_units(protocol) if protocol.targets else None
     view = (corpus, protocol, domain, standardiser, shapes, group)
     return Task(
         corpus=corpus,
         protocol=protocol,
         num_domains=num_domains,
-        training=training_assembler(*view),
+        training=training_assembler(*view, units),
         evaluation=evaluation_assembler(*view),
         batch_size=batch_size,
         sizes=sizes,
         buckets=tuple(shapes),
         groups=groups,
         adaptive=adaptive,
+        units=units,
     )

@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from bundles import LABELS, hearing_bundle, tiny_bundle, write_tones
+from bundles import hearing_bundle, tiny_bundle, write_tones
 from toys import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
@@ -145,7 +145,7 @@ def heard(bundle: Bundle, name: str = "a.wav") -> list[Heard]:
 
 def test_csv_has_a_column_for_each_class(bundle: Bundle) -> None:
     file = io.StringIO()
-    write_csv(file, heard(bundle), LABELS, timed=False)
+    write_csv(file, heard(bundle), bundle.columns, timed=False)
     assert file.getvalue() == (
         "file,duration,label,p_anger,p_joy,p_neutral\na.wav,1.0,joy,0.125,0.625,0.25\n"
     )
@@ -153,7 +153,7 @@ def test_csv_has_a_column_for_each_class(bundle: Bundle) -> None:
 
 def test_timed_csv_says_where_each_clip_lies(bundle: Bundle) -> None:
     file = io.StringIO()
-    write_csv(file, heard(bundle, "a, b.wav"), LABELS, timed=True)
+    write_csv(file, heard(bundle, "a, b.wav"), bundle.columns, timed=True)
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert row["file"] == "a, b.wav"
     assert (row["start"], row["end"]) == ("1.5", "2.5")
@@ -162,8 +162,8 @@ def test_timed_csv_says_where_each_clip_lies(bundle: Bundle) -> None:
 @pytest.mark.parametrize("timed", [False, True])
 def test_json_lines_have_the_columns_of_csv(bundle: Bundle, timed: bool) -> None:
     files = [io.StringIO(), io.StringIO()]
-    write_csv(files[0], heard(bundle), LABELS, timed=timed)
-    write_jsonl(files[1], heard(bundle), LABELS, timed=timed)
+    write_csv(files[0], heard(bundle), bundle.columns, timed=timed)
+    write_jsonl(files[1], heard(bundle), bundle.columns, timed=timed)
     (line,) = files[1].getvalue().splitlines()
     (row,) = csv.DictReader(io.StringIO(files[0].getvalue()))
     assert {name: str(value) for name, value in json.loads(line).items()} == row
@@ -171,6 +171,6 @@ def test_json_lines_have_the_columns_of_csv(bundle: Bundle, timed: bool) -> None
 
 def test_a_name_that_is_no_text_is_written_all_the_same(bundle: Bundle) -> None:
     file = io.StringIO()
-    write_csv(file, heard(bundle, "caf\udce9.wav"), LABELS, timed=False)
+    write_csv(file, heard(bundle, "caf\udce9.wav"), bundle.columns, timed=False)
     file.getvalue().encode()
     assert "caf\\udce9.wav" in file.getvalue()

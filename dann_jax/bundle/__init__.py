@@ -8,9 +8,10 @@ MODEL_CARD.md      for people
 ```
 """
 
+from dann_jax.bundle.answers import Prediction, Rating
 from dann_jax.bundle.description import BundleError, Description, Modality
 from dann_jax.bundle.files import load_bundle, write_bundle
-from dann_jax.bundle.model import Bundle, Prediction
+from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.run import bundle_run
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Description",
     "Modality",
     "Prediction",
+    "Rating",
     "bundle_run",
     "load_bundle",
     "write_bundle",

@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from dann_jax.bundle.description import Description
+from dann_jax.evaluation.effects import scale_of
 
 _LIMITS = """\
 - It names how raters of this corpus would call what they hear. What a person feels is
   another matter: acted and posed speech, other languages, other rooms and microphones,
   and people unlike those of the corpus can all be heard wrongly.
-- Its probabilities are not calibrated, and every recording gets one of its classes,
-  speech or not.
+- {answer}
 - Hiding a domain from the features makes them less telling of it, not free of it."""
+
+_ANSWERS = {
+    "classes": """\
+Its probabilities are not calibrated, and every recording gets one of its classes,
+  speech or not.""",
+    "values": """\
+Its values are means of what raters might say, without a measure of how sure they are;
+  every recording gets them, speech or not.""",
+}
 
 _MISUSE = """\
 Emotion recognition must not decide, or help to decide, about people: hiring, pay and
@@ -49,9 +58,9 @@ def _use(description: Description) -> str:
         f"- {name}: {modality.shape()}, {_maker(modality.provenance)}"
         for name, modality in description.modalities.items()
     ]
-    return "\n".join(
-        [f"Classes: {', '.join(description.labels)}. Features:\n", *features]
-    )
+    said = {"classes": "Classes", "values": "Values, in the unit of their ratings"}
+    names = f"{said[description.answer]}: {', '.join(description.labels)}."
+    return "\n".join([f"{names} Features:\n", *features])
 
 
 def _maker(made: Mapping[str, Any] | None) -> str:
@@ -107,23 +116,27 @@ def _protocol(description: Description) -> str:
 def _measured(description: Description) -> str:
     measured = description.measured
     scores = [
-        f"- {metric}: {_percent(score['mean'])} (standard deviation over seeds "
-        f"{_percent(score['std'])}; 95 % interval of the pooled score "
-        f"{' to '.join(map(_percent, score['ci95']))})"
+        f"- {metric}: {_number(score['mean'], metric)} (standard deviation over seeds "
+        f"{_number(score['std'], metric)}; 95 % interval of the pooled score "
+        f"{' to '.join(_number(end, metric) for end in score['ci95'])})"
         for metric, score in measured["scores"].items()
     ]
-    parts = ["In per cent:\n\n" + "\n".join(scores)]
+    unit = {
+        "classes": "In per cent",
+        "values": "In hundredths, but `rmse` in the unit of the ratings",
+    }
+    parts = [f"{unit[description.answer]}:\n\n" + "\n".join(scores)]
     if len(description.members) > 1:
         parts.append(
             "Each is the mean over models of one fold, tested on the rows that their "
-            "fold tests. The bundle averages the probabilities of all folds' models. "
+            "fold tests. The bundle averages what the models of all folds say. "
             "**That ensemble has not been tested**: what one member was tested on, "
             "others learned from."
         )
     parts += [
         f"Against {entry['against']}, {entry['metric']}: "
-        f"{100 * entry['difference']:+.2f} points "
-        f"({' to '.join(map(_percent, entry['ci95']))})."
+        f"{scale_of(entry['metric']) * entry['difference']:+.2f} points "
+        f"({' to '.join(_number(end, entry['metric']) for end in entry['ci95'])})."
         for entry in measured["comparisons"]
     ]
     groups = measured["groups"]
@@ -142,15 +155,16 @@ def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join([f"By {column}:\n", *lines])
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+def _number(value: float, metric: str) -> str:
+    return f"{scale_of(metric) * value:.2f}"
 
 
 def _limits(description: Description) -> str:
+    limits = _LIMITS.format(answer=_ANSWERS[description.answer])
     if not description.encoder.get("context", True):
-        return _LIMITS
+        return limits
     return (
-        f"{_LIMITS}\n- It learned to hear an utterance within its dialogue; single "
+        f"{limits}\n- It learned to hear an utterance within its dialogue; single "
         f"recordings and windows are\n  heard as dialogues of one turn, which it has "
         f"not been tested on."
     )

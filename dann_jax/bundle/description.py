@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dann_jax.bundle.answers import ANSWERS
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 
@@ -51,7 +52,7 @@ class Description:
 
     Attributes:
       system: name of what was trained.
-      labels: the classes, in the order of the logits.
+      labels: the classes, or the names of values, in the order of the outputs.
       encoder: keyword arguments of `DialogueEncoder`.
       heads: the other keyword arguments of `Dann`, such as `head_dropout`.
       adversaries: name -> number of domains, for the record: their heads are not kept.
@@ -64,6 +65,7 @@ class Description:
         `groups`: column -> value -> metric -> number.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
+      answer: a word of `ANSWERS`, how the outputs are read.
     """
 
     system: str
@@ -79,6 +81,7 @@ class Description:
     measured: Mapping[str, Any]
     licence: str | None
     packages: Mapping[str, str]
+    answer: str = "classes"
 
 
 _OPTIONAL_TEXT = (str, type(None))
@@ -87,6 +90,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("encoder", "heads", "adversaries", "modalities"), dict),
     **dict.fromkeys(("protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
+    "answer": str,
 }
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
 
@@ -116,7 +120,13 @@ def from_json(found: Any, where: str) -> Description:
             f"{where} is of version {found.get('version')!r}, this package reads "
             f"version {VERSION}"
         )
-    fields = _fields(found, _KINDS, where)
+    # Older bundles do not say.
+    fields = _fields({"answer": "classes", **found}, _KINDS, where)
+    if fields["answer"] not in ANSWERS:
+        raise BundleError(
+            f"{where}: unknown answer {fields['answer']!r}; this package reads "
+            f"{', '.join(ANSWERS)}"
+        )
     empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
     if empty:
         raise BundleError(f"{where}: {', '.join(empty)}: nothing is there")

@@ -2,7 +2,8 @@
 
 The artifact takes raw features, which it standardises itself, of any number of
 dialogues of any length, and returns the mean probability of the members under the name
-of each class. With nothing but JAX installed, on CPU, GPU or TPU:
+of each class (or their mean value under the name of each target). With nothing but JAX
+installed, on CPU, GPU or TPU:
 
 ```
 import numpy as np
@@ -42,7 +43,7 @@ Heard = Mapping[str, Any]
 
 
 def export_bundle(bundle: Bundle) -> export.Exported:
-    """The bundle as a function of `Heard` that returns class -> float32 `[B, T]`.
+    """The bundle as a function of `Heard` that returns name -> float32 `[B, T]`.
 
     `B` and `T` are symbolic: one artifact serves all shapes. `.serialize()` makes the
     bytes of it, parameters included.
@@ -50,26 +51,26 @@ def export_bundle(bundle: Bundle) -> export.Exported:
     Raises:
       BundleError: the model hears frames, which is not supported.
     """
-    probabilities = jax.jit(probability_function(bundle))
-    return export.export(probabilities, platforms=PLATFORMS)(_shapes(bundle))
+    predicted = jax.jit(prediction_function(bundle))
+    return export.export(predicted, platforms=PLATFORMS)(_shapes(bundle))
 
 
-def probability_function(bundle: Bundle) -> Any:
-    """`Heard -> class -> float32 [B, T]`, traceable."""
+def prediction_function(bundle: Bundle) -> Any:
+    """`Heard -> name of an output -> float32 [B, T]`, traceable."""
     apply = as_apply(bundle.network)
 
     def member(params: PyTree, moments: PyTree, heard: Heard) -> Array:
         batch = _batch(heard, moments)
-        return jax.nn.softmax(apply(params, batch, {}, None).label_logits)
+        return bundle.answer.traced(apply(params, batch, {}, None).label_logits)
 
-    def probabilities(heard: Heard) -> dict[str, Array]:
+    def predicted(heard: Heard) -> dict[str, Array]:
         each = jax.vmap(member, in_axes=(0, 0, None))(
             bundle.params, dict(bundle.standardiser), heard
         )
         mean = each.mean(0)
         return {name: mean[..., place] for place, name in enumerate(bundle.labels)}
 
-    return probabilities
+    return predicted
 
 
 def _batch(heard: Heard, moments: Mapping[str, tuple[Array, Array]]) -> Batch:

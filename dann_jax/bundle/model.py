@@ -1,15 +1,14 @@
-"""A trained ensemble: features or a waveform in, probabilities out."""
+"""A trained ensemble: features or a waveform in, probabilities or values out."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import numpy as np
 from flax import linen as nn
-from scipy.special import softmax
 
+from dann_jax.bundle.answers import ANSWERS, Answer, Prediction, Rating
 from dann_jax.bundle.description import (
     BundleError,
     Description,
@@ -32,21 +31,9 @@ from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import UNKNOWN, PyTree
 
 
-class Prediction(NamedTuple):
-    """What one utterance sounds like.
-
-    Attributes:
-      label: the most probable class.
-      probabilities: class -> probability.
-    """
-
-    label: str
-    probabilities: dict[str, float]
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bundle:
-    """`M` trained members that predict together, by their mean probability.
+    """`M` trained members that predict together, by their mean answer.
 
     The members of a run's bundle are the models of its folds. Together they may have
     learned from everybody in the corpus, so no score of a fold is one of the ensemble.
@@ -63,11 +50,21 @@ class Bundle:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of the columns of `predict_corpus`."""
+        """The classes, or the names of values, in the order of `predict_corpus`."""
         return self.description.labels
 
+    @property
+    def answer(self) -> Answer:
+        """How the outputs of the network are read."""
+        return ANSWERS[self.description.answer]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a table of its predictions has."""
+        return self.answer.columns(self.labels)
+
     def predict_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
-        """Probabilities of every utterance, heard within its whole dialogue.
+        """What every utterance sounds like, heard within its whole dialogue.
 
         Args:
           corpus: features made as those that the model learned from; its labels, if
@@ -75,7 +72,7 @@ class Bundle:
           batch_size: dialogues at a time.
 
         Returns:
-          float32 `[N, labels]`; rows sum to 1.
+          float32 `[N, labels]`: probabilities, whose rows sum to 1; or values.
 
         Raises:
           BundleError: a modality is missing, or was made otherwise.
@@ -94,9 +91,9 @@ class Bundle:
             rows=np.arange(len(corpus)),
             most_bytes=0,
         )
-        return softmax(logits[:, 0], axis=-1).mean(0)
+        return self.answer.of_outputs(logits[:, 0]).mean(0)
 
-    def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction:
+    def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction | Rating:
         """What one utterance sounds like, heard by itself.
 
         Args:
@@ -119,11 +116,9 @@ class Bundle:
         features = features_of(extractors, samples)
         return self.named(self.predict_corpus(corpus_of(extractors, [features]))[0])
 
-    def named(self, probabilities: np.ndarray) -> Prediction:
+    def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""
-        best = self.labels[int(probabilities.argmax())]
-        named = dict(zip(self.labels, probabilities.tolist(), strict=True))
-        return Prediction(best, named)
+        return self.answer.named(self.labels, row)
 
     def extractors(self) -> dict[str, Extractor]:
         """Modality -> what makes its features from audio, just as they were made.

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
+from dann_jax.bundle.answers import Prediction, Rating
 from dann_jax.bundle.hearing import Features, corpus_of, features_of, rates_of
-from dann_jax.bundle.model import Bundle, Prediction
+from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.features.audio import AudioError, read_audio
 from dann_jax.features.extractor import Extractor
@@ -20,7 +21,7 @@ class Heard(NamedTuple):
 
     clip: Clip
     duration: float
-    prediction: Prediction
+    prediction: Prediction | Rating
 
 
 def predict_clips(
@@ -83,18 +84,18 @@ def _hear(
 
 
 def write_csv(
-    file: IO[str], heard: Iterable[Heard], labels: Sequence[str], *, timed: bool
+    file: IO[str], heard: Iterable[Heard], columns: Sequence[str], *, timed: bool
 ) -> None:
     """A header, then a line for each clip as soon as its batch is predicted.
 
     Args:
       file: open for text.
       heard: from `predict_clips`.
-      labels: of the model.
+      columns: of the model's predictions.
       timed: whether there are columns `start` and `end`.
     """
     times = ("start", "end") if timed else ()
-    names = ["file", *times, "duration", "label", *(f"p_{label}" for label in labels)]
+    names = ["file", *times, "duration", *columns]
     writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for own in heard:
@@ -103,10 +104,10 @@ def write_csv(
 
 
 def write_jsonl(
-    file: IO[str], heard: Iterable[Heard], labels: Sequence[str], *, timed: bool
+    file: IO[str], heard: Iterable[Heard], columns: Sequence[str], *, timed: bool
 ) -> None:
     """An object a line with the keys that `write_csv` has for columns."""
-    del labels
+    del columns
     for own in heard:
         record = _record(own)
         if not timed:
@@ -119,16 +120,12 @@ FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
 
 
 def _record(heard: Heard) -> dict[str, Any]:
-    clip, prediction = heard.clip, heard.prediction
+    clip = heard.clip
     return {
         # Not every name of a file is text.
         "file": clip.name.encode("utf-8", "backslashreplace").decode(),
         "start": round(clip.start, 3),
         "end": round(clip.start + heard.duration, 3),
         "duration": round(heard.duration, 3),
-        "label": prediction.label,
-        **{
-            f"p_{label}": round(value, 6)
-            for label, value in prediction.probabilities.items()
-        },
+        **heard.prediction.cells(),
     }

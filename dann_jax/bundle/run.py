@@ -37,7 +37,7 @@ def bundle_run(
 ) -> epath.Path:
     """Write the bundle of one arm: the selected parameters of its first seed.
 
-    The models of all folds become an ensemble, averaged in probability.
+    The models of all folds become an ensemble, averaged in what they answer.
 
     Args:
       folder: of the bundle.
@@ -73,7 +73,8 @@ def bundle_run(
 
     description = Description(
         system=system,
-        labels=task.protocol.labels,
+        labels=task.protocol.outputs,
+        answer="values" if task.protocol.targets else "classes",
         encoder=encoder,
         heads=heads,
         adversaries=task.num_domains,

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> None:
             bundle, clips, report=report, batch_size=_BATCH_SIZE.value
         )
         try:
-            FORMATS[_FORMAT.value](file, heard, bundle.labels, timed=timed)
+            FORMATS[_FORMAT.value](file, heard, bundle.columns, timed=timed)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough. Python would
             # complain once more when it closes the stream.

@@ -45,6 +45,16 @@ class Corpus:
             )
         return self.columns[name]
 
+    def numbers(self, name: str) -> np.ndarray:
+        """The column as float64 `[N]`; NaN where it is empty."""
+        column = self.column(name)
+        try:
+            return np.where(column == "", "nan", column).astype(np.float64)
+        except ValueError as error:
+            raise CorpusError(
+                f"corpus {self.name!r}: column {name!r} must hold numbers: {error}"
+            ) from None
+
     def dialogues(self) -> list[np.ndarray]:
         """Row indices of every dialogue, in the order of its turns.
 
@@ -64,15 +74,7 @@ class Corpus:
         """Rows by `turn`, else by `start`, empty ones last; else as they stand."""
         for name in ("turn", "start"):
             if name in self.columns:
-                column = self.columns[name]
-                try:
-                    times = np.where(column == "", "nan", column).astype(np.float64)
-                except ValueError as error:
-                    raise CorpusError(
-                        f"corpus {self.name!r}: column {name!r} must hold numbers: "
-                        f"{error}"
-                    ) from None
-                return np.argsort(times, kind="stable")
+                return np.argsort(self.numbers(name), kind="stable")
         return np.arange(len(self))
 
     def parties(self) -> np.ndarray:

@@ -113,17 +113,27 @@ def corrected(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 ERRORS = ("eer", "min_dcf")
-"""How the names of metrics begin of which less is better."""
+"""Errors of verification, as the names of their metrics begin."""
 
 
 def is_error(metric: str) -> bool:
     """Whether less of a metric is better.
 
     Example:
-      >>> is_error("eer_plda"), is_error("ua")
-      (True, False)
+      >>> is_error("eer_plda"), is_error("rmse_valence"), is_error("ua")
+      (True, True, False)
     """
-    return metric.startswith(ERRORS)
+    return metric.startswith((*ERRORS, "rmse"))
+
+
+def scale_of(metric: str) -> float:
+    """What a metric is multiplied by to be read: an RMSE has a unit, others are shares.
+
+    Example:
+      >>> scale_of("ccc_valence"), scale_of("rmse_valence")
+      (100.0, 1.0)
+    """
+    return 1.0 if metric.startswith("rmse") else 100.0
 
 
 def verdict(ci95: Sequence[float], metric: str = "") -> str:
@@ -158,14 +168,16 @@ def sentence(comparison: Mapping[str, Any]) -> str:
       'dann and plain: no difference shown in UA (+0.4 points, 95 % -0.3 to +1.1).'
     """
     arm, against = comparison["arm"], comparison["against"]
-    metric = comparison["metric"].upper()
+    metric = comparison["metric"].replace("_", " ").upper()
     found = verdict(comparison["ci95"], comparison["metric"])
-    low, high = (100.0 * end for end in comparison["ci95"])
-    numbers = f"{100.0 * comparison['difference']:+.1f} points"
+    scale = scale_of(comparison["metric"])
+    digits = 1 if scale == 100.0 else 3
+    low, high = (scale * end for end in comparison["ci95"])
+    numbers = f"{scale * comparison['difference']:+.{digits}f} points"
     if np.isnan(low):
         numbers += ", no interval from a single speaker"
     else:
-        numbers += f", 95 % {low:+.1f} to {high:+.1f}"
+        numbers += f", 95 % {low:+.{digits}f} to {high:+.{digits}f}"
     if found == "no difference shown":
         return f"{arm} and {against}: {found} in {metric} ({numbers})."
     said = f"{arm} is {found} than {against} in {metric} ({numbers})"

@@ -1,14 +1,20 @@
 """Intervals and comparisons over speakers and seeds. scipy computes.
 
 Everything starts from one table of confusion counts, `[seed, speaker, truth,
-prediction]`: a resampled score is a score of summed counts.
+prediction]`: a resampled score is a score of summed counts. Another table
+`[seed, speaker, ..., ...]` whose scores are those of sums over speakers does as well.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
 from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.resampling import RESAMPLES, bootstrap_interval
+
+Scores = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""A table summed over speakers, `[..., k, l]` -> metric -> scores `[...]`."""
 
 
 def confusion_counts(
@@ -24,15 +30,18 @@ def confusion_counts(
     return counts
 
 
-def pooled(counts: np.ndarray, metric: str) -> float:
+def pooled(
+    counts: np.ndarray, metric: str, *, scores: Scores = scores_of_confusion
+) -> float:
     """Score of all test utterances together, averaged over seeds."""
-    return float(scores_of_confusion(counts.sum(1))[metric].mean())
+    return float(scores(counts.sum(1))[metric].mean())
 
 
 def interval(
     counts: np.ndarray,
     metric: str,
     *,
+    scores: Scores = scores_of_confusion,
     resampling: str = "crossed",
     expanded: bool = False,
     seed: int = 0,
@@ -45,6 +54,7 @@ def interval(
     Args:
       counts: `[seeds, speakers, classes, classes]`.
       metric: `wa`, `ua` or `macro_f1`.
+      scores: of summed counts; of another table, metrics are its own.
       resampling: a word of `RESAMPLING`.
       expanded: as in `bootstrap_interval`.
       seed: of the resampling.
@@ -54,7 +64,7 @@ def interval(
     """
 
     def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
-        return _resampled(counts, who, which, metric)
+        return _resampled(counts, who, which, metric, scores)
 
     return bootstrap_interval(
         score, *counts.shape[:2], resampling=resampling, expanded=expanded, seed=seed
@@ -66,6 +76,7 @@ def compare(
     against: np.ndarray,
     metric: str,
     *,
+    scores: Scores = scores_of_confusion,
     resampling: str = "crossed",
     expanded: bool = False,
     seed: int = 0,
@@ -76,6 +87,7 @@ def compare(
       counts: `[seeds, speakers, classes, classes]` of the arm.
       against: the same of the arm it is compared with, same seeds and speakers.
       metric: `wa`, `ua` or `macro_f1`.
+      scores: of summed counts; of another table, metrics are its own.
       resampling: a word of `RESAMPLING`.
       expanded: as in `bootstrap_interval`.
       seed: of the resampling.
@@ -86,8 +98,8 @@ def compare(
     """
 
     def difference(who: np.ndarray, which: np.ndarray) -> np.ndarray:
-        return _resampled(counts, who, which, metric) - _resampled(
-            against, who, which, metric
+        return _resampled(counts, who, which, metric, scores) - _resampled(
+            against, who, which, metric, scores
         )
 
     low, high = bootstrap_interval(
@@ -98,14 +110,22 @@ def compare(
         seed=seed,
     )
     return {
-        "difference": pooled(counts, metric) - pooled(against, metric),
+        "difference": pooled(counts, metric, scores=scores)
+        - pooled(against, metric, scores=scores),
         "ci95": [low, high],
-        "p_value": permutation_p_value(counts, against, metric, seed=seed),
+        "p_value": permutation_p_value(
+            counts, against, metric, scores=scores, seed=seed
+        ),
     }
 
 
 def permutation_p_value(
-    counts: np.ndarray, against: np.ndarray, metric: str, *, seed: int = 0
+    counts: np.ndarray,
+    against: np.ndarray,
+    metric: str,
+    *,
+    scores: Scores = scores_of_confusion,
+    seed: int = 0,
 ) -> float:
     """Two-sided p of a test that swaps the arms' names within speakers.
 
@@ -118,6 +138,7 @@ def permutation_p_value(
       counts: `[seeds, speakers, classes, classes]` of the arm.
       against: the same of the other arm.
       metric: `wa`, `ua` or `macro_f1`.
+      scores: of summed counts; of another table, metrics are its own.
       seed: of the draws.
 
     Returns:
@@ -131,9 +152,9 @@ def permutation_p_value(
 
     def difference(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
         del axis
-        return _resampled(both, one[..., None, :], every[:, None], metric) - _resampled(
-            both, other[..., None, :], every[:, None], metric
-        )
+        return _resampled(
+            both, one[..., None, :], every[:, None], metric, scores
+        ) - _resampled(both, other[..., None, :], every[:, None], metric, scores)
 
     result = stats.permutation_test(
         (np.arange(speakers), np.arange(speakers) + speakers),
@@ -148,8 +169,12 @@ def permutation_p_value(
 
 
 def _resampled(
-    counts: np.ndarray, speakers: np.ndarray, seeds: np.ndarray, metric: str
+    counts: np.ndarray,
+    speakers: np.ndarray,
+    seeds: np.ndarray,
+    metric: str,
+    scores: Scores,
 ) -> np.ndarray:
     """Scores `[...]` of the cells at indices that broadcast to `[..., seeds, n]`."""
     drawn = counts[seeds, speakers].sum(-3)
-    return scores_of_confusion(drawn)[metric].mean(-1)
+    return scores(drawn)[metric].mean(-1)

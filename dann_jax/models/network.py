@@ -166,6 +166,24 @@ def build(
     )
 
 
+def with_units(params: PyTree, mean: Array, scale: Array) -> PyTree:
+    """The same network, but its label head says `mean + scale * x` where it said `x`.
+
+    The head is linear, so that this is another kernel and another bias of it.
+
+    Args:
+      params: of a `Dann`, with any leading axes.
+      mean: float `[..., outputs]`, of the same leading axes or such as broadcast.
+      scale: float `[..., outputs]`.
+    """
+    head = params["label_head"]["Dense_0"]
+    changed = {
+        "kernel": head["kernel"] * scale[..., None, :],
+        "bias": head["bias"] * scale + mean,
+    }
+    return {**params, "label_head": {"Dense_0": changed}}
+
+
 def as_apply(module: nn.Module) -> Apply:
     """Turn a linen module called as `Dann` is into the pure function of a train step.
 

@@ -45,4 +45,7 @@ OBJECTIVES = {
 }
 """The word in a config -> the constructor of an objective."""
 
+REGRESSIONS = ("ccc_regression",)
+"""Those that learn values, not classes."""
+
 __all__ = ["OBJECTIVES", "dann", "source_only"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from dann_jax.evaluation.effects import scale_of
 from dann_jax.report.run import Run
 from dann_jax.report.tables import TITLES
 
@@ -13,6 +14,7 @@ MAX_POINTS = 150
 _WORDS = {
     "loss": "loss",
     "accuracy": "accuracy",
+    "ccc": "concordance",
     "strength": "strength",
     "gradient": "gradient norm at the encoder",
     "cosine": "cosine with the label's gradient",
@@ -104,8 +106,9 @@ def _title(metric: str) -> str:
 def _scale(metric: str) -> float:
     """100 for what is shown in per cent."""
     kind, _, name = metric.partition("/")
-    percent = kind == "accuracy" or (kind == "validation" and name in TITLES)
-    return 100.0 if percent else 1.0
+    if kind == "validation" and name in TITLES:
+        return scale_of(name)
+    return 100.0 if kind in ("accuracy", "ccc") else 1.0
 
 
 def _reference(run: Run, metric: str) -> tuple[str, float] | None:

@@ -11,10 +11,11 @@ ABSENT = "–"
 
 
 class Interval(NamedTuple):
-    """Low and high end of an interval, in the unit of fractions."""
+    """Low and high end of an interval, and what they are multiplied by to be read."""
 
     low: float
     high: float
+    scale: float = 100.0
 
     def __str__(self) -> str:
         """For people, in per cent.
@@ -23,7 +24,8 @@ class Interval(NamedTuple):
           >>> str(Interval(0.1, 0.25))
           '[10.00, 25.00]'
         """
-        return Number(self.low, interval=self).bounds()
+        ends = (self.low, self.high)
+        return Number(self.low, interval=ends, scale=self.scale).bounds()
 
 
 class Number(NamedTuple):
@@ -139,8 +141,10 @@ def _columns(word: str, cells: Sequence[Cell]) -> list[tuple[str, list[object]]]
     """What one column of a table becomes."""
     numbers = [cell for cell in cells if isinstance(cell, Number)]
     if cells and all(isinstance(cell, Interval) for cell in cells):
-        ends = zip(("low", "high"), zip(*cells, strict=True), strict=True)
-        return [(f"{word} {end}", list(values)) for end, values in ends]
+        return [
+            (f"{word} {end}", [getattr(cell, end) for cell in cells])
+            for end in ("low", "high")
+        ]
     if not numbers:
         return [(word, list(cells))]
     parts = {"": [c.value if isinstance(c, Number) else c for c in cells]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.effects import is_error, verdict
+from dann_jax.evaluation.effects import is_error, scale_of, verdict
 from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
@@ -19,8 +19,24 @@ TITLES = {
     "min_dcf_cosine": "minDCF, cosine",
     "eer_plda": "EER, PLDA",
     "min_dcf_plda": "minDCF, PLDA",
+    "pearson": "r",
+    "ccc": "CCC",
+    "rmse": "RMSE",
 }
 """What tables call a metric of `results.json`."""
+
+
+def title_of(metric: str) -> str:
+    """What tables call a metric, of one target or of none.
+
+    Example:
+      >>> title_of("ua"), title_of("ccc_valence")
+      ('UA', 'CCC valence')
+    """
+    if metric in TITLES:
+        return TITLES[metric]
+    measure, _, target = metric.partition("_")
+    return f"{TITLES[measure]} {target}"
 
 
 def headline(results: Mapping[str, Any]) -> tuple[str, str]:
@@ -31,6 +47,8 @@ def headline(results: Mapping[str, Any]) -> tuple[str, str]:
       ('wa', 'ua')
     """
     found = next(iter(results["summary"].values()))
+    if "ccc" in found:
+        return ("pearson", "ccc")
     return ("wa", "ua") if "wa" in found else ("eer_cosine", "eer_plda")
 
 
@@ -50,8 +68,10 @@ def result_table(results: Mapping[str, Any]) -> str:
 
 
 def result_tables(results: Mapping[str, Any]) -> list[Table]:
-    """The tables of arms, of folds (or of pairs) and of comparisons."""
+    """The tables of arms, of targets, of folds (or of pairs) and of comparisons."""
     found = [arm_table(results)]
+    if results.get("targets"):
+        found.append(target_table(results))
     if len({replica["fold"] for replica in results["replicas"]}) > 1:
         pairs = all(ARROW in replica["fold"] for replica in results["replicas"])
         found += pair_tables(results) if pairs else [fold_table(results)]
@@ -111,6 +131,8 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     ]
     if is_error(headline(results)[0]):
         found.append("error rates in %: lower is better")
+    if results.get("targets"):
+        found.append("CCC and r in %, RMSE in the unit of the ratings")
     return found
 
 
@@ -138,7 +160,7 @@ def arm_table(results: Mapping[str, Any]) -> Table:
         for metric in metrics:
             cells.append(over_seeds(results, arm, metric))
             if metric in main:
-                cells.append(pooled_number(scores[metric]))
+                cells.append(pooled_number(scores[metric], metric))
         rows.append([*cells, domain_probe(results, arm)])
     header = ["arm"]
     for metric in metrics:
@@ -161,9 +183,26 @@ def domain_probe(results: Mapping[str, Any], arm: str) -> Number:
     return Number(float(found), chance=float(chance))
 
 
-def pooled_number(score: Mapping[str, Any]) -> Number:
+def pooled_number(score: Mapping[str, Any], metric: str) -> Number:
     """The score of all test rows together, with its interval."""
-    return Number(score["pooled"], interval=tuple(score["ci95"]))
+    interval = tuple(score["ci95"])
+    return Number(score["pooled"], interval=interval, scale=scale_of(metric))
+
+
+def target_table(results: Mapping[str, Any]) -> Table:
+    """How well every value is predicted, of all test rows together."""
+    measures = ("pearson", "ccc", "rmse")
+    rows = [
+        [
+            target,
+            arm,
+            *(pooled_number(scores[f"{name}_{target}"], name) for name in measures),
+        ]
+        for target in results["targets"]
+        for arm, scores in results["summary"].items()
+    ]
+    header = ["target", "arm", *(f"{TITLES[name]} pooled [95 %]" for name in measures)]
+    return Table("targets", "Every target: r and CCC in %, and RMSE", header, rows)
 
 
 def fold_table(results: Mapping[str, Any]) -> Table:
@@ -225,9 +264,11 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
         rows.append(
             [
                 f"{entry['arm']} - {entry['against']}",
-                TITLES[entry["metric"]],
-                Number(entry["difference"], signed=True),
-                Interval(*entry["ci95"]),
+                title_of(entry["metric"]),
+                Number(
+                    entry["difference"], scale=scale_of(entry["metric"]), signed=True
+                ),
+                Interval(*entry["ci95"], scale_of(entry["metric"])),
                 *(Number(p, scale=1.0, digits=3) for p in p_values),
                 verdict(entry["ci95"], entry["metric"]),
             ]
@@ -246,4 +287,5 @@ def over_seeds(results: Mapping[str, Any], arm: str, metric: str) -> Number:
     """The mean over folds, then seeds, with its spread where there are several."""
     score = results["summary"][arm][metric]
     several = len({replica["seed"] for replica in results["replicas"]}) > 1
-    return Number(score["mean"], std=score["std"] if several else None)
+    std = score["std"] if several else None
+    return Number(score["mean"], std=std, scale=scale_of(metric))

@@ -3,21 +3,26 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from dann_jax.evaluation.agreement import scores_of_moments, value_moments
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.protocols import Protocol, Role
 from dann_jax.task import Task
+from dann_jax.training.evaluated import as_evaluated
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
-from dann_jax.training.statistics import normalised_for
 
 SELECTIONS = {
-    "source-validation": "ua",
-    "source-validation-loss": "negative_loss",
-    "last": "",
+    "source-validation": {"classification": "ua", "regression": "ccc"},
+    "source-validation-loss": {
+        "classification": "negative_loss",
+        "regression": "negative_loss",
+    },
+    "last": {},
 }
-"""The word in a config -> the validation score that must rise; none for `last`."""
+"""The word in a config -> the validation score that must rise, by the protocol's kind;
+none for `last`."""
 
 
 def validation_scores(
@@ -26,29 +31,52 @@ def validation_scores(
     """Scores of every replica on its own fold's validation rows.
 
     Args:
-      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
+      logits: `[groups, arms, n, outputs]` for corpus rows `rows` `[n]`.
       rows: int `[n]`.
       protocol: which of them validate in which fold.
       layout: of the replicas.
 
     Returns:
-      `wa`, `ua` and `negative_loss` (minus the mean cross-entropy in nats), each
-      float32 `[groups, arms]`.
+      Of classes `wa`, `ua` and `negative_loss` (minus the mean cross-entropy in nats);
+      of values `ccc`, `rmse` and `negative_loss` (`ccc - 1`); each float32
+      `[groups, arms]`.
     """
-    scores: dict[str, np.ndarray] = {
-        name: np.zeros(logits.shape[:2], np.float32)
-        for name in ("wa", "ua", "negative_loss")
-    }
+    score = {"classification": _of_classes, "regression": _of_values}[protocol.kind]
+    scores: dict[str, np.ndarray] = {}
     for group, arm in np.ndindex(*logits.shape[:2]):
         chosen = protocol.roles[layout.fold_of[group], rows] == Role.VALIDATION
-        truth = protocol.label[rows[chosen]]
-        own = logits[group, arm, chosen]
-        found = classification_scores(truth, own.argmax(-1), len(protocol.labels))
-        scores["wa"][group, arm] = found["wa"]
-        scores["ua"][group, arm] = found["ua"]
-        likelihood = np.take_along_axis(log_softmax(own, -1), truth[:, None], 1)
-        scores["negative_loss"][group, arm] = likelihood.mean()
+        found = score(logits[group, arm, chosen], rows[chosen], protocol)
+        for name, value in found.items():
+            table = scores.setdefault(name, np.zeros(logits.shape[:2], np.float32))
+            table[group, arm] = value
     return scores
+
+
+def _of_classes(
+    logits: np.ndarray, rows: np.ndarray, protocol: Protocol
+) -> dict[str, float]:
+    truth = protocol.label[rows]
+    found = classification_scores(truth, logits.argmax(-1), len(protocol.labels))
+    likelihood = np.take_along_axis(log_softmax(logits, -1), truth[:, None], 1)
+    return {
+        "wa": found["wa"],
+        "ua": found["ua"],
+        "negative_loss": likelihood.mean(),
+    }
+
+
+def _of_values(
+    predicted: np.ndarray, rows: np.ndarray, protocol: Protocol
+) -> dict[str, float]:
+    everybody = np.zeros(len(rows), int)
+    moments = value_moments(protocol.value[rows], predicted, everybody, 1)
+    found = scores_of_moments(moments[0], protocol.targets)
+    # The loss is 1 - ccc.
+    return {
+        "ccc": found["ccc"],
+        "rmse": found["rmse"],
+        "negative_loss": found["ccc"] - 1.0,
+    }
 
 
 class Selector:
@@ -68,7 +96,7 @@ class Selector:
                 f"selection {selection!r} needs validation rows: set validation_folds "
                 f"to 2 or more, or select the last step"
             )
-        self._score = SELECTIONS[selection]
+        self._score = SELECTIONS[selection].get(task.protocol.kind, "")
         self._program, self._task, self._layout = program, task, layout
         self._plan = task.plan(task.protocol.roles == Role.VALIDATION)
         self._rows = task.rows_with(Role.VALIDATION)
@@ -83,7 +111,7 @@ class Selector:
         if len(self._rows):
             logits = predict(
                 self._program.evaluate,
-                normalised_for(
+                as_evaluated(
                     state.average,
                     Role.VALIDATION,
                     program=self._program,

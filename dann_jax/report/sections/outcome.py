@@ -20,11 +20,14 @@ from dann_jax.report.verdict import sentences
 
 def outcome_section(run: Run) -> Section:
     """Table, forest plots, comparisons, folds."""
-    main, *others = result_tables(run.results)
-    comparisons = [table for table in others if table.name == "comparisons"]
-    folds = [table for table in others if table.name != "comparisons"]
+    shown = ("arms", "targets", "comparisons")
+    tables = {table.name: table for table in result_tables(run.results)}
+    main, targets, comparisons = (
+        [tables[name]] if name in tables else [] for name in shown
+    )
+    folds = [table for name, table in tables.items() if name not in shown]
     content = [
-        data_table(main),
+        map(data_table, main + targets),
         (_forest(run, metric) for metric in headline(run.results)),
         note(
             "A point is the score of all test rows together, its line the 95 % "
@@ -47,7 +50,7 @@ def _forest(run: Run, metric: str) -> Markup:
     }
     strips = []
     for index, (arm, scores) in enumerate(results["summary"].items()):
-        score = pooled_number(scores[metric])
+        score = pooled_number(scores[metric], metric)
         dots = [r[metric] for r in results["replicas"] if r["arm"] == arm]
         cells = [str(score)] + ([gains.get(arm, "")] if gains else [])
         strips.append(Strip([arm], index, score, dots, cells))
