@@ -68,3 +68,4 @@ train latif2022 latif2022.py "$stores/languages"
 train lu2024 lu2024.py:emodb "$stores/emodb" \
   --config.data.modalities="('functionals',)"
 train li2021 li2021.py:script-impro "$data/iemocap"
+train dimensions dimensions.py "$data/iemocap"

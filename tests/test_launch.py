@@ -425,7 +425,7 @@ def test_dann_train_knows_the_flag_that_the_launchers_add() -> None:
 
 SYSTEMS = (
     *("lian2019", "cai2020", "zhou2018", "tripathi2018", "tu2019"),
-    *("wang2020", "latif2022", "lu2024", "li2021"),
+    *("wang2020", "latif2022", "lu2024", "li2021", "dimensions"),
 )
 
 

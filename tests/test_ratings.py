@@ -17,6 +17,7 @@ from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.experiment import setting, train_and_evaluate
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
+from dann_jax.objectives.adversarial import ccc_regression
 from dann_jax.protocols import Protocol, Role, assign_roles
 from dann_jax.report.tables import result_table
 from dann_jax.splits import ProtocolError, leave_one_out
@@ -329,6 +330,12 @@ def test_objective_and_protocol_must_ask_the_same(
         config.objective.name = "dann" if changes else "ccc_regression"
     with pytest.raises(ValueError, match="does not learn"):
         setting(config)
+
+
+def test_penalties_that_look_at_classes_are_refused() -> None:
+    ccc_regression(penalties={"mmd": {}, "other": {"name": "coral"}})
+    with pytest.raises(ValueError, match="mcc: values have no classes"):
+        ccc_regression(penalties={"coral": {}, "mcc": {}})
 
 
 def test_the_config_reads_the_ratings_of_real_iemocap(

@@ -10,7 +10,7 @@ from dann_jax.batch_losses import certainty_weights
 from dann_jax.groups import balancing_weights, members
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.objectives.labels import accuracy, regression, source_only
-from dann_jax.objectives.penalties import class_weights, penalised
+from dann_jax.objectives.penalties import OF_FEATURES, class_weights, penalised
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 
 BALANCES = ("rows", "domains", "domains_and_classes")
@@ -85,12 +85,21 @@ def ccc_regression(*, penalties: Mapping[str, Mapping[str, Any]] = {}) -> Object
     """`dann` for arousal, valence and dominance: see `regression` for its labels.
 
     Args:
-      penalties: more terms, such as `coral` and `mmd`, which need no classes.
+      penalties: more terms, of those that need no classes; see `penalised`.
+
+    Raises:
+      ValueError: a penalty looks at classes.
 
     Reference:
       Abdelwahab and Busso, "Domain Adversarial for Acoustic Emotion Recognition",
       IEEE/ACM TASLP 26 (2018), 1804.07690.
     """
+    words = {options.get("name", word) for word, options in penalties.items()}
+    if words - {*OF_FEATURES}:
+        raise ValueError(
+            f"{', '.join(sorted(words - {*OF_FEATURES}))}: values have no classes to "
+            f"look at; ccc_regression takes {', '.join(OF_FEATURES)}"
+        )
     return penalised(_with_adversaries(regression(), _known), penalties)
 
 

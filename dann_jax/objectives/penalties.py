@@ -205,6 +205,10 @@ PENALTIES = {
 """The word in a config -> the constructor of a penalty."""
 
 
+OF_FEATURES = ("coral", "mmd")
+"""Those that need no classes."""
+
+
 def penalised(
     objective: Objective, penalties: Mapping[str, Mapping[str, Any]]
 ) -> Objective:
