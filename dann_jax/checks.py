@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from dann_jax.bundle.run import MEMBERS
+from dann_jax.objectives import REGRESSIONS
 
 RESERVED = ("label", "data", "generator")
 """No adversary may be called so: the network has parts of these names."""
@@ -107,6 +108,7 @@ def check_config(config: ConfigDict) -> None:
     _check_adversaries(config)
     _check_arms(config)
     _check_heads(config)
+    _check_task(config)
 
 
 def _check_adversaries(config: ConfigDict) -> None:
@@ -157,6 +159,24 @@ def _check_heads(config: ConfigDict) -> None:
         raise ValueError(
             f"config.encoder.own_heads must be at most config.encoder.heads, "
             f"{encoder.heads}, got {encoder.own_heads}"
+        )
+
+
+def _check_task(config: ConfigDict) -> None:
+    """What is learned is what is asked: values or classes."""
+    name, targets = config.objective.name, _value(config, "protocol.targets", ())
+    if bool(targets) != (name in REGRESSIONS):
+        raise ValueError(
+            f"config.objective.name is {name!r}; it must be {' or '.join(REGRESSIONS)} "
+            f"where config.protocol.targets names columns, and there only"
+        )
+    given_classes = [
+        key for key in ("conditional", "class_wise") if config.heads.get(key)
+    ]
+    if targets and given_classes:
+        raise ValueError(
+            f"config.heads.{given_classes[0]} gives an adversary the predicted class, "
+            f"and there are no classes where config.protocol.targets names columns"
         )
 
 

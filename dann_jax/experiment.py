@@ -19,11 +19,11 @@ from dann_jax.bundle import bundle_run
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.models import network
-from dann_jax.objectives import OBJECTIVES, REGRESSIONS
+from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.protocols import Role, make_protocol
 from dann_jax.ratings import rate_replicas
 from dann_jax.results import score_replicas
 from dann_jax.schedules import STRENGTH_SCHEDULES
@@ -201,7 +201,6 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     check_config(config)
     corpus = call("config.data", open_corpus, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
-    require_objective(config.objective.name, protocol)
     normalisation = config.encoder.normalisation
     task = call(
         "config.batches",
@@ -216,20 +215,6 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
     arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
-
-
-def require_objective(name: str, protocol: Protocol) -> None:
-    """Raise `ValueError` unless the objective learns what the protocol asks."""
-    if (name in REGRESSIONS) == bool(protocol.targets):
-        return
-    numbers, classes = (
-        ", ".join(word for word in OBJECTIVES if (word in REGRESSIONS) == regresses)
-        for regresses in (True, False)
-    )
-    raise ValueError(
-        f"objective {name!r} does not learn {protocol.kind}: protocol.targets go with "
-        f"{numbers}; labels go with {classes}"
-    )
 
 
 def ordered_arms(
