@@ -17,8 +17,16 @@ PALETTE = (
 )
 """On a light and on a dark ground; the first, grey, is the baseline's."""
 
-DASHES = ("", "6 3", "2 2", "8 3 2 3", "10 4", "1 3", "5 2 1 2 1 2", "3 5")
-"""Of the lines of charts, for who sees no colour: the second arm's is drawn through."""
+_DASHES = ("6 3", "", "2 2", "8 3 2 3", "10 4", "1 3", "5 2 1 2 1 2", "3 5")
+
+
+def dash(index: int) -> str:
+    """Lengths of the dashes of an arm's curve, for who sees no colour.
+
+    The second arm's is drawn through: where curves lie on each other, the dashes of the
+    baseline below show.
+    """
+    return _DASHES[index % len(_DASHES)]
 
 
 def arm_class(index: int) -> str:

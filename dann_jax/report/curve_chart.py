@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from dann_jax.report.axes import ticks
-from dann_jax.report.colours import DASHES, arm_class
+from dann_jax.report.colours import arm_class, dash
 from dann_jax.report.curves import Panel, Series
 from dann_jax.report.markup import Markup, join, tag
 
@@ -91,7 +91,6 @@ def _grid(low_x: float, high_x: float, low: float, high: float, point: Place) ->
 
 def _curve(own: Series, index: int, point: Place) -> Markup:
     word = arm_class(index)
-    dash = DASHES[(index + len(DASHES) - 1) % len(DASHES)] if index else DASHES[1]
     line = " ".join(point(x, y) for x, y in zip(own.epochs, own.mean, strict=True))
     marks = []
     if own.std:
@@ -105,7 +104,7 @@ def _curve(own: Series, index: int, point: Place) -> Markup:
             "polyline",
             points=line,
             class_=f"curve mark {word}",
-            stroke_dasharray=dash or None,
+            stroke_dasharray=dash(index) or None,
         )
     )
     return join(marks)

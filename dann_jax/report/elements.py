@@ -1,7 +1,8 @@
 """What the sections of a page are put together from."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from dann_jax.report.colours import arm_class
 from dann_jax.report.markup import Child, Markup, tag
@@ -97,3 +98,17 @@ def note(*content: Child) -> Markup:
 def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
     """Words and what they stand for."""
     return tag("dl", (tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs))
+
+
+def flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of a nested mapping, each under its dotted key.
+
+    Example:
+      >>> dict(flattened({"a": {"b": 1}, "c": "x"}))
+      {'a.b': '1', 'c': 'x'}
+    """
+    if isinstance(value, Mapping) and (value or not key):
+        for name, own in value.items():
+            yield from flattened(own, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value if isinstance(value, str) else json.dumps(value)

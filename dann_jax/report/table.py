@@ -133,7 +133,8 @@ def comma_separated(table: Table) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([word for word, _ in columns] or table.header)
-    writer.writerows(zip(*(cells for _, cells in columns), strict=True))
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        writer.writerow(["" if _absent(value) else value for value in row])
     return file.getvalue()
 
 
@@ -155,10 +156,7 @@ def _columns(word: str, cells: Sequence[Cell]) -> list[tuple[str, list[object]]]
         ends = [getattr(cell, "interval", None) or (None, None) for cell in cells]
         for place, end in enumerate((" low", " high")):
             parts[end] = [pair[place] for pair in ends]
-    return [
-        (word + part, ["" if _absent(value) else value for value in values])
-        for part, values in parts.items()
-    ]
+    return [(word + part, values) for part, values in parts.items()]
 
 
 def _absent(value: object) -> bool:

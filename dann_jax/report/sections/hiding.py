@@ -4,12 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from dann_jax.report.analysis_tables import (
+    distance_table,
+    probe_name,
+    replica_probes,
+)
 from dann_jax.report.bars import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
-from dann_jax.report.table import Number, Table
-from dann_jax.report.tables import domain_probe, probed
+from dann_jax.report.table import Number
 
 PLACES = {"input": "at the input", "encoder": "at the encoder", "head": "at the head"}
 
@@ -35,7 +39,7 @@ def _diagnoses(run: Run) -> Markup | None:
 
 
 def _probes(run: Run) -> Markup | None:
-    probes = run.analysis.get("probes") or _old_probes(run)
+    probes = run.analysis.get("probes") or replica_probes(run)
     if not probes:
         return None
     columns = dict.fromkeys(probe["column"] for probe in probes)
@@ -55,7 +59,7 @@ def _probe_bars(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Marku
     by_row: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for probe in probes:
         if probe["column"] == column:
-            by_row.setdefault((probe["place"], probe["probe"]), []).append(probe)
+            by_row.setdefault((probe["place"], probe_name(probe)), []).append(probe)
     rows = []
     for (place, kind), own in by_row.items():
         chances = [p["chance"] for p in own if not math.isnan(p["chance"])]
@@ -71,48 +75,8 @@ def _probe_bars(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Marku
     return bars(caption, rows, run.arms, label="where", note="probe")
 
 
-def _old_probes(run: Run) -> list[dict[str, Any]]:
-    """The probe of `results.json`, of runs that were not analysed."""
-    if not all("domain_probe" in replica for replica in run.results["replicas"]):
-        return []
-    found = []
-    for arm in run.arms:
-        number = domain_probe(run.results, arm)
-        found.append(
-            {
-                "arm": arm,
-                "place": "encoder",
-                "column": probed(run.results),
-                "probe": "logistic",
-                "accuracy": number.value,
-                "chance": number.chance,
-            }
-        )
-    return found
-
-
 def _distances(run: Run) -> Markup | None:
     entries = run.analysis.get("a_distance", [])
     if not entries:
         return None
     return data_table(distance_table(entries))
-
-
-def distance_table(entries: list[Mapping[str, Any]]) -> Table:
-    """Proxy A-distances of every arm."""
-    rows = [
-        [
-            entry["arm"],
-            entry["adversary"],
-            str(entry.get("between", "")),
-            Number(entry["value"], std=entry.get("std"), scale=1.0),
-        ]
-        for entry in entries
-    ]
-    return Table(
-        "a_distance",
-        "Proxy A-distance: 0 where a classifier cannot tell the sides apart, 2 where "
-        "it always can",
-        ["arm", "adversary", "between", "distance"],
-        rows,
-    )

@@ -5,16 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from dann_jax.report.elements import Section, data_table, note
 from dann_jax.report.markup import Markup, data_block, join, tag
+from dann_jax.report.neighbours import METHODS, neighbour_table
 from dann_jax.report.run import Run
-from dann_jax.report.table import Number, Table
-
-METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-NEIGHBOURS = 10
-"""How many of a point's neighbours on the map are asked who they are."""
 
 
 def maps_section(run: Run) -> Section | None:
@@ -24,10 +19,11 @@ def maps_section(run: Run) -> Section | None:
     if not points or not maps.get("rows"):
         return None
     columns = [name for name in maps["rows"] if name != "utt_id"]
+    first = "emotion" if "emotion" in columns else columns[0]
     methods = _present(own for by_place in points.values() for own in by_place.values())
     places = list(dict.fromkeys(place for own in points.values() for place in own))
     after = [place for place in places if place != "input"] or places
-    where = f"fold {maps['fold']}, seed {maps['seed']}" if "fold" in maps else ""
+    where = f"fold “{maps['fold']}”, seed {maps['seed']}" if "fold" in maps else ""
     content = [
         note(
             f"The same {len(next(iter(maps['rows'].values())))} rows on every map"
@@ -37,7 +33,7 @@ def maps_section(run: Run) -> Section | None:
         ),
         tag(
             "div",
-            _chooser("colour", "Colour", columns, columns[0]),
+            _chooser("colour", "Colour", columns, first),
             _chooser("method", "Map", methods, methods[-1]),
             _chooser("place", "After", after, after[0]),
             class_="control needs-script",
@@ -103,39 +99,3 @@ def _three_digits(points: Sequence[Sequence[float]]) -> list[list[int | None]]:
         [None if math.isnan(x) else round(500 + 960 * x) for x in row]
         for row in scaled.tolist()
     ]
-
-
-def neighbour_table(maps: Mapping[str, Any]) -> Table:
-    """What a person would see on the maps, in numbers: who is whose neighbour.
-
-    Of the `NEIGHBOURS` nearest rows on a map, the share that has the row's own value;
-    chance is the share among all other rows.
-    """
-    columns = [name for name in maps["rows"] if name != "utt_id"]
-    rows = []
-    for arm, by_place in maps["points"].items():
-        for place, by_method in by_place.items():
-            for method, points in by_method.items():
-                shares = [_shared(points, maps["rows"][name]) for name in columns]
-                rows.append([arm, place, METHODS.get(method, method), *shares])
-    title = (
-        f"Of the {NEIGHBOURS} nearest rows on a map, how many per cent share the row's "
-        "own value (chance)"
-    )
-    header = ["arm", "where", "map", *(f"same {name}" for name in columns)]
-    return Table("map_neighbours", title, header, rows)
-
-
-def _shared(points: Sequence[Sequence[float]], values: Sequence[Any]) -> Number:
-    found = np.asarray(points, float).reshape(-1, 2)
-    names = np.unique(np.asarray(values, str), return_inverse=True)[1]
-    known = np.isfinite(found).all(1)
-    found, names = found[known], names[known]
-    size = len(found)
-    if size <= NEIGHBOURS:
-        return Number(math.nan)
-    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(found).kneighbors()[1]
-    share = (names[nearest] == names[:, None]).mean()
-    counts = np.bincount(names)
-    chance = (counts * (counts - 1)).sum() / (size * (size - 1))
-    return Number(float(share), chance=float(chance), digits=1)

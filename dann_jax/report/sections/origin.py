@@ -1,28 +1,35 @@
 """Where it comes from: data, features, protocol, and how to make it again."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.report.elements import Section, data_table, details, facts
+from dann_jax.report.elements import Section, data_table, details, facts, flattened
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
 from dann_jax.report.table import Table
-from dann_jax.report.tables import notes
 
 
 def data_section(run: Run) -> Section:
     """Data, features and protocol."""
     data, protocol = run.analysis.get("data", {}), run.results["protocol"]
+    replicas = run.results["replicas"]
+    seen = "seen in training, without their labels (transductive)"
     pairs = [
         ("corpus", ", ".join(run.results["corpora"])),
         *((word, f"{data[word]:,}") for word in ("rows", "speakers") if word in data),
         ("protocol", protocol["name"]),
-        ("leaks", ", ".join(protocol["allowed_leaks"]) or "none allowed"),
+        ("folds", str(len({replica["fold"] for replica in replicas}))),
+        ("seeds", str(len({replica["seed"] for replica in replicas}))),
+        (
+            "test rows",
+            seen if protocol["transductive"] else "not seen in training (inductive)",
+        ),
+        ("selection", protocol["selection"]),
+        ("leaks allowed", ", ".join(protocol["allowed_leaks"]) or "none"),
     ]
     content = [
         facts(pairs),
-        tag("ul", (tag("li", said) for said in notes(run.results))),
         _counts(data.get("labels", {})),
         _roles(data.get("roles", {})),
         _tree("How the features were made", data.get("provenance", {})),
@@ -95,15 +102,7 @@ def commands(run: Run) -> Markup:
 
 def _tree(title: str, value: Mapping[str, Any]) -> Markup | None:
     """A nested mapping, a dotted key a row."""
-    rows = [[key, text] for key, text in _flat(value)]
+    rows = [[key, text] for key, text in flattened(value)]
     if not rows:
         return None
     return details(title, data_table(Table("tree", title, ["key", "value"], rows)))
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
-        for name, own in value.items():
-            yield from _flat(own, f"{key}.{name}" if key else str(name))
-    elif value != {} or key:
-        yield key, str(value)

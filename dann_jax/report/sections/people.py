@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.report.bars import Bars, bars
+from dann_jax.report.classes import class_recalls, confusion_counts
 from dann_jax.report.elements import Section, details, legend, note, scrolling
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
@@ -29,32 +30,6 @@ def people_section(run: Run) -> Section | None:
     return Section(
         "who", "Speakers", "Classes and speakers", join([legend(run.arms), parts])
     )
-
-
-def confusion_counts(run: Run) -> dict[str, np.ndarray]:
-    """Arm -> counts `[truth, guess]`, over folds, mean over seeds; empty without."""
-    found = run.analysis.get("confusion")
-    if found:
-        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
-    replicas = run.results["replicas"]
-    if not all("confusion" in replica for replica in replicas):
-        return {}
-    seeds = len({replica["seed"] for replica in replicas})
-    return {
-        arm: sum(np.asarray(r["confusion"], float) for r in replicas if r["arm"] == arm)
-        / seeds
-        for arm in run.arms
-    }
-
-
-def class_recalls(run: Run) -> dict[str, np.ndarray]:
-    """Arm -> recall of every class `[labels]`; NaN of a class without a row."""
-    found = run.analysis.get("classes")
-    if found:
-        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
-    counts = confusion_counts(run)
-    with np.errstate(invalid="ignore"):
-        return {arm: np.diag(own) / own.sum(1) for arm, own in counts.items()}
 
 
 def _classes(run: Run) -> Markup | None:

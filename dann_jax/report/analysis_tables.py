@@ -1,0 +1,162 @@
+"""Tables of what the analysis of a run found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dann_jax.report.classes import class_recalls, confusion_counts
+from dann_jax.report.neighbours import neighbour_table
+from dann_jax.report.run import Run
+from dann_jax.report.table import Number, Table
+from dann_jax.report.tables import domain_probe, probed
+
+
+def analysis_tables(run: Run) -> list[Table]:
+    """Every table that the run has what is needed for."""
+    analysis = run.analysis
+    found = [_class_table(run), *_confusion_tables(run)]
+    found += [
+        _people_table(run, "speakers", ("speaker", "gender", "language", "corpus"))
+    ]
+    found += [_people_table(run, "groups", ("column", "value", "speakers"))]
+    if probes := analysis.get("probes") or replica_probes(run):
+        found.append(probe_table(probes))
+    if analysis.get("a_distance"):
+        found.append(distance_table(analysis["a_distance"]))
+    if analysis.get("selection"):
+        found.append(selection_table(analysis["selection"]))
+    if analysis.get("maps", {}).get("points"):
+        found.append(neighbour_table(analysis["maps"]))
+    return [table for table in found if table.rows]
+
+
+def _class_table(run: Run) -> Table:
+    recalls = class_recalls(run)
+    rows = [
+        [label, *(Number(float(own[place])) for own in recalls.values())]
+        for place, label in enumerate(run.results["labels"] if recalls else [])
+    ]
+    return Table("classes", "Recall of every class in %", ["class", *recalls], rows)
+
+
+def _confusion_tables(run: Run) -> list[Table]:
+    labels = run.results["labels"]
+    return [
+        Table(
+            f"confusion_{arm}",
+            f"{arm}: rows of each class (down) heard as which (across)",
+            ["class", *labels],
+            [
+                [label, *(Number(float(x), scale=1.0, digits=1) for x in row)]
+                for label, row in zip(labels, counts, strict=True)
+            ],
+        )
+        for arm, counts in confusion_counts(run).items()
+    ]
+
+
+def _people_table(run: Run, name: str, columns: Sequence[str]) -> Table:
+    """Scores of `speakers` or of `groups`."""
+    entries = run.analysis.get(name, [])
+    metrics = dict.fromkeys(
+        metric
+        for entry in entries
+        for scores in entry.get("scores", {}).values()
+        for metric in scores
+    )
+    # What is not known of anybody is no column.
+    known = [c for c in columns if any(_word(entry.get(c)) for entry in entries)]
+    rows = []
+    for entry in entries:
+        cells = [_word(entry.get(column)) for column in (*known, "rows")]
+        for arm in run.arms:
+            scores = entry.get("scores", {}).get(arm, {})
+            cells += [Number(scores.get(m, float("nan"))) for m in metrics]
+        rows.append(cells)
+    header = [*known, "rows", *(f"{a} {m.upper()}" for a in run.arms for m in metrics)]
+    return Table(name, f"Scores of tested {name} in %", header, rows)
+
+
+def _word(value: Any) -> str:
+    """A name or a count; what is not known is empty."""
+    return "" if value is None or value != value else str(value)
+
+
+def probe_table(probes: Sequence[Mapping[str, Any]]) -> Table:
+    """What fresh probes find, with chance."""
+    rows = [
+        [
+            probe["arm"],
+            probe["place"],
+            probe["column"],
+            probe_name(probe),
+            Number(probe["accuracy"], std=probe.get("std"), chance=probe["chance"]),
+        ]
+        for probe in probes
+    ]
+    header = ["arm", "where", "looks for", "probe", "accuracy (chance)"]
+    return Table("probes", "Probes of frozen features in %", header, rows)
+
+
+def probe_name(probe: Mapping[str, Any]) -> str:
+    """What kind of probe it is, and whose rows it was never fitted on."""
+    groups = probe.get("grouped_by")
+    if not isinstance(groups, str):
+        return str(probe["probe"])
+    return f"{probe['probe']}, unseen {groups}s"
+
+
+def replica_probes(run: Run) -> list[dict[str, Any]]:
+    """The probe of `results.json`, of runs that were not analysed."""
+    if not all("domain_probe" in replica for replica in run.results["replicas"]):
+        return []
+    found = []
+    for arm in run.arms:
+        number = domain_probe(run.results, arm)
+        found.append(
+            {
+                "arm": arm,
+                "place": "encoder",
+                "column": probed(run.results),
+                "probe": "logistic",
+                "accuracy": number.value,
+                "chance": number.chance,
+            }
+        )
+    return found
+
+
+def distance_table(entries: list[Mapping[str, Any]]) -> Table:
+    """Proxy A-distances of every arm."""
+    rows = [
+        [
+            entry["arm"],
+            entry["adversary"],
+            str(entry.get("between", "")),
+            Number(entry["value"], std=entry.get("std"), scale=1.0),
+        ]
+        for entry in entries
+    ]
+    return Table(
+        "a_distance",
+        "Proxy A-distance: 0 where a classifier cannot tell the sides apart, 2 where "
+        "it always can",
+        ["arm", "adversary", "between", "distance"],
+        rows,
+    )
+
+
+def selection_table(entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Test scores of what every criterion keeps."""
+    arms = list(dict.fromkeys(entry["arm"] for entry in entries))
+    criteria = dict.fromkeys(entry["criterion"] for entry in entries)
+    found = {(entry["arm"], entry["criterion"]): entry for entry in entries}
+    metrics = [m for m in ("ua", "wa") if any(m in entry for entry in entries)]
+    rows = []
+    for criterion in criteria:
+        cells = [criterion]
+        for arm in arms:
+            entry = found.get((arm, criterion), {})
+            cells += [Number(entry.get(m, float("nan"))) for m in metrics]
+        rows.append(cells)
+    header = ["criterion"] + [f"{arm} {m.upper()}" for arm in arms for m in metrics]
+    return Table("selection", "Test scores in % of what each rule keeps", header, rows)

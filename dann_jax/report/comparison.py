@@ -1,0 +1,124 @@
+"""The page of several runs side by side."""
+
+from collections.abc import Mapping
+
+from dann_jax.evaluation.effects import is_error
+from dann_jax.report.elements import Section, data_table, flattened, note
+from dann_jax.report.forest import Strip, forest
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.page import leak_banner, page
+from dann_jax.report.run import Run
+from dann_jax.report.table import Table
+from dann_jax.report.tables import (
+    TITLES,
+    difference,
+    headline,
+    pooled_number,
+    run_table,
+)
+from dann_jax.report.verdict import run_verdict
+
+
+def comparison_page(runs: Mapping[str, Run]) -> str:
+    """The results of several runs on one page.
+
+    Args:
+      runs: name -> run.
+
+    Raises:
+      ValueError: some runs have other metrics than others.
+    """
+    table = run_table({name: run.results for name, run in runs.items()})
+    metrics = headline(next(iter(runs.values())).results)
+    heading = f"{len(runs)} runs side by side"
+    verdicts = (
+        tag("li", tag("b", f"{name}: "), run_verdict(run.results))
+        for name, run in runs.items()
+    )
+    head = [
+        tag("h1", "dann-report --compare"),
+        tag("p", heading, class_="verdict"),
+        tag("ul", verdicts, class_="said"),
+        (_leaks(name, run) for name, run in runs.items()),
+    ]
+    plots = join(
+        [
+            note(
+                "Only arms of one run are paired. Runs differ in whatever their "
+                "configurations do, below."
+            ),
+            (_forest(runs, metric) for metric in metrics),
+        ]
+    )
+    sections = [
+        Section("results", "Results", "Results", data_table(table)),
+        Section("intervals", "Intervals", "Every arm of every run", plots),
+        Section(
+            "protocols", "Protocols", "Protocols", data_table(protocol_table(runs))
+        ),
+        _settings(runs),
+    ]
+    return page(heading, head, sections)
+
+
+def _leaks(name: str, run: Run) -> Markup | None:
+    leaks = run.results["protocol"]["allowed_leaks"]
+    return leak_banner(leaks, f"Leak allowed in {name}.")
+
+
+def _forest(runs: Mapping[str, Run], metric: str) -> Markup:
+    strips = []
+    for name, run in runs.items():
+        gains = {
+            entry["arm"]: str(difference(entry))
+            for entry in run.results["comparisons"]
+            if entry["metric"] == metric
+        }
+        for index, (arm, scores) in enumerate(run.results["summary"].items()):
+            score = pooled_number(scores[metric])
+            dots = [r[metric] for r in run.results["replicas"] if r["arm"] == arm]
+            cells = [str(score), gains.get(arm, "")]
+            strips.append(Strip([name, arm], index, score, dots, cells))
+    word = "lower is better" if is_error(metric) else "higher is better"
+    return forest(
+        f"{TITLES[metric]} in %, {word}",
+        strips,
+        header=(["run", "arm"], ["pooled [95 %]", "difference [95 %]"]),
+        line=None,
+    )
+
+
+def protocol_table(runs: Mapping[str, Run]) -> Table:
+    """Under what each run was tested."""
+    rows = []
+    for name, run in runs.items():
+        protocol, replicas = run.results["protocol"], run.results["replicas"]
+        rows.append(
+            [
+                name,
+                run.results["system"],
+                ", ".join(run.results["corpora"]),
+                protocol["name"],
+                str(len({r["fold"] for r in replicas})),
+                str(len({r["seed"] for r in replicas})),
+                "yes" if protocol["transductive"] else "no",
+                protocol["selection"],
+                ", ".join(protocol["allowed_leaks"]) or "none",
+            ]
+        )
+    header = ["run", "system", "corpora", "protocol", "folds", "seeds", "transductive"]
+    return Table("protocols", "Protocols", [*header, "selection", "leaks"], rows)
+
+
+def _settings(runs: Mapping[str, Run]) -> Section:
+    """The keys of the configurations that are not the same everywhere."""
+    flat = {name: dict(flattened(run.config)) for name, run in runs.items()}
+    keys = dict.fromkeys(key for own in flat.values() for key in own)
+    rows = []
+    for key in keys:
+        values = [own.get(key, "") for own in flat.values()]
+        if len(set(values)) > 1:
+            rows.append([key, *values])
+    table = Table("settings", "Keys that differ", ["key", *runs], rows)
+    content = data_table(table) if rows else note("The configurations are the same.")
+    return Section("settings", "Configuration", "What was set otherwise", content)
