@@ -458,7 +458,13 @@ def test_the_card_says_what_is_known_and_what_is_not(
     assert "dialogues of one turn" not in plain
     measured = {
         **tiny_description({}).measured,
-        "groups": {"gender": {"f": {"n": 20, "ua": 0.5}, "m": {"n": 9, "ua": 0.25}}},
+        "groups": {
+            "gender": {
+                "f": {"rows": 20, "speakers": 2, "ua": 0.5},
+                "m": {"rows": 9, "speakers": 1, "ua": 0.25},
+            }
+        },
+        "speakers": {"ua": {"speakers": 3, "min": 0.25, "median": 0.5, "max": 0.75}},
     }
     full = card(
         measured=measured,
@@ -471,7 +477,8 @@ def test_the_card_says_what_is_known_and_what_is_not(
         members=({"fold": "all", "seed": 0, "arm": "dann", "step": 1},),
     )
     for words in (
-        "By gender: - f: n 20, ua 0.5 - m: n 9, ua 0.25",
+        "- f: ua 50.00 (20 rows, 2 speakers) - m: ua 25.00 (9 rows, 1 speaker)",
+        "- ua: worst 25.00, median 50.00, best 75.00 of 3 tested speakers",
         "CC BY 4.0",
         "share speaker",
         "dialogues of one turn",

@@ -9,6 +9,7 @@ from runs import tiny_config, tiny_corpus, write_table
 from scipy.special import softmax
 
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
+from dann_jax.bundle.run import measured_of
 from dann_jax.experiment import compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict
@@ -143,3 +144,32 @@ def test_an_unknown_word_is_told_with_the_known_ones(
     with pytest.raises(BundleError, match="is none of (source_only, dann|all, first)"):
         run.bundle(tmp_path / "bundle", **options)
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_card_gets_the_groups_and_the_spread_of_speakers_of_its_arm() -> None:
+    def scored(ua: float | None, other: float) -> dict[str, object]:
+        return {"dann": {"wa": 0.5, "ua": ua}, "source_only": {"wa": other}}
+
+    analysis = {
+        "groups": [
+            {
+                "column": "gender",
+                "value": "female",
+                "rows": 30,
+                "speakers": 2,
+                "scores": scored(0.75, 0.1),
+            }
+        ],
+        "speakers": [
+            {"speaker": str(i), "scores": scored(ua, 0.1)}
+            for i, ua in enumerate((0.25, 1.0, None, 0.5))
+        ],
+    }
+    results = {"summary": {"dann": {"ua": {}}}, "comparisons": []}
+    found = measured_of(results, analysis, "dann")
+    own = {"rows": 30, "speakers": 2, "wa": 0.5, "ua": 0.75}
+    assert found["groups"] == {"gender": {"female": own}}
+    # The third speaker has no UA.
+    spread = {"speakers": 3, "min": 0.25, "median": 0.5, "max": 1.0}
+    assert found["speakers"]["ua"] == spread
+    assert measured_of(results, {}, "dann")["speakers"] == {}

@@ -141,18 +141,38 @@ def _measured(description: Description) -> str:
     ]
     groups = measured["groups"]
     parts += [_group(column, values) for column, values in groups.items()]
+    if speakers := measured.get("speakers"):
+        parts.append(_speakers(speakers))
     if not groups:
         parts.append("No scores by gender, language or another group were recorded.")
     return "\n\n".join(parts)
 
 
+_COUNTS = ("rows", "speakers")
+
+
 def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
     """`value -> metric -> number` as a list."""
+    lines = []
+    for value, own in values.items():
+        scores = [f"{k} {_percent(x)}" for k, x in own.items() if k not in _COUNTS]
+        counts = [
+            f"{own[key]} {key if own[key] != 1 else key.removesuffix('s')}"
+            for key in _COUNTS
+            if key in own
+        ]
+        lines.append(f"- {value}: {', '.join(scores)} ({', '.join(counts)})")
+    return "\n".join([f"By {column}, in per cent:\n", *lines])
+
+
+def _speakers(spread: Mapping[str, Mapping[str, float]]) -> str:
+    """How far the speakers are apart: a mean hides whom it fails."""
     lines = [
-        f"- {value}: {', '.join(f'{name} {number:g}' for name, number in own.items())}"
-        for value, own in values.items()
+        f"- {metric}: worst {_percent(own['min'])}, median {_percent(own['median'])}, "
+        f"best {_percent(own['max'])} of {own['speakers']} tested speakers"
+        for metric, own in spread.items()
     ]
-    return "\n".join([f"By {column}:\n", *lines])
+    return "\n".join(["By speaker, in per cent:\n", *lines])
 
 
 def _number(value: float, metric: str) -> str:

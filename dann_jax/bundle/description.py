@@ -61,8 +61,9 @@ class Description:
       corpora: names of what was learned from.
       standardised_by: the column of `open_corpus`, None where none was used.
       protocol: as in `results.json`.
-      measured: `arm`, its `scores` and `comparisons` as in `results.json`, and
-        `groups`: column -> value -> metric -> number.
+      measured: `arm`, its `scores` and `comparisons` as in `results.json`, `groups`:
+        column -> value -> metric (or `rows`, `speakers`) -> number, and, of newer
+        bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
       answer: a word of `ANSWERS`, how the outputs are read.

@@ -31,6 +31,7 @@ def bundle_run(
     encoder: Mapping[str, Any],
     heads: Mapping[str, Any],
     results: Mapping[str, Any],
+    analysis: Mapping[str, Any] | None = None,
     arm: str = "",
     members: str = "all",
     licence: str = "",
@@ -47,7 +48,8 @@ def bundle_run(
       system: name of what was trained.
       encoder: keyword arguments of `DialogueEncoder`.
       heads: the other keyword arguments of `Dann`.
-      results: as in `results.json`; `groups`, if it is there, goes to the model card.
+      results: as in `results.json`.
+      analysis: as in `analysis.json`; its groups and speakers go to the model card.
       arm: which one; by default the last, which is not the baseline where there are
         several.
       members: one of `MEMBERS`.
@@ -93,7 +95,7 @@ def bundle_run(
         corpora=tuple(results["corpora"]),
         standardised_by=task.corpus.provenance.get("standardised_by"),
         protocol=results["protocol"],
-        measured=_measured(results, arm),
+        measured=measured_of(results, analysis or {}, arm),
         licence=licence or None,
         packages=package_versions(),
     )
@@ -107,13 +109,53 @@ def bundle_run(
     )
 
 
-def _measured(results: Mapping[str, Any], arm: str) -> dict[str, Any]:
-    """What was found of one arm."""
+def measured_of(
+    results: Mapping[str, Any], analysis: Mapping[str, Any], arm: str
+) -> dict[str, Any]:
+    """What was found of one arm: `measured` of a `Description`.
+
+    Args:
+      results: as in `results.json`.
+      analysis: as in `analysis.json`; empty where there is none.
+      arm: one of the run's.
+    """
+    groups: dict[str, Any] = {}
+    for entry in analysis.get("groups", ()):
+        found = {key: entry[key] for key in ("rows", "speakers") if key in entry}
+        found |= _known(entry["scores"].get(arm, {}))
+        groups.setdefault(entry["column"], {})[str(entry["value"])] = found
     return {
         "arm": arm,
         "scores": results["summary"][arm],
         "comparisons": [
             entry for entry in results["comparisons"] if entry["arm"] == arm
         ],
-        "groups": results.get("groups", {}),
+        "groups": groups,
+        "speakers": _spread(
+            [entry["scores"].get(arm, {}) for entry in analysis.get("speakers", ())]
+        ),
+    }
+
+
+def _spread(scores: list[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Metric -> number of speakers, and the least, middle and greatest of them."""
+    known = [_known(own) for own in scores]
+    found = {}
+    for metric in dict.fromkeys(name for own in known for name in own):
+        values = [own[metric] for own in known if metric in own]
+        found[metric] = {
+            "speakers": len(values),
+            "min": float(min(values)),
+            "median": float(np.median(values)),
+            "max": float(max(values)),
+        }
+    return found
+
+
+def _known(scores: Mapping[str, float | None]) -> dict[str, float]:
+    """The scores that were measured."""
+    return {
+        name: float(value)
+        for name, value in scores.items()
+        if value is not None and np.isfinite(value)
     }

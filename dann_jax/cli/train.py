@@ -12,14 +12,15 @@ from dann_jax.cli import command
 from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.experiment import train_and_evaluate
+from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 from dann_jax.training.compilation import use_compilation_cache
 
 USAGE = """\
 dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
 
-Trains what a config describes, or what is left of it, and prints its table. Without
-flags: made-up voices, in about a minute.
+Trains what a config describes, or what is left of it, prints its table and writes the
+page DIR/report.html. Without flags: made-up voices, in about a minute.
 
 Any key of the config can be set, after its dotted name; --show_config lists them:
 
@@ -70,7 +71,7 @@ _DISTRIBUTED = flags.DEFINE_bool(
 
 
 def main(words: list[str], config: ConfigDict) -> None:
-    """Train, evaluate and print."""
+    """Train, evaluate, print, and write the page."""
     command.require_no_arguments(words)
     if _SHOW.value:
         print("\n".join(f"{key} = {value!r}" for key, value in keys(config)))
@@ -86,6 +87,7 @@ def main(words: list[str], config: ConfigDict) -> None:
         print(result_table(train_and_evaluate(config, workdir)))
         if config.data.source == "voices":
             print(f"\n{_one_prediction(workdir)}")
+        print(f"\nreport: {write_page(workdir)}")
 
 
 def default_workdir(config: str) -> str:
