@@ -478,7 +478,7 @@ def test_the_card_says_what_is_known_and_what_is_not(
     )
     for words in (
         "- f: ua 50.00 (20 rows, 2 speakers) - m: ua 25.00 (9 rows, 1 speaker)",
-        "- ua: worst 25.00, median 50.00, best 75.00 of 3 tested speakers",
+        "- ua: from 25.00 to 75.00, median 50.00, of 3 tested speakers",
         "CC BY 4.0",
         "share speaker",
         "dialogues of one turn",

@@ -155,24 +155,25 @@ def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
     """`value -> metric -> number` as a list."""
     lines = []
     for value, own in values.items():
-        scores = [f"{k} {_percent(x)}" for k, x in own.items() if k not in _COUNTS]
+        scores = [f"{k} {_number(x, k)}" for k, x in own.items() if k not in _COUNTS]
         counts = [
             f"{own[key]} {key if own[key] != 1 else key.removesuffix('s')}"
             for key in _COUNTS
             if key in own
         ]
         lines.append(f"- {value}: {', '.join(scores)} ({', '.join(counts)})")
-    return "\n".join([f"By {column}, in per cent:\n", *lines])
+    return "\n".join([f"By {column}:\n", *lines])
 
 
 def _speakers(spread: Mapping[str, Mapping[str, float]]) -> str:
     """How far the speakers are apart: a mean hides whom it fails."""
     lines = [
-        f"- {metric}: worst {_percent(own['min'])}, median {_percent(own['median'])}, "
-        f"best {_percent(own['max'])} of {own['speakers']} tested speakers"
+        f"- {metric}: from {_number(own['min'], metric)} to "
+        f"{_number(own['max'], metric)}, median {_number(own['median'], metric)}, of "
+        f"{own['speakers']} tested speakers"
         for metric, own in spread.items()
     ]
-    return "\n".join(["By speaker, in per cent:\n", *lines])
+    return "\n".join(["By speaker:\n", *lines])
 
 
 def _number(value: float, metric: str) -> str:

@@ -75,7 +75,7 @@ def _forest(runs: Mapping[str, Run], metric: str) -> Markup:
             if entry["metric"] == metric
         }
         for index, (arm, scores) in enumerate(run.results["summary"].items()):
-            score = pooled_number(scores[metric])
+            score = pooled_number(scores[metric], metric)
             dots = [r[metric] for r in run.results["replicas"] if r["arm"] == arm]
             cells = [str(score), gains.get(arm, "")]
             strips.append(Strip([name, arm], index, score, dots, cells))

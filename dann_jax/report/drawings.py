@@ -12,6 +12,7 @@ from dann_jax.report.colours import PALETTE, dash
 from dann_jax.report.curves import Panel, families
 from dann_jax.report.neighbours import METHODS
 from dann_jax.report.run import Run
+from dann_jax.report.tables import TITLES, headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,20 +94,26 @@ def draw_classes(run: Run) -> "Figure | None":
 
 
 def draw_speakers(run: Run) -> "Figure | None":
-    """UA of every speaker, a bar an arm."""
-    entries = [e for e in run.analysis.get("speakers", []) if e.get("scores")]
+    """The main score of every speaker, a bar an arm."""
+    metric = headline(run.results)[-1]
+    entries = [
+        entry
+        for entry in run.analysis.get("speakers", [])
+        if any(metric in own for own in entry.get("scores", {}).values())
+    ]
     if not entries:
         return None
     values = {
         arm: np.array(
-            [100 * e["scores"].get(arm, {}).get("ua", math.nan) for e in entries]
+            [100 * e["scores"].get(arm, {}).get(metric, math.nan) for e in entries]
         )
         for arm in run.arms
     }
     order = np.argsort(values[run.arms[0]])
     names = [str(entries[place]["speaker"]) for place in order]
+    label = f"{TITLES[metric]} (%)"
     return _draw_bars(
-        "UA (%)", names, {arm: own[order] for arm, own in values.items()}, run.arms
+        label, names, {arm: own[order] for arm, own in values.items()}, run.arms
     )
 
 

@@ -14,7 +14,7 @@ from dann_jax.report.sections.origin import data_section, making_section
 from dann_jax.report.sections.outcome import outcome_section
 from dann_jax.report.sections.people import people_section
 from dann_jax.report.sections.selection import selection_section
-from dann_jax.report.tables import title as title_of
+from dann_jax.report.tables import title as name_of
 from dann_jax.report.verdict import run_verdict, sentences
 
 SECTIONS = (
@@ -43,7 +43,7 @@ def report_page(run: Run) -> str:
       run: see `read_run`; whatever of it was not recorded is left out.
     """
     sections = [found for make in SECTIONS if (found := make(run))]
-    heading = title_of(run.results)
+    heading = name_of(run.results)
     head = [
         tag("p", run.results["protocol"]["name"], class_="eyebrow"),
         tag("h1", heading),

@@ -280,7 +280,12 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
 
 def difference(entry: Mapping[str, Any]) -> Number:
     """A paired difference with its interval."""
-    return Number(entry["difference"], interval=tuple(entry["ci95"]), signed=True)
+    return Number(
+        entry["difference"],
+        interval=tuple(entry["ci95"]),
+        scale=scale_of(entry["metric"]),
+        signed=True,
+    )
 
 
 def over_seeds(results: Mapping[str, Any], arm: str, metric: str) -> Number:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dann_jax.evaluation.effects import sentence, verdict
-from dann_jax.report.tables import TITLES, headline
+from dann_jax.report.tables import headline, title_of
 
 NOT_SHOWN = "no difference shown"
 
@@ -56,7 +56,7 @@ def _of_one(
     for metric in metrics:
         for word, own in _found(entries, metric, arms).items():
             if own:
-                by_verdict.setdefault(word, []).append(TITLES[metric])
+                by_verdict.setdefault(word, []).append(title_of(metric))
     (arm,) = arms
     parts = [
         f"{word} than {baseline} in {' and '.join(by_verdict[word])}"
@@ -88,7 +88,7 @@ def _of_many(
         whom = f"{len(unclear)} arms" if len(unclear) > 1 else unclear[0]
         others = "the other " if parts and len(unclear) > 1 else ""
         parts.append(f"{NOT_SHOWN} between {baseline} and {others}{whom}")
-    return f"{TITLES[metric]}: {'; '.join(parts)}."
+    return f"{title_of(metric)}: {'; '.join(parts)}."
 
 
 def _listed(names: list[str]) -> str:

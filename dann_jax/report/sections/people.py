@@ -12,6 +12,7 @@ from dann_jax.report.elements import Section, details, legend, note, scrolling
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
 from dann_jax.report.table import Number
+from dann_jax.report.tables import TITLES, headline
 
 MANY = 16
 """More speakers than this are shown on request: the page would be all speakers."""
@@ -104,44 +105,41 @@ def _confusion(arm: str, counts: np.ndarray, labels: Sequence[str]) -> Markup:
     return scrolling(f"Confusions of {arm}", table)
 
 
-def _scored(scores: Mapping[str, Any]) -> str:
-    """The score that bars of people show: UA where it is there."""
-    return "ua" if "ua" in scores else next(iter(scores), "")
+def main_score(run: Run) -> str:
+    """The score that bars of people show: the last that stands for the result."""
+    return headline(run.results)[-1]
 
 
-def score_bars(entries: Sequence[Mapping[str, Any]], key: str, note: str) -> list[Bars]:
-    """A row for each entry of `speakers` or `groups`."""
+def score_bars(run: Run, entries: Sequence[Mapping[str, Any]], key: str) -> list[Bars]:
+    """A row for each entry of `speakers` or `groups` of an analysis."""
+    metric = main_score(run)
     rows = []
     for entry in entries:
         values = {
-            arm: Number(float(scores[_scored(scores)]))
+            arm: Number(float(scores[metric]))
             for arm, scores in entry.get("scores", {}).items()
-            if scores
+            if metric in scores
         }
-        rows.append(Bars(str(entry[key]), str(entry.get(note, "")), values))
+        if values:
+            rows.append(Bars(str(entry[key]), str(entry.get("rows", "")), values))
     return rows
 
 
 def _groups(run: Run) -> list[Markup]:
     entries = run.analysis.get("groups", [])
-    columns = dict.fromkeys(entry["column"] for entry in entries)
-    return [
-        bars(
-            f"UA by {column} in %",
-            score_bars([e for e in entries if e["column"] == column], "value", "rows"),
-            run.arms,
-            label=column,
-            note="rows",
-        )
-        for column in columns
-    ]
+    found = []
+    for column in dict.fromkeys(entry["column"] for entry in entries):
+        own = [entry for entry in entries if entry["column"] == column]
+        if rows := score_bars(run, own, "value"):
+            caption = f"{TITLES[main_score(run)]} by {column} in %"
+            found.append(bars(caption, rows, run.arms, label=column, note="rows"))
+    return found
 
 
 def _speakers(run: Run) -> Markup | None:
-    entries = run.analysis.get("speakers", [])
-    if not entries:
+    rows = score_bars(run, run.analysis.get("speakers", []), "speaker")
+    if not rows:
         return None
-    rows = score_bars(entries, "speaker", "rows")
 
     def worst_first(row: Bars) -> float:
         number = row.values.get(run.arms[0])
@@ -149,7 +147,8 @@ def _speakers(run: Run) -> Markup | None:
 
     rows.sort(key=worst_first)
     drawn = bars(
-        f"UA of every tested speaker in %, the worst of {run.arms[0]} first",
+        f"{TITLES[main_score(run)]} of every tested speaker in %, the worst of "
+        f"{run.arms[0]} first",
         rows,
         run.arms,
         label="speaker",
