@@ -34,8 +34,9 @@ class Batch(NamedTuple):
       domain: adversary -> int32 `[B, T]`; `UNKNOWN` where a row takes no part.
       row: int32 `[B, T]`; index into the corpus, `UNKNOWN` for padding.
       num_frames: frame modality -> int32 `[B, T]`; how many frames are not padding.
-      value: float `[B, T, attributes]`, what a regression learns, such as arousal;
-        NaN wherever it must not be learned from. None where nothing is regressed.
+      value: float `[B, T, attributes]`, what a regression learns, such as arousal,
+        standardised; NaN wherever it must not be learned from. None where nothing is
+        regressed.
       group: int32 `[B, T]`; which domain's statistics normalise a row, in training and
         in evaluation alike; `UNKNOWN` where its domain is not known. None where there
         are no domains.
@@ -58,7 +59,7 @@ class Outputs(NamedTuple):
 
     Attributes:
       features: float `[..., width]`, the representation that both heads see.
-      label_logits: float `[..., labels]`.
+      label_logits: float `[..., labels]`; of a regression, the values themselves.
       domain_logits: adversary -> float `[..., domains]`; `[..., labels, domains]` from
         a head with one discriminator for each class.
       extra: what else an objective asks of its network, by name.

@@ -1,22 +1,30 @@
 """Ratings in the place of classes: from the columns of a manifest to a bundle."""
 
+import csv
 import dataclasses
+import io
 import json
 import pathlib
 
 import jax
 import numpy as np
 import pytest
+from bundles import hearing_bundle, write_tones
 from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from test_configs import load
 from toys import LABELS, network_params, toy_batch, toy_corpus
 
-from dann_jax.bundle import Rating, load_bundle
+from dann_jax.bundle import BundleError, Rating, load_bundle
+from dann_jax.bundle.description import from_json
+from dann_jax.bundle.export import prediction_function
+from dann_jax.bundle.predictions import predict_clips, write_csv
+from dann_jax.bundle.recordings import Clip
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.experiment import setting, train_and_evaluate
+from dann_jax.features.audio import read_audio
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
 from dann_jax.objectives.adversarial import ccc_regression
 from dann_jax.protocols import Protocol, Role, assign_roles
@@ -291,6 +299,47 @@ def test_a_bundle_names_its_values(workdir: pathlib.Path) -> None:
     card = (workdir / "bundle" / "MODEL_CARD.md").read_text()
     assert "Values, in the unit of their ratings: valence, activation." in card
     assert "probabilities" not in card
+
+
+def test_the_function_that_is_exported_says_the_same_values(
+    workdir: pathlib.Path, table: pathlib.Path
+) -> None:
+    bundle, corpus = load_bundle(workdir), open_corpus(str(table))
+    turns = corpus.dialogues()[0]
+    everywhere = np.ones((1, len(turns)), bool)
+    heard = {
+        "inputs": {name: array[None, turns] for name, array in corpus.features.items()},
+        "present": dict.fromkeys(corpus.features, everywhere),
+        "visible": everywhere,
+        "party": corpus.parties()[None, turns],
+    }
+    said = prediction_function(bundle)(heard)
+    assert list(said) == list(TARGETS)
+    expected = bundle.predict_corpus(corpus)[turns]
+    for place, name in enumerate(TARGETS):
+        np.testing.assert_allclose(said[name][0], expected[:, place], rtol=1e-4)
+
+
+def test_recordings_get_a_column_for_every_value(tmp_path: pathlib.Path) -> None:
+    targets = ("valence", "activation", "dominance")
+    bundle = hearing_bundle(tmp_path / "bundle", labels=targets, answer="values")
+    write_tones(tmp_path / "sound", {"a.wav": 0.4})
+    clip = Clip(str(tmp_path / "sound" / "a.wav"), "a.wav")
+    file = io.StringIO()
+    heard = predict_clips(bundle, iter([clip]), report=pytest.fail)
+    write_csv(file, heard, bundle.columns, timed=False)
+    (row,) = csv.DictReader(io.StringIO(file.getvalue()))
+    assert list(row) == ["file", "duration", *targets]
+    rating = bundle.predict(read_audio(clip.file, sample_rate=16000).samples, 16000)
+    assert {name: float(row[name]) for name in targets} == rating.cells()
+
+
+def test_a_bundle_that_answers_otherwise_is_refused(workdir: pathlib.Path) -> None:
+    found = json.loads((workdir / "bundle" / "bundle.json").read_text())
+    with pytest.raises(BundleError, match="unknown answer 'colours'.*classes, values"):
+        from_json({**found, "answer": "colours"}, "bundle.json")
+    del found["answer"]
+    assert from_json(found, "bundle.json").answer == "classes"
 
 
 def test_validation_concordance_keeps_the_step_with_the_most_of_it(
