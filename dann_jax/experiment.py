@@ -182,6 +182,7 @@ def evaluate(
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
+        max_frames=config.batches.get("max_frames", 0),
         **config.bundle,
     )
     write_json(workdir / "results.json", results)

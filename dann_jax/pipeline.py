@@ -45,7 +45,7 @@ def padded_shapes(
     Args:
       corpus: with frame features or without.
       num_buckets: at most so many shapes.
-      max_frames: what is longer is cut to it, the same at both ends.
+      max_frames: what is longer is cut to its `padded_frames`, the same at both ends.
 
     Returns:
       The size of each dialogue, int `[D]`, and bucket (the largest size in it) ->
@@ -65,10 +65,15 @@ def padded_shapes(
     return sizes, {
         bucket: (
             int(turns[member == index].max(initial=1)),
-            int(-(-frames[member == index].max(initial=1) // 8) * 8),
+            padded_frames(frames[member == index].max(initial=1)),
         )
         for index, bucket in enumerate(buckets)
     }
+
+
+def padded_frames(frames: int) -> int:
+    """The next multiple of 8; utterances are cut to that of `max_frames`."""
+    return int(-(-frames // 8) * 8)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,3 +81,6 @@ ANSWERS = {
     ),
 }
 """The word in a bundle's description -> how its network is read."""
+
+FEATURES = "features"
+"""What a description says instead where only features are to be compared."""

@@ -6,6 +6,7 @@ Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 from collections.abc import Mapping
 from typing import Any
 
+from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.effects import scale_of
 
@@ -59,8 +60,15 @@ def _use(description: Description) -> str:
         for name, modality in description.modalities.items()
     ]
     said = {"classes": "Classes", "values": "Values, in the unit of their ratings"}
-    names = f"{said[description.answer]}: {', '.join(description.labels)}."
-    return "\n".join([f"{names} Features:\n", *features])
+    says = f"{said.get(description.answer)}: {', '.join(description.labels)}."
+    if description.answer == FEATURES:
+        says = (
+            f"It learned from {len(description.labels)} speakers and is for others: "
+            f"features of two recordings are compared, and no class is named."
+        )
+    if description.max_frames:
+        says += f" Of longer utterances the middle {description.max_frames} frames."
+    return "\n".join([f"{says} Features:\n", *features])
 
 
 def _maker(made: Mapping[str, Any] | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.answers import ANSWERS
+from dann_jax.bundle.answers import ANSWERS, FEATURES
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 
@@ -66,7 +66,11 @@ class Description:
         bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
-      answer: a word of `ANSWERS`, how the outputs are read.
+      answer: a word of `ANSWERS`, how the outputs are read; or `FEATURES`, if nothing
+        but features is to be compared: the labels are only what was learned from, such
+        as speakers of whom no tested one is.
+      max_frames: of an utterance; of a longer one the middle is heard, as it was in
+        training. 0 for no limit.
     """
 
     system: str
@@ -83,6 +87,7 @@ class Description:
     licence: str | None
     packages: Mapping[str, str]
     answer: str = "classes"
+    max_frames: int = 0
 
 
 _OPTIONAL_TEXT = (str, type(None))
@@ -91,7 +96,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("encoder", "heads", "adversaries", "modalities"), dict),
     **dict.fromkeys(("protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
-    "answer": str,
+    **{"answer": str, "max_frames": int},
 }
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
 
@@ -122,12 +127,14 @@ def from_json(found: Any, where: str) -> Description:
             f"version {VERSION}"
         )
     # Older bundles do not say.
-    fields = _fields({"answer": "classes", **found}, _KINDS, where)
-    if fields["answer"] not in ANSWERS:
+    fields = _fields({"answer": "classes", "max_frames": 0, **found}, _KINDS, where)
+    if fields["answer"] not in (*ANSWERS, FEATURES):
         raise BundleError(
             f"{where}: unknown answer {fields['answer']!r}; this package reads "
-            f"{', '.join(ANSWERS)}"
+            f"{', '.join((*ANSWERS, FEATURES))}"
         )
+    if fields["max_frames"] < 0:
+        raise BundleError(f"{where}: max_frames is {fields['max_frames']}")
     empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
     if empty:
         raise BundleError(f"{where}: {', '.join(empty)}: nothing is there")

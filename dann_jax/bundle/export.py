@@ -49,8 +49,9 @@ def export_bundle(bundle: Bundle) -> export.Exported:
     bytes of it, parameters included.
 
     Raises:
-      BundleError: the model hears frames, which is not supported.
+      BundleError: the model hears frames, which is not supported, or names no class.
     """
+    bundle.require_answers()
     predicted = jax.jit(prediction_function(bundle))
     return export.export(predicted, platforms=PLATFORMS)(_shapes(bundle))
 

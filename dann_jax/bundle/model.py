@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable
 
 import jax
 import numpy as np
 from flax import linen as nn
 
-from dann_jax.bundle.answers import ANSWERS, Answer, Prediction, Rating
+from dann_jax.bundle.answers import ANSWERS, FEATURES, Answer, Prediction, Rating
 from dann_jax.bundle.description import (
     BundleError,
     Description,
@@ -23,12 +24,14 @@ from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import Extractor, mismatch
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
-from dann_jax.pipeline import Assembler, Plan
+from dann_jax.pipeline import Assembler, Plan, padded_frames
 from dann_jax.standardise import Standardiser
 from dann_jax.training.predict import predict
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
 from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import UNKNOWN, PyTree
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,20 +81,55 @@ class Bundle:
           BundleError: a modality is missing, or was made otherwise.
           CorpusError: the corpus is empty, or holds NaN.
         """
+        self.require_answers()
+        logits = self._outputs(corpus, "label_logits", batch_size)
+        return self.answer.of_outputs(logits).mean(0)
+
+    def embed_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
+        """Features of every utterance, heard within its whole dialogue.
+
+        A run that verifies speakers compares two utterances by the cosine of these,
+        each member's by themselves, less their mean over the training rows.
+
+        Args:
+          corpus: as for `predict_corpus`, which also says what is raised.
+          batch_size: dialogues at a time.
+
+        Returns:
+          float32 `[N, M, width]`; members have nothing in common but the width.
+        """
+        return self._outputs(corpus, "features", batch_size).swapaxes(0, 1)
+
+    def require_answers(self) -> None:
+        """Raise `BundleError` if the model compares speakers and names no class."""
+        if self.description.answer == FEATURES:
+            raise BundleError(
+                "this model was trained to verify unheard speakers: it names no class. "
+                "Compare recordings by the cosine of Bundle.embed_corpus"
+            )
+
+    def _outputs(self, corpus: Corpus, output: str, batch_size: int) -> np.ndarray:
+        """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
         self._require_features(corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
-        plan, shapes = _plan(corpus, len(self.description.members), batch_size)
-        logits = predict(
+        self._warn_of_unknown_groups(corpus)
+        plan, shapes = _plan(
+            corpus,
+            len(self.description.members),
+            batch_size,
+            self.description.max_frames,
+        )
+        found = predict(
             self._evaluate,
             self._replicas,
-            output="label_logits",
+            output=output,
             plan=plan,
             assemble=dataclasses.replace(self.assembler(corpus), shapes=shapes),
             layout=self._layout,
             rows=np.arange(len(corpus)),
             most_bytes=0,
         )
-        return self.answer.of_outputs(logits[:, 0]).mean(0)
+        return found[:, 0]
 
     def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction | Rating:
         """What one utterance sounds like, heard by itself.
@@ -155,6 +193,17 @@ class Bundle:
         own = self.description.encoder.get("normalisation", {})
         values = corpus.columns.get(own.get("column", ""))
         return None if values is None else value_ids(values, own["groups"])
+
+    def _warn_of_unknown_groups(self, corpus: Corpus) -> None:
+        group = self._group(corpus)
+        own = self.description.encoder.get("normalisation", {})
+        unknown = len(corpus) if group is None else int((group == UNKNOWN).sum())
+        if own.get("column") and unknown:
+            _log.warning(
+                "%d of %d utterances are of no known %s (%s), by which the model "
+                "normalises: they are normalised by the statistics of all together",
+                *(unknown, len(corpus), own["column"], ", ".join(own["groups"])),
+            )
 
     @functools.cached_property
     def network(self) -> nn.Module:
@@ -244,14 +293,18 @@ def _extractor(name: str, modality: Modality) -> Extractor:
 
 
 def _plan(
-    corpus: Corpus, members: int, batch_size: int
+    corpus: Corpus, members: int, batch_size: int, max_frames: int = 0
 ) -> tuple[Plan, dict[int, tuple[int, int]]]:
     """Whole dialogues, padded to powers of two: few shapes, and the same every time.
+
+    What is longer than `padded_frames(max_frames)` is cut to it, as in training.
 
     Returns:
       The plan, and its buckets' padded turns and frames.
     """
     frames = corpus.num_frames()
+    limit = padded_frames(max_frames) if max_frames else np.inf
+    frames = np.minimum(frames, limit).astype(int)
     exponents = np.array(
         [
             (_exponent(len(turns)), _exponent(frames[turns].max()))
@@ -261,7 +314,10 @@ def _plan(
     # One number for each pair; no exponent is near a hundred.
     buckets, sizes = np.unique(exponents @ (100, 1), return_inverse=True)
     shapes = {
-        int(bucket): (2 ** (bucket // 100), 2 ** (bucket % 100) if frames.any() else 0)
+        int(bucket): (
+            2 ** (bucket // 100),
+            int(min(2 ** (bucket % 100), limit)) if frames.any() else 0,
+        )
         for bucket in buckets
     }
     everyone = np.ones((members, len(sizes)), bool)

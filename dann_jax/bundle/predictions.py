@@ -40,6 +40,7 @@ def predict_clips(
     Raises:
       BundleError: the features cannot be made from audio, or not as they were.
     """
+    bundle.require_answers()
     extractors = bundle.extractors()
     for batch in batches(clips, batch_size):
         heard = [

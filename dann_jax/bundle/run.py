@@ -8,8 +8,10 @@ import jax
 import numpy as np
 from etils import epath
 
+from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
+from dann_jax.protocols import Protocol
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
@@ -32,6 +34,7 @@ def bundle_run(
     heads: Mapping[str, Any],
     results: Mapping[str, Any],
     analysis: Mapping[str, Any] | None = None,
+    max_frames: int = 0,
     arm: str = "",
     members: str = "all",
     licence: str = "",
@@ -50,6 +53,7 @@ def bundle_run(
       heads: the other keyword arguments of `Dann`.
       results: as in `results.json`.
       analysis: as in `analysis.json`; its groups and speakers go to the model card.
+      max_frames: of an utterance, as in `make_task`.
       arm: which one; by default the last, which is not the baseline where there are
         several.
       members: one of `MEMBERS`.
@@ -76,7 +80,7 @@ def bundle_run(
     description = Description(
         system=system,
         labels=task.protocol.outputs,
-        answer="values" if task.protocol.targets else "classes",
+        answer=_answer(task.protocol),
         encoder=encoder,
         heads=heads,
         adversaries=task.num_domains,
@@ -98,6 +102,7 @@ def bundle_run(
         measured=measured_of(results, analysis or {}, arm),
         licence=licence or None,
         packages=package_versions(),
+        max_frames=max_frames,
     )
     standardiser = {
         name: (mean[folds], scale[folds])
@@ -107,6 +112,12 @@ def bundle_run(
     return write_bundle(
         folder, description, jax.tree.map(kept, state.best), standardiser
     )
+
+
+def _answer(protocol: Protocol) -> str:
+    if protocol.open_set:
+        return FEATURES
+    return "values" if protocol.targets else "classes"
 
 
 def measured_of(

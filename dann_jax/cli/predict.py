@@ -104,6 +104,9 @@ def main(arguments: list[str]) -> None:
         _clips(words, report) as clips,
     ):
         bundle = load_bundle(_MODEL.value)
+        # Whether it can be done at all, before a line is written.
+        bundle.require_classes()
+        bundle.extractors()
         timed = any(word.lower().endswith(MANIFESTS) for word in words)
         if _WINDOW.value is not None:
             hop = _WINDOW.value if _HOP.value is None else _HOP.value
