@@ -25,6 +25,7 @@ def prepare(
     features: Features,
     data_dir: epath.PathLike,
     name: str,
+    layouts: Mapping[str, str] = {},
     emotions: epath.PathLike | None = None,
     strict: bool = False,
     workers: int = 0,
@@ -33,11 +34,13 @@ def prepare(
     """Make the store of a corpus, or find it made.
 
     Args:
-      sources: name of a layout in `AUDIO_CORPORA` -> folder. Of several, one store is
-        made, with the corpus before every id and speaker.
+      sources: name of a corpus -> folder. Of several, one store is made, with the
+        name before every id and speaker.
       features: word of an extractor -> its parameters.
       data_dir: where stores are kept.
       name: of the store.
+      layouts: name of a corpus -> its layout in `AUDIO_CORPORA`, where the name is
+        another one: `{"home": "manifest", "work": "manifest"}`.
       emotions: a map of one's own from words to emotions.
       strict: refuse to leave out files that cannot be used.
       workers: processes; 0 for one a core.
@@ -50,7 +53,7 @@ def prepare(
       CorpusError: a corpus cannot be read, there is a store of that name that was made
         in another way, or what `extract` and `write_store` raise.
     """
-    columns = _read(sources, emotions)
+    columns = _read(sources, layouts, emotions)
     store = store_folder(name, data_dir)
     if store.exists():
         _require_same(store, settings_of(columns, features))
@@ -75,10 +78,12 @@ def prepare(
 
 
 def _read(
-    sources: Mapping[str, epath.PathLike], emotions: epath.PathLike | None
+    sources: Mapping[str, epath.PathLike],
+    layouts: Mapping[str, str],
+    emotions: epath.PathLike | None,
 ) -> Columns:
     tables = {
-        corpus: dict(read_audio_corpus(corpus, source, emotions))
+        corpus: dict(read_audio_corpus(layouts.get(corpus, corpus), source, emotions))
         for corpus, source in sources.items()
     }
     if len(tables) == 1:

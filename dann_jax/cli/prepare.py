@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from typing import Any
 
@@ -28,7 +29,8 @@ _CORPUS = flags.DEFINE_list(
     "corpus",
     None,
     "The layout of the recordings, such as ravdess; `manifest` for a table of one's "
-    "own. Several, with as many sources, make one store.",
+    "own. Several, with as many sources, make one store; NAME=manifest gives one a "
+    "name.",
     flag_values=_FLAGS,
 )
 _SOURCE = flags.DEFINE_list(
@@ -93,11 +95,13 @@ def main(arguments: list[str]) -> None:
 def _prepare() -> str:
     from dann_jax.preparation import prepare
 
+    layouts = _layouts()
     return prepare(
-        dict(_sources()),
+        dict(zip(layouts, _SOURCE.value, strict=True)),
         features=_features(),
         data_dir=_DATA_DIR.value,
-        name=_NAME.value or "_".join(_CORPUS.value),
+        name=_NAME.value or "_".join(layouts),
+        layouts=layouts,
         emotions=_EMOTIONS.value,
         strict=_STRICT.value,
         workers=_WORKERS.value,
@@ -105,15 +109,25 @@ def _prepare() -> str:
     )
 
 
-def _sources() -> list[tuple[str, str]]:
-    corpora, sources = _CORPUS.value, _SOURCE.value
-    if len(corpora) != len(sources):
+def _layouts() -> dict[str, str]:
+    """Name of each corpus -> its layout; they are the same unless both are given."""
+    words, sources = _CORPUS.value, _SOURCE.value
+    if len(words) != len(sources):
         raise app.UsageError(
-            f"--corpus names {len(corpora)}, --source names {len(sources)} folders"
+            f"--corpus names {len(words)}, --source names {len(sources)} folders"
         )
-    if len(set(corpora)) < len(corpora):
-        raise app.UsageError("--corpus names a corpus twice")
-    return list(zip(corpora, sources, strict=True))
+    layouts: dict[str, str] = {}
+    for word in words:
+        name, named, layout = word.partition("=")
+        if not re.fullmatch(r"[\w.-]+", name) or (named and not layout):
+            raise app.UsageError(f"--corpus names a corpus {word!r}")
+        if name in layouts:
+            raise app.UsageError(
+                f"--corpus names {name!r} twice; give each a name of its own, such as "
+                f"--corpus=first={layout or name},second={layout or name}"
+            )
+        layouts[name] = layout or name
+    return layouts
 
 
 def _features() -> dict[str, dict[str, Any]]:
