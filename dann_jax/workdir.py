@@ -83,13 +83,22 @@ def write_whole(path: epath.Path, content: str | bytes) -> None:
 @contextlib.contextmanager
 def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
     """A file that is at `path` once the block has ended well, and not before."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; a file is needed")
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open(mode) as file:
+        with _opened(partial, mode) as file:
             yield file
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _opened(path: epath.Path, mode: str) -> IO:
+    try:
+        return path.open(mode)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no such folder: {path.parent}") from None
 
 
 def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:

@@ -91,18 +91,7 @@ def test_rows_are_probabilities(bundle: Bundle, corpus: Corpus) -> None:
 def test_the_ensemble_is_the_mean_of_its_members_probabilities(
     bundle: Bundle, corpus: Corpus
 ) -> None:
-    def member(place: int) -> Bundle:
-        members = bundle.description.members[place : place + 1]
-        return Bundle(
-            dataclasses.replace(bundle.description, members=members),
-            jax.tree.map(lambda leaf: leaf[place : place + 1], bundle.params),
-            {
-                name: tuple(moment[place : place + 1] for moment in pair)
-                for name, pair in bundle.standardiser.items()
-            },
-        )
-
-    each = [member(place).predict_corpus(corpus) for place in range(2)]
+    each = [bundle.member(place).predict_corpus(corpus) for place in range(2)]
     assert np.abs(each[0] - each[1]).max() > 0.05
     np.testing.assert_allclose(
         bundle.predict_corpus(corpus), np.mean(each, axis=0), rtol=1e-6

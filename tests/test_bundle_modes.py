@@ -9,7 +9,7 @@ from bundles import LABELS, tiny_bundle
 from toys import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
-from dann_jax.bundle.export import export_bundle
+from dann_jax.bundle.export import export_bundle, how_to_call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 
@@ -80,3 +80,13 @@ def test_it_says_whom_it_normalises_by_the_statistics_of_all(
     bundle.predict_corpus(dataclasses.replace(corpus, columns=known))
     (line,) = caplog.messages
     assert f"{len(corpus)} of {len(corpus)} utterances are of no known gender" in line
+
+
+def test_the_program_that_is_shown_calls_the_artifact(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle", toy_corpus(1))
+    file = tmp_path / "it's.stablehlo"
+    file.write_bytes(export_bundle(bundle).serialize())
+    exec(how_to_call(bundle, str(file)), {})
+    assert capsys.readouterr().out.startswith("[[0.")

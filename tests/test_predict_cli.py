@@ -10,7 +10,11 @@ import sys
 import numpy as np
 import pytest
 from bundles import LABELS, hearing_bundle, tiny_bundle, write_tones
+from commands import Call, assert_refused
+from commands import call as call
 from toys import toy_corpus
+
+from dann_jax.cli import predict
 
 pytestmark = pytest.mark.slow
 
@@ -106,33 +110,59 @@ def test_audio_from_a_pipe_is_heard_as_its_file_is(
         (["--hop=1", "x.wav"], "--hop needs --window"),
         ([], "name files"),
         (["--stdin_audio", "x.wav"], "nothing else"),
-        (["--window=1", "--hop=2", "{tones}/one.wav"], "at most the window"),
-        (["--format=xml", "x.wav"], "format"),
+        (["--window=1", "--hop=2", "x.wav"], "at most the window"),
+        (["--window=0", "x.wav"], "--window must be above 0, got 0"),
+        (["--window=nan", "x.wav"], "--window must be above 0, got nan"),
+        (["--window=1", "--hop=-1", "x.wav"], "--hop must be above 0, got -1"),
+        (["--batch_size=0", "x.wav"], "--batch_size=0"),
+        (["--format=xml", "x.wav"], "csv|jsonl"),
+        (["--modle=x", "x.wav"], "unknown flag --modle; did you mean --model?"),
+        (["--model=", "x.wav"], "--model must be given"),
+        (["--model=/nowhere", "x.wav"], "no such folder: /nowhere"),
+        (["--model={tmp}", "x.wav"], "{tmp} has no bundle.json"),
+        (["--output={tmp}", "x.wav"], "{tmp} is a folder; a file is needed"),
+        (["--output={tmp}/no/x.csv", "x.wav"], "no such folder: {tmp}/no"),
     ],
 )
-def test_what_makes_no_sense_is_said(
-    words: list[str], reason: str, model: pathlib.Path, tones: pathlib.Path
+def test_what_makes_no_sense_is_said_in_a_line(
+    words: list[str],
+    reason: str,
+    model: pathlib.Path,
+    tmp_path: pathlib.Path,
+    call: Call,
 ) -> None:
-    words = [word.format(tones=tones) for word in words]
-    ended = command("predict", f"--model={model}", *words)
-    assert ended.returncode != 0
-    assert reason in (ended.stdout + ended.stderr).decode()
-    assert b"Traceback" not in ended.stderr
+    words = [word.format(tmp=tmp_path) for word in words]
+    ended = call(predict, f"--model={model}", *words)
+    assert_refused(ended, reason.format(tmp=tmp_path))
+    assert [*tmp_path.iterdir()] == []
 
 
+def test_text_that_is_named_as_audio_is_told(
+    model: pathlib.Path, tmp_path: pathlib.Path, call: Call
+) -> None:
+    (tmp_path / "talk.mp3").write_text("a text\n" * 50)
+    ended = call(predict, f"--model={model}", tmp_path / "talk.mp3")
+    assert ended.code == 1
+    assert ended.err.startswith(f"error: {tmp_path}/talk.mp3: is not audio")
+    assert len(ended.err.splitlines()) == len(ended.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "nobody recorded how the features"),
+        ({"answer": "features"}, "names no class"),
+    ],
+    ids=["no provenance", "open set"],
+)
 def test_a_model_that_cannot_hear_leaves_no_output(
-    tones: pathlib.Path, tmp_path: pathlib.Path
+    changes: dict, reason: str, tmp_path: pathlib.Path, call: Call
 ) -> None:
-    tiny_bundle(tmp_path / "bundle", toy_corpus(1))
-    output = tmp_path / "out.csv"
-    ended = command(
-        "predict",
-        *(f"--model={tmp_path}/bundle", f"--output={output}", tones / "one.wav"),
-    )
-    assert ended.returncode == 1
-    (line,) = ended.stderr.decode().splitlines()
-    assert line.startswith("error: nobody recorded how the features 'audio'")
-    assert not output.exists()
+    tiny_bundle(tmp_path / "bundle", toy_corpus(1), **changes)
+    for output in ([], [f"--output={tmp_path}/out.csv"]):
+        ended = call(predict, f"--model={tmp_path}/bundle", *output, "x.wav")
+        assert_refused(ended, reason)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_an_exported_model_needs_nothing_but_jax(tmp_path: pathlib.Path) -> None:

@@ -56,6 +56,31 @@ def export_bundle(bundle: Bundle) -> export.Exported:
     return export.export(predicted, platforms=PLATFORMS)(_shapes(bundle))
 
 
+def how_to_call(bundle: Bundle, file: str) -> str:
+    """A program that calls the artifact in `file` with two turns of zeros."""
+    dims = {name: own.dim for name, own in bundle.description.modalities.items()}
+    inputs = [
+        f"{name!r}: np.zeros((1, 2, {dim}), np.float32)" for name, dim in dims.items()
+    ]
+    present = [f"{name!r}: heard" for name in dims]
+    return f"""\
+import numpy as np
+from jax import export
+
+with open({file!r}, "rb") as file:
+    model = export.deserialize(bytearray(file.read()))
+heard = np.ones((1, 2), bool)  # a dialogue of 2 turns; False is padding
+answer = model.call(
+    {{
+        "inputs": {{{", ".join(inputs)}}},
+        "present": {{{", ".join(present)}}},
+        "visible": heard,
+        "party": np.zeros((1, 2), np.int32),  # which speaker talks: 0, 1, ...
+    }}
+)
+print(answer[{bundle.labels[0]!r}])  # [1, 2]"""
+
+
 def prediction_function(bundle: Bundle) -> Any:
     """`Heard -> name of an output -> float32 [B, T]`, traceable."""
     apply = as_apply(bundle.network)

@@ -66,6 +66,19 @@ class Bundle:
         """The columns that a table of its predictions has."""
         return self.answer.columns(self.labels)
 
+    def member(self, place: int) -> "Bundle":
+        """One member by itself: the model of `description.members[place]`."""
+        only = slice(place, place + 1)
+        members = self.description.members[only]
+        return Bundle(
+            dataclasses.replace(self.description, members=members),
+            jax.tree.map(lambda leaf: leaf[only], self.params),
+            {
+                name: (mean[only], scale[only])
+                for name, (mean, scale) in self.standardiser.items()
+            },
+        )
+
     def predict_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
         """What every utterance sounds like, heard within its whole dialogue.
 

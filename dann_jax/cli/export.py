@@ -6,16 +6,16 @@ from absl import flags
 from etils import epath
 
 from dann_jax.bundle import load_bundle
-from dann_jax.bundle.export import export_bundle
+from dann_jax.bundle.export import export_bundle, how_to_call
 from dann_jax.cli import command
-from dann_jax.cli.console import exit_with_message
+from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.workdir import write_whole
 
 USAGE = """\
 dann-export --model=DIR --output=FILE
 
 Writes a model as one StableHLO file that runs with nothing but JAX installed, on CPU,
-GPU or TPU; how to call it is said at the end."""
+GPU or TPU, and prints a program that calls it."""
 
 _FLAGS = flags.FlagValues()
 _MODEL = flags.DEFINE_string(
@@ -33,13 +33,15 @@ def main(arguments: list[str]) -> None:
     """Export, and say what was."""
     command.require_no_arguments(arguments)
     command.require_flags(_MODEL, _OUTPUT)
+    start_logging()
     with exit_with_message(interrupted="interrupted"):
         bundle = load_bundle(_MODEL.value)
         artifact = export_bundle(bundle).serialize()
         write_whole(epath.Path(_OUTPUT.value), bytes(artifact))
     print(
         f"{_OUTPUT.value}: {len(artifact)} bytes, features "
-        f"{', '.join(bundle.description.modalities)} to {', '.join(bundle.labels)}"
+        f"{', '.join(bundle.description.modalities)} to {', '.join(bundle.labels)}. "
+        f"With nothing but JAX:\n\n{how_to_call(bundle, _OUTPUT.value)}"
     )
 
 

@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> None:
     ):
         bundle = load_bundle(_MODEL.value)
         # Whether it can be done at all, before a line is written.
-        bundle.require_classes()
+        bundle.require_answers()
         bundle.extractors()
         timed = any(word.lower().endswith(MANIFESTS) for word in words)
         if _WINDOW.value is not None:

@@ -102,16 +102,22 @@ def default_workdir(config: str) -> str:
 
 
 def _one_prediction(workdir: str) -> str:
-    """What the model hears in one of the embedded recordings, and how to ask it."""
+    """What a model hears in a recording of the speaker that it did not learn from."""
     from dann_jax.bundle import load_bundle
     from dann_jax.corpora.embedded import voices_folder
     from dann_jax.features.audio import read_audio
 
     path = min((voices_folder() / "recordings" / "wav").iterdir())
+    speaker = path.name.split("_")[0]
+    bundle, by = load_bundle(workdir), "by the models of all folds"
+    folds = [member["fold"] for member in bundle.description.members]
+    if f"speaker {speaker}" in folds:
+        bundle = bundle.member(folds.index(f"speaker {speaker}"))
+        by = f"by the model that saw no label of {speaker}"
     heard = read_audio(path, sample_rate=16000)
-    found = load_bundle(workdir).predict(heard.samples, heard.sample_rate)
+    found = bundle.predict(heard.samples, heard.sample_rate)
     return (
-        f"{path.name}: {found.label} ({found.probabilities[found.label]:.0%}); "
+        f"{path.name}: {found.label} ({found.probabilities[found.label]:.0%}), {by}; "
         f"of any recording: dann-predict --model={workdir} {path}"
     )
 
