@@ -24,6 +24,9 @@ Its probabilities are not calibrated, and every recording gets one of its classe
     "values": """\
 Its values are means of what raters might say, without a measure of how sure they are;
   every recording gets them, speech or not.""",
+    FEATURES: """\
+Its features are no proof of who speaks; any two recordings get a score, speech or
+  not.""",
 }
 
 _MISUSE = """\
@@ -59,13 +62,14 @@ def _use(description: Description) -> str:
         f"- {name}: {modality.shape()}, {_maker(modality.provenance)}"
         for name, modality in description.modalities.items()
     ]
-    said = {"classes": "Classes", "values": "Values, in the unit of their ratings"}
-    says = f"{said.get(description.answer)}: {', '.join(description.labels)}."
-    if description.answer == FEATURES:
-        says = (
-            f"It learned from {len(description.labels)} speakers and is for others: "
-            f"features of two recordings are compared, and no class is named."
-        )
+    names = ", ".join(description.labels)
+    said = {
+        "classes": f"Classes: {names}.",
+        "values": f"Values, in the unit of their ratings: {names}.",
+        FEATURES: f"It learned from {len(description.labels)} speakers and is for "
+        f"others: features of two recordings are compared, and no class is named.",
+    }
+    says = said[description.answer]
     if description.max_frames:
         says += f" Of longer utterances the middle {description.max_frames} frames."
     return "\n".join([f"{says} Features:\n", *features])
@@ -132,6 +136,7 @@ def _measured(description: Description) -> str:
     unit = {
         "classes": "In per cent",
         "values": "In hundredths, but `rmse` in the unit of the ratings",
+        FEATURES: "In hundredths; they are errors, of which less is better",
     }
     parts = [f"{unit[description.answer]}:\n\n" + "\n".join(scores)]
     if len(description.members) > 1:
