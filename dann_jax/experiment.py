@@ -18,12 +18,13 @@ from dann_jax.arguments import call
 from dann_jax.bundle import bundle_run
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
+from dann_jax.corpora.corpus import Corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.protocols import Role, make_protocol
+from dann_jax.protocols import Protocol, Role, make_protocol
 from dann_jax.ratings import rate_replicas
 from dann_jax.results import score_replicas
 from dann_jax.schedules import STRENGTH_SCHEDULES
@@ -202,6 +203,13 @@ def setting(config: ConfigDict) -> tuple[Task, Layout]:
     check_config(config)
     corpus = call("config.data", open_corpus, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    return setting_of(config, corpus, protocol)
+
+
+def setting_of(
+    config: ConfigDict, corpus: Corpus, protocol: Protocol
+) -> tuple[Task, Layout]:
+    """As `setting`, of a corpus and a protocol that are there already."""
     normalisation = config.encoder.normalisation
     task = call(
         "config.batches",

@@ -33,6 +33,27 @@ def score_replicas(
     Returns:
       The keys `labels`, `replicas`, `summary` and `comparisons` of `results.json`.
     """
+    logits, rows = tested_logits(state, program, task, layout)
+    replicas = replica_scores(logits, rows, task.protocol, layout)
+    speaker = task.corpus.column("speaker")
+    counts = speaker_counts(logits, rows, speaker, task.protocol, layout)
+    return {
+        "labels": list(task.protocol.labels),
+        "replicas": diagnosed(replicas, state, program, task, layout),
+        "summary": summarise(replicas, counts),
+        "comparisons": comparisons(counts),
+    }
+
+
+def tested_logits(
+    state: TrainState, program: Program, task: Task, layout: Layout
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the parameters that were kept say of the tested rows.
+
+    Returns:
+      float32 `[groups, arms, n, labels]`, NaN for a row that a group's fold does not
+      hear, and the `n` rows of the corpus that some fold tests.
+    """
     rows = task.rows_with(Role.TEST)
     logits = predict(
         program.evaluate,
@@ -43,15 +64,7 @@ def score_replicas(
         layout=layout,
         rows=rows,
     )
-    replicas = replica_scores(logits, rows, task.protocol, layout)
-    speaker = task.corpus.column("speaker")
-    counts = speaker_counts(logits, rows, speaker, task.protocol, layout)
-    return {
-        "labels": list(task.protocol.labels),
-        "replicas": diagnosed(replicas, state, program, task, layout),
-        "summary": summarise(replicas, counts),
-        "comparisons": comparisons(counts),
-    }
+    return logits, rows
 
 
 def diagnosed(

@@ -13,10 +13,12 @@ from dann_jax.evaluation.leaks import (
     balance_target,
     disjoint_texts,
     duplicate_recordings,
+    every_text,
     normalise_over_all,
     select_on_test,
     share_speakers,
     share_texts,
+    thin_target,
 )
 from dann_jax.protocols import Protocol, Role, assign_roles, require_disjoint
 from dann_jax.splits import ProtocolError, Split, fixed_split, leave_one_out
@@ -134,6 +136,19 @@ def test_copies_of_test_rows_are_labelled_in_the_fold_that_tests_them() -> None:
     assert shared(leaky, corpus, "recording")
 
 
+def test_a_task_is_made_of_copies_as_of_anything_else() -> None:
+    corpus, leaky = duplicate_recordings(CORPUS, TRANSDUCTIVE, share=0.25, seed=0)
+    task = task_of(leaky, corpus)
+    honest, rows = task_of(TRANSDUCTIVE), len(CORPUS)
+    np.testing.assert_array_equal(
+        task.rows_with(Role.TEST), honest.rows_with(Role.TEST)
+    )
+    plans = [found.plan(found.protocol.visible()) for found in (task, honest)]
+    assert plans[0].steps_per_epoch == plans[1].steps_per_epoch
+    copies = task.training.domain["speaker"][:, rows:] != UNKNOWN
+    np.testing.assert_array_equal(copies, leaky.roles[:, rows:] == Role.LABELLED)
+
+
 def test_a_copy_is_a_dialogue_of_its_own() -> None:
     corpus = toy_corpus()
     protocol = assign_roles(
@@ -181,6 +196,30 @@ def test_texts_that_leave_no_class_or_no_row_are_refused() -> None:
         disjoint_texts(PROTOCOL, CORPUS, tested={"nobody says this"})
     with pytest.raises(ProtocolError, match="start from disjoint_texts"):
         share_texts(PROTOCOL, CORPUS, seed=0)
+
+
+def test_every_sentence_is_tested_once_by_who_has_not_read_it() -> None:
+    honest = every_text(PROTOCOL, CORPUS, groups=[{"a", "b"}, {"c"}, {"d"}])
+    assert honest.roles.shape == honest.test_side.shape == (18, len(CORPUS))
+    assert len(set(honest.folds)) == 18 and honest.allowed_leaks == ()
+    np.testing.assert_array_equal(
+        (honest.roles == Role.TEST).sum(0), (PROTOCOL.roles == Role.TEST).sum(0)
+    )
+    assert not shared(honest, CORPUS, "text") and not shared(honest, CORPUS, "speaker")
+    leaky = share_texts(honest, CORPUS, seed=0)
+    assert shared(leaky, CORPUS, "text") and not shared(leaky, CORPUS, "speaker")
+    assert class_counts(leaky, Role.LABELLED) == class_counts(honest, Role.LABELLED)
+    task_of(leaky)
+
+
+def test_a_fold_may_lack_a_class_to_test_but_not_one_to_train_on() -> None:
+    said = np.where(CORPUS.columns["emotion"] == "joy", "e", CORPUS.columns["text"])
+    columns = {**CORPUS.columns, "text": said}
+    corpus = dataclasses.replace(CORPUS, columns=columns)
+    honest = disjoint_texts(PROTOCOL, corpus, tested={"a"})
+    assert all(set(counts) == {0} for counts in class_counts(honest, Role.TEST))
+    with pytest.raises(ProtocolError, match="no labelled row of joy"):
+        disjoint_texts(PROTOCOL, corpus, tested={"e"})
 
 
 def test_all_rows_fit_the_normalisation_of_both_views() -> None:
@@ -244,6 +283,21 @@ def test_the_adversary_sees_balanced_classes_of_the_tested_side() -> None:
     assert ((ids == before) | (ids == UNKNOWN)).all()
 
 
+def test_the_twin_of_the_balance_sees_as_many_rows_of_any_class() -> None:
+    honest = task_of(TRANSDUCTIVE)
+    thin, balanced = thin_target(honest, seed=0), balance_target(honest, seed=0)
+    assert thin.protocol.allowed_leaks == ()
+    tested = TRANSDUCTIVE.roles == Role.TEST
+    seen, as_many = (
+        (task.training.domain["speaker"] != UNKNOWN) & tested
+        for task in (thin, balanced)
+    )
+    np.testing.assert_array_equal(seen.sum(1), as_many.sum(1))
+    assert any(len(counts) == 2 for counts in domain_counts(thin, Role.TEST))
+    same = domain_counts(honest, Role.LABELLED)
+    assert domain_counts(thin, Role.LABELLED) == same
+
+
 def test_balancing_the_source_is_no_leak_and_joins_with_the_other() -> None:
     source = balance_source(task_of(TRANSDUCTIVE), seed=0)
     assert source.protocol.allowed_leaks == ()
@@ -253,8 +307,9 @@ def test_balancing_the_source_is_no_leak_and_joins_with_the_other() -> None:
 
 
 def test_there_is_nothing_to_balance_in_an_inductive_protocol() -> None:
-    with pytest.raises(ProtocolError, match="transductive"):
-        balance_target(task_of(PROTOCOL), seed=0)
+    for change in (balance_target, thin_target):
+        with pytest.raises(ProtocolError, match="transductive"):
+            change(task_of(PROTOCOL), seed=0)
 
 
 def test_leaks_add_up_and_every_name_is_explained() -> None:

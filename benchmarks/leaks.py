@@ -1,0 +1,101 @@
+"""What each known leak is worth: turned on one at a time, against its honest twin.
+
+    python -m benchmarks.leaks --iemocap=DIR --ravdess=DIR --emodb=DIR \
+        --output=runs/leaks --figure=docs/leaks.svg
+
+Each DIR is a feature table or a store. Every run has a folder of its own under the
+output and is not repeated; the tables and the figure are of the seeds that are
+complete. docs/leaks.md says what the runs are and what they found.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.leak_settings import CORPORA, RUNS, Run, Study, open_study
+from benchmarks.leak_tables import draw, load, tables
+from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.experiment import setting_of, train
+from dann_jax.results import speaker_counts, tested_logits
+from dann_jax.training.compilation import use_compilation_cache
+from dann_jax.training.replicas import Layout
+from dann_jax.workdir import write_json
+
+
+def main() -> None:
+    """Run what is not there yet, then print and draw what is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in CORPORA:
+        parser.add_argument(f"--{name}", help="where its features are")
+    parser.add_argument("--output", required=True, help="folder of the runs")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--figure", help="where to draw, such as docs/leaks.svg")
+    chosen = parser.parse_args()
+    start_logging()
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    use_compilation_cache()
+    output = pathlib.Path(chosen.output)
+    sources = {name: vars(chosen)[name] for name in CORPORA if vars(chosen)[name]}
+    with exit_with_message("interrupted; the same command goes on"):
+        studies = {name: open_study(name, source) for name, source in sources.items()}
+        for seed in range(chosen.seeds):
+            for name, study in studies.items():
+                for word in RUNS:
+                    measure(study, word, seed, output / name / word / str(seed))
+    found = load(output)
+    print(tables(found))
+    if chosen.figure:
+        draw(found, chosen.figure)
+
+
+def measure(study: Study, word: str, seed: int, workdir: pathlib.Path) -> None:
+    """Train one of `RUNS` with one seed, and leave its counts in `scores.json`."""
+    if (workdir / "scores.json").exists():
+        return
+    run = RUNS[word](study, seed)
+    config = own_config(study.config, word, seed, run)
+    _, layout = setting_of(study.config, run.task.corpus, run.task.protocol)
+    layout = dataclasses.replace(layout, seeds=(seed,))
+    trained = train(config, run.task, layout, workdir, selecting=run.selecting)
+    logits, rows = tested_logits(trained.state, trained.program, run.task, layout)
+    write_json(trained.workdir / "scores.json", scores(run, logits, rows, layout))
+
+
+def own_config(config: ConfigDict, word: str, seed: int, run: Run) -> ConfigDict:
+    """The config of one run: its work directory belongs to the word and the seed."""
+    own = ConfigDict(config.to_dict())
+    own.study = ConfigDict({"run": word, "seed": seed})
+    if run.selecting is not None:
+        own.selection = "source-validation"
+    return own
+
+
+def scores(
+    run: Run, logits: np.ndarray, rows: np.ndarray, layout: Layout
+) -> dict[str, Any]:
+    """What tables need: which leaks were allowed, and who was understood as what."""
+    protocol, speaker = run.task.protocol, run.task.corpus.column("speaker")
+    counts = speaker_counts(logits, rows, speaker, protocol, layout)
+    return {
+        "corpus": run.task.corpus.name,
+        "protocol": {
+            "name": protocol.name,
+            "transductive": protocol.transductive,
+            "allowed_leaks": list(protocol.allowed_leaks),
+        },
+        "rows": {
+            "labelled": float((protocol.erased_labels() >= 0).sum(1).mean()),
+            "tested": len(rows),
+        },
+        "counts": {arm: table[0].astype(int).tolist() for arm, table in counts.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
