@@ -32,6 +32,11 @@ _FLAGS = (
 )
 
 
+_TWO_FRAMES = """new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => done(0)));
+})"""
+
+
 def find_browser() -> str | None:
     """Path of a Chromium, None where there is none."""
     return next(filter(None, map(shutil.which, NAMES)), None)
@@ -103,12 +108,17 @@ class Page:
         return time.perf_counter() - begun
 
     def run(self, script: str) -> Any:
-        """The JSON value of an expression in the page.
+        """The JSON value of an expression in the page, awaited if it is a promise.
 
         Raises:
           RuntimeError: it throws.
         """
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self.call(
+            "Runtime.evaluate",
+            expression=script,
+            returnByValue=True,
+            awaitPromise=True,
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
@@ -135,6 +145,8 @@ class Page:
         )
         wanted = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=wanted)
+        # The page is told with the next frame.
+        self.run(_TWO_FRAMES)
 
     def screenshot(self, path: pathlib.Path, *, whole: bool = False) -> None:
         """Write what is on the screen, or the whole page, as a PNG file."""

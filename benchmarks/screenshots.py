@@ -34,8 +34,8 @@ def main(words: list[str] | None = None) -> None:
                 f"document.querySelector('#{wanted.section}')"
                 ".scrollIntoView({behavior: 'instant'})"
             )
-            # The contents mark where the reader is once the browser has noticed.
-            time.sleep(0.5)
+        # The contents mark where the reader is once the browser has noticed.
+        time.sleep(0.5)
         tab.screenshot(wanted.picture)
     print(f"{wanted.picture}: {wanted.picture.stat().st_size / 1000:.0f} kB")
 

@@ -10,7 +10,7 @@ import numpy as np
 from dann_jax.evaluation.metrics import classification_scores
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
-RUDE = "<b onclick=\"x()\">Ann & 'Bob'</b>_$%"
+RUDE = "</script ><b onclick=\"x()\">Ann & 'Bob'</b>_$%"
 """A name that HTML, JSON, LaTeX or Markdown could take for more than a name."""
 
 
