@@ -119,8 +119,9 @@ def base_config() -> ConfigDict:
             "average_decay": 0.98,
             # The last step of a fixed schedule: no label chooses anything.
             "selection": "last",
-            # `bundle.bundle_run`: the arm to keep ("" is the last by name), the models
-            # of "all" folds or of the "first", and the licence of the data, if known.
+            # `bundle.bundle_run`: the arm to keep ("" is `dann`, if there is one, else
+            # the last by name, as arms are sorted), the models of "all" folds or of the
+            # "first", and the licence of the data, if known.
             "bundle": {"arm": "", "members": "all", "licence": ""},
             # `training.loop.Timetable`
             "timetable": {"epochs": 30, "evaluate_every": 1, "checkpoint_every": 10},

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 from commands import Call, assert_refused
 from commands import call as call
+from jax.errors import JaxRuntimeError
 from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 
@@ -200,12 +201,26 @@ def test_a_wrong_value_is_one_line_that_says_what_is_right_before_anything_is_wr
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("a b"), FileNotFoundError("a b"), TrainingDiverged("a b")],
+    [
+        *(ValueError("a\nb"), FileNotFoundError("a b"), TrainingDiverged("a b")),
+        OSError(28, "a b"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_what_the_user_can_mend_ends_in_its_message(error: Exception) -> None:
     # A string as the code makes Python print it and exit with 1.
     with pytest.raises(SystemExit, match="^error: a b$"), exit_with_message():
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("1 TB"), JaxRuntimeError("RESOURCE_EXHAUSTED: 1 TB")], ids=str
+)
+def test_what_needs_too_much_memory_is_told_what_needs_less(error: Exception) -> None:
+    with (
+        pytest.raises(SystemExit, match=r"memory \(.*1 TB\); a smaller batches"),
+        exit_with_message(),
+    ):
         raise error
 
 

@@ -1,7 +1,7 @@
 """From a finished run to its bundle."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -54,8 +54,7 @@ def bundle_run(
       results: as in `results.json`.
       analysis: as in `analysis.json`; its groups and speakers go to the model card.
       max_frames: of an utterance, as in `make_task`.
-      arm: which one; by default the last, which is not the baseline where there are
-        several.
+      arm: which one; by default that of `default_arm`.
       members: one of `MEMBERS`.
       licence: of the data; empty where it is not known.
 
@@ -66,7 +65,7 @@ def bundle_run(
       BundleError: there is no such arm, or `members` is an unknown word.
     """
     arms = list(layout.arms)
-    arm = arm or arms[-1]
+    arm = arm or default_arm(arms)
     for word, known in ((arm, arms), (members, MEMBERS)):
         if word not in known:
             raise BundleError(f"{word!r} is none of {', '.join(known)}")
@@ -112,6 +111,23 @@ def bundle_run(
     return write_bundle(
         folder, description, jax.tree.map(kept, state.best), standardiser
     )
+
+
+def default_arm(arms: Sequence[str]) -> str:
+    """The arm to keep where nobody said which: no score chooses it.
+
+    Args:
+      arms: names, the baseline first.
+
+    Returns:
+      `dann`, if an arm is called so; else the last, which is the baseline only where
+      it is alone.
+
+    Example:
+      >>> default_arm(["source_only", "cautious", "dann", "joint"])
+      'dann'
+    """
+    return "dann" if "dann" in arms else arms[-1]
 
 
 def _answer(protocol: Protocol) -> str:

@@ -27,11 +27,30 @@ def exit_with_message(
 
     Anything else is a fault of this program and keeps its traceback.
     """
+    from jax.errors import JaxRuntimeError
+
     from dann_jax.training.loop import TrainingDiverged
 
     try:
         yield
     except (ValueError, OSError, TrainingDiverged) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_said(error)}")
+    except (MemoryError, JaxRuntimeError) as error:
+        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(
+            error
+        ):
+            raise
+        sys.exit(
+            f"error: not enough memory ({' '.join(str(error).split())[:200]}); a smaller "
+            f"batches.batch_size, encoder.width or seeds needs less"
+        )
     except KeyboardInterrupt:
         sys.exit(interrupted)
+
+
+def _said(error: Exception) -> str:
+    """What the system says of a file, without its number; else the message."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return " ".join(str(error).split())

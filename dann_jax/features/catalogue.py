@@ -52,4 +52,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
             f"{name} has no parameter {', '.join(unknown)}; "
             f"it has {', '.join(valid) or 'none'}"
         )
-    return EXTRACTORS[name](**parameters)
+    try:
+        return EXTRACTORS[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"{name}: a parameter is missing or wrong: {error}") from None

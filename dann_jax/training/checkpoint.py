@@ -1,6 +1,7 @@
 """Checkpoints: the only user of orbax."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -36,7 +37,8 @@ class Checkpoints:
         if self._manager.latest_step() == step:
             return
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(_stored(state)))
+            with _without_traces():
+                self._manager.save(step, args=ocp.args.StandardSave(_stored(state)))
         except Exception as error:
             # Tensorstore reports a full disk as ValueError, the file system as OSError.
             last = self.latest_step()
@@ -47,8 +49,8 @@ class Checkpoints:
             )
             raise OSError(
                 f"could not write the checkpoint of step {step} to "
-                f"{self._manager.directory}: {error}. {earlier}; make room and run the "
-                f"same command again to go on from there"
+                f"{self._manager.directory}: {_reason(error)}. {earlier}; make room "
+                f"and run the same command again to go on from there"
             ) from error
 
     def restore(self, step: int, like: TrainState) -> TrainState:
@@ -59,6 +61,27 @@ class Checkpoints:
 
     def close(self) -> None:
         self._manager.close()
+
+
+@contextlib.contextmanager
+def _without_traces() -> Iterator[None]:
+    """Drop what orbax logs: its threads tell of an error that is raised as well."""
+
+    def from_elsewhere(record: logging.LogRecord) -> bool:
+        return "orbax" not in record.pathname
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(from_elsewhere)
+    try:
+        yield
+    finally:
+        logger.removeFilter(from_elsewhere)
+
+
+def _reason(error: Exception) -> str:
+    """In a few words where it is the usual one; tensorstore tells of every layer."""
+    full = "No space left on device"
+    return full if full in str(error) else str(error)
 
 
 def _stored(state: TrainState) -> dict[str, Any]:
