@@ -36,13 +36,12 @@ def exit_with_message(
     except (ValueError, OSError, TrainingDiverged) as error:
         sys.exit(f"error: {_said(error)}")
     except (MemoryError, JaxRuntimeError) as error:
-        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(
-            error
-        ):
+        said = " ".join(str(error).split())
+        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in said:
             raise
         sys.exit(
-            f"error: not enough memory ({' '.join(str(error).split())[:200]}); a smaller "
-            f"batches.batch_size, encoder.width or seeds needs less"
+            f"error: not enough memory ({said[:200]}); a smaller batches.batch_size, "
+            f"encoder.width or seeds needs less"
         )
     except KeyboardInterrupt:
         sys.exit(interrupted)
