@@ -146,6 +146,17 @@ def test_one_arm_one_seed_and_one_fold_have_a_page() -> None:
     assert "±" not in page.text
 
 
+def test_the_page_of_a_run_larger_than_any_of_ours_is_below_5_mb() -> None:
+    arms = [f"arm {i}" for i in range(7)]
+    folds = [f"{a} -> {b}" for a in "abcd" for b in "abcd" if a != b]
+    analysis = made_up_analysis(arms, num_speakers=1000, num_rows=600)
+    epochs = made_up_epochs(arms, num_epochs=400)
+    run = Run("big", made_up_results(arms, folds, 5), analysis, epochs)
+    page = report_page(run)
+    assert len(page.encode()) < 5e6
+    assert "speaker 998" in page
+
+
 def test_null_is_read_as_a_number_that_was_not_measured(tmp_path: pathlib.Path) -> None:
     results = made_up_results()
     results["comparisons"][1]["ci95"] = [None, None]

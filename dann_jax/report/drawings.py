@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MOST = 60
+"""More names than this find no room on paper."""
+
 _MARKERS = "os^DPvX*"
 """Where colours repeat, another shape."""
 
@@ -109,9 +112,11 @@ def draw_speakers(run: Run) -> "Figure | None":
         )
         for arm in run.arms
     }
-    order = np.argsort(values[run.arms[0]])
+    order = np.argsort(values[run.arms[0]])[:_MOST]
     names = [str(entries[place]["speaker"]) for place in order]
     label = f"{TITLES[metric]} (%)"
+    if len(entries) > _MOST:
+        label += f", the lowest {_MOST} of {len(entries)} speakers"
     return _draw_bars(
         label, names, {arm: own[order] for arm, own in values.items()}, run.arms
     )
@@ -248,5 +253,6 @@ def draw_maps(run: Run, column: str) -> "Figure | None":
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_aspect("equal", "datalim")
-    _legend(figure, axes[0])
+    if len(names) <= _MOST:
+        _legend(figure, axes[0])
     return figure

@@ -113,7 +113,7 @@ def page(
             tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
             tag("meta", name="color-scheme", content="light dark"),
-            tag("title", name),
+            tag("title", f"{name} – report"),
             tag("link", rel="icon", href="data:,"),
             tag("style", Markup(sheet + style())),
         ),

@@ -10,6 +10,8 @@
   const said = document.querySelector("#map-details");
   const [colour, method, after] = ["colour", "method", "place"].map(chooser);
   const COLOURS = 8;
+  // A legend of more names than this is no help.
+  const MOST = 64;
   // Colours repeat after eight names, with another shape each time.
   const SHAPES = [
     "M-10,0a10,10 0 1,0 20,0a10,10 0 1,0 -20,0", "M-9,-9H9V9H-9Z", "M0,-12L11,9H-11Z",
@@ -95,7 +97,7 @@
 
   const drawLegend = () => {
     const { words } = columns[colour.value];
-    legend.replaceChildren(...words.map((word, id) => {
+    legend.replaceChildren(...words.slice(0, MOST).map((word, id) => {
       const sign = make("svg", { viewBox: "-13 -13 26 26", "aria-hidden": "true", class: hue(id) },
         make("path", { d: shape(id) }));
       const button = make("button", { type: "button", "aria-pressed": "false" }, sign, word);
@@ -106,6 +108,7 @@
       });
       return button;
     }));
+    if (words.length > MOST) legend.append(`and ${words.length - MOST} more`);
   };
 
   const draw = () => {

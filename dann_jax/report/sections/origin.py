@@ -14,10 +14,12 @@ def data_section(run: Run) -> Section:
     """Data, features and protocol."""
     data, protocol = run.analysis.get("data", {}), run.results["protocol"]
     replicas = run.results["replicas"]
+    licence = run.config.get("bundle", {}).get("licence")
     seen = "seen in training, without their labels (transductive)"
     pairs = [
         ("corpus", ", ".join(run.results["corpora"])),
         *((word, f"{data[word]:,}") for word in ("rows", "speakers") if word in data),
+        ("licence", licence or "not recorded"),
         ("protocol", protocol["name"]),
         ("folds", str(len({replica["fold"] for replica in replicas}))),
         ("seeds", str(len({replica["seed"] for replica in replicas}))),
