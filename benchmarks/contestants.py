@@ -64,16 +64,12 @@ class Contestant:
 
 
 def open_world(source: str) -> World:
-    """The main system on a feature table, or on the embedded corpus for `synthetic`.
-
-    Without its second recurrence, over own turns, which the PyTorch peer does not have.
-    """
+    """The main system on a feature table, or on the embedded corpus for `synthetic`."""
     spec = importlib.util.spec_from_file_location("lian2019", CONFIG)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config()
     config.data.source = source
-    config.encoder.own_turns = False
     if source == "synthetic":
         config.data.modalities = ()
     return world_of(config)
