@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from sklearn.metrics import roc_curve
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.evaluation.detection import equal_error_rate, min_dcf, weighted_errors
 from dann_jax.evaluation.effects import verdict
 from dann_jax.evaluation.trials import (
     DRAWN,
@@ -21,12 +22,7 @@ from dann_jax.evaluation.trials import (
     error_rates,
     spread,
 )
-from dann_jax.evaluation.verification import (
-    equal_error_rate,
-    make_trials,
-    min_dcf,
-    weighted_errors,
-)
+from dann_jax.evaluation.verification import make_trials
 from dann_jax.experiment import compiled, setting, train_and_evaluate
 from dann_jax.open_set import fold_trials, replica_errors, score_trials
 from dann_jax.protocols import Protocol, Role, make_protocol

@@ -5,13 +5,9 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 from sklearn.metrics.pairwise import paired_cosine_distances
 
+from dann_jax.evaluation.detection import equal_error_rate, min_dcf
 from dann_jax.evaluation.plda import Plda, fit_plda, plda_scores
-from dann_jax.evaluation.verification import (
-    cosine_scores,
-    equal_error_rate,
-    make_trials,
-    min_dcf,
-)
+from dann_jax.evaluation.verification import cosine_scores, make_trials
 
 SPEAKER = np.repeat(["a", "b", "c", "d", ""], [6, 5, 1, 4, 3])
 
