@@ -331,12 +331,14 @@ def _require_classes(protocol: Protocol) -> None:
             absent = [
                 word for index, word in enumerate(protocol.labels) if index not in found
             ]
+            others = [word for word in protocol.labels if word not in absent]
             if absent and (
                 role == Role.LABELLED or len(absent) == len(protocol.labels)
             ):
                 raise ProtocolError(
                     f"fold {name!r} has no {role.name.lower()} utterance of "
-                    f"{', '.join(absent)}"
+                    f"{', '.join(absent)}, but of {', '.join(others) or 'nothing'}: "
+                    f"protocol.labels must be what every fold can learn"
                 )
 
 

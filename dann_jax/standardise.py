@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 from dann_jax.protocols import Protocol, Role
+from dann_jax.splits import ProtocolError
 
 Standardiser = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Modality -> mean and scale, each float32 `[F, dim]`."""
@@ -27,6 +28,11 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
     for name, array in corpus.features.items():
         fit = _frame_statistics(array) if isinstance(array, Frames) else _of_rows(array)
         chosen = (protocol.roles == Role.LABELLED) & corpus.present[name]
+        if not chosen.any(1).all():
+            raise ProtocolError(
+                f"fold {protocol.folds[int(chosen.any(1).argmin())]!r}: no labelled "
+                f"utterance has the modality {name!r}; data.modalities can leave it out"
+            )
         means, scales = zip(*(fit(rows) for rows in chosen), strict=True)
         fitted[name] = (np.float32(means), np.float32(scales))
     return fitted

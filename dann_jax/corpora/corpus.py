@@ -129,6 +129,8 @@ def check(corpus: Corpus) -> Corpus:
         _require_rows(corpus, f"column {name!r}", len(column))
     for name, array in corpus.features.items():
         _require_rows(corpus, f"array {name!r}", len(array))
+        if not array.shape[-1]:
+            raise CorpusError(f"corpus {corpus.name!r}: {name!r} has 0 values a row")
         bad = ~_finite_rows(array) & corpus.present[name]
         if bad.any():
             raise CorpusError(

@@ -44,7 +44,9 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
     if not folder.is_dir():
         raise CorpusError(f"no such folder: {folder}")
     if not (folder / "manifest.csv").exists():
-        raise CorpusError(f"{folder} has no manifest.csv; a feature table needs one")
+        raise CorpusError(
+            f"{folder} has no manifest.csv; a feature table needs one{_inside(folder)}"
+        )
     columns = read_manifest(folder / "manifest.csv")
     name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
     arrays = _read_arrays(folder)
@@ -59,6 +61,17 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
             provenance=_provenance(folder, features),
         )
     )
+
+
+def _inside(folder: epath.Path) -> str:
+    """For messages: what below the folder may have been meant."""
+    found = [
+        str(place)
+        for place in sorted(folder.iterdir())
+        if (place / "manifest.csv").exists()
+        or any(place.glob("*/dataset_info.json") if place.is_dir() else ())
+    ]
+    return f"; did you mean {' or '.join(found[:5])}?" if found else ""
 
 
 def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
@@ -82,8 +95,10 @@ def read_archive(path: epath.Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        # Of NumPy's advice, to unpickle what is no archive, nothing is passed on.
+        reason = str(error).split(". If you trust")[0]
         raise CorpusError(
-            f"{path} is not an .npz archive of plain arrays: {error}"
+            f"{path} is not an .npz archive of plain arrays: {reason}"
         ) from None
 
 
@@ -166,6 +181,9 @@ def _flags(folder: epath.Path, arrays: dict, name: str, rows: int) -> np.ndarray
 
 def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
     recorded = folder / "provenance.json"
-    made = json.loads(recorded.read_text()) if recorded.exists() else {}
+    try:
+        made = json.loads(recorded.read_text()) if recorded.exists() else {}
+    except ValueError as error:
+        raise CorpusError(f"{recorded} is not JSON: {error}") from None
     dims = {name: array.shape[-1] for name, array in features.items()}
     return {"layout": "feature table", "dims": dims, **made}
