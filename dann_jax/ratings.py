@@ -14,9 +14,8 @@ from dann_jax.evaluation.agreement import (
     value_moments,
 )
 from dann_jax.protocols import Role
-from dann_jax.results import comparisons, diagnosed, summarise
+from dann_jax.results import comparisons, diagnosed, summarise, tested_logits
 from dann_jax.task import Task
-from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
@@ -31,16 +30,7 @@ def rate_replicas(
       The keys `labels` (none), `targets`, `replicas`, `summary` and `comparisons` of
       `results.json`. The metrics are those of `names_of`.
     """
-    rows = task.rows_with(Role.TEST)
-    predicted = predict(
-        program.evaluate,
-        state.best,
-        output="label_logits",
-        plan=task.plan(task.protocol.roles == Role.TEST),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=rows,
-    )
+    predicted, rows = tested_logits(state, program, task, layout)
     targets = task.protocol.targets
     score = functools.partial(scores_of_moments, targets=targets)
     moments = replica_moments(predicted, rows, task, layout)
