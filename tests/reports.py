@@ -141,6 +141,7 @@ def made_up_analysis(
                 "place": place,
                 "column": column,
                 "probe": probe,
+                "grouped_by": None if column == "speaker" else "speaker",
                 "accuracy": 0.7 - 0.15 * depth - 0.1 * index * (column == "speaker"),
                 "std": 0.02,
                 "chance": 0.14,

@@ -125,7 +125,7 @@ def test_neighbours_on_a_map_are_counted() -> None:
 def test_figures_are_drawn_twice_the_same_and_hold_no_date(
     tmp_path: pathlib.Path,
 ) -> None:
-    arms = ("source_only", RUDE)
+    arms = ("_hidden", RUDE)
     analysis = made_up_analysis(arms, num_speakers=3, num_rows=20)
     analysis["maps"]["rows"].pop("corpus")
     run = Run("run", made_up_results(arms), analysis, made_up_epochs(arms, 3))

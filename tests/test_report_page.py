@@ -87,8 +87,8 @@ def test_of_many_arms_the_verdict_counts_those_without_a_difference() -> None:
             entry["ci95"] = [-0.01, 0.02]
     page = Outline(report_page(Run("run", results)))
     assert (
-        "UA: b is better than plain; no difference shown between plain and the other "
-        "2 arms." in page.text
+        "UA: b is better than plain; no difference shown between plain and any of "
+        "the other 2 arms." in page.text
     )
 
 

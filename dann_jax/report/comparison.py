@@ -107,15 +107,17 @@ def protocol_table(runs: Mapping[str, Run]) -> Table:
             ]
         )
     header = ["run", "system", "corpora", "protocol", "folds", "seeds", "transductive"]
-    return Table("protocols", "Protocols", [*header, "selection", "leaks"], rows)
+    return Table(
+        "protocols", "How each run was tested", [*header, "selection", "leaks"], rows
+    )
 
 
 def _settings(runs: Mapping[str, Run]) -> Section:
     """The keys of the configurations that are not the same everywhere."""
     flat = {name: dict(flattened(run.config)) for name, run in runs.items()}
-    keys = dict.fromkeys(key for own in flat.values() for key in own)
+    keys = {key for own in flat.values() for key in own}
     rows = []
-    for key in keys:
+    for key in sorted(keys):
         values = [own.get(key, "") for own in flat.values()]
         if len(set(values)) > 1:
             rows.append([key, *values])

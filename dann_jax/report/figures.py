@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
-from dann_jax.report.colours import PALETTE
-from dann_jax.report.drawings import (
+from dann_jax.report.bar_drawings import (
     draw_classes,
     draw_confusions,
-    draw_curves,
-    draw_maps,
     draw_probes,
     draw_speakers,
-    plain,
 )
+from dann_jax.report.colours import PALETTE
+from dann_jax.report.drawings import draw_curves, draw_maps, plain
 from dann_jax.report.run import Run
 from dann_jax.report.tables import TITLES, headline, title
 from dann_jax.workdir import write_whole

@@ -73,7 +73,7 @@ def _of_one(
 def _of_many(
     entries: list[Mapping[str, Any]], metrics: list[str], baseline: str, arms: list[str]
 ) -> str:
-    """UA: dann is better than source_only; for the other 5 arms no difference shown."""
+    """The verdicts on UA (or its like), those without a difference counted."""
     # The last is UA (or the stronger back end), which a skewed corpus cannot flatter.
     metric = metrics[-1]
     found = _found(entries, metric, arms)
@@ -85,9 +85,10 @@ def _of_many(
     ]
     unclear = found[NOT_SHOWN]
     if unclear:
-        whom = f"{len(unclear)} arms" if len(unclear) > 1 else unclear[0]
-        others = "the other " if parts and len(unclear) > 1 else ""
-        parts.append(f"{NOT_SHOWN} between {baseline} and {others}{whom}")
+        others = "the other" if parts else "the"
+        several = f"any of {others} {len(unclear)} arms"
+        whom = several if len(unclear) > 1 else unclear[0]
+        parts.append(f"{NOT_SHOWN} between {baseline} and {whom}")
     return f"{title_of(metric)}: {'; '.join(parts)}."
 
 
