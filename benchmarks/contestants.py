@@ -1,7 +1,8 @@
 """What is timed: the main system's train step, in three ways, on the same arrays.
 
-Batches are prepared before the clock starts, for every contestant alike, so that no
-data loader is measured; `speed.py` measures the input on its own.
+Batches are prepared before the clock starts, for PyTorch as tensors, so that no data
+loader is measured; here as outlines, so that looking features up on the device is.
+`speed.py` measures the input on its own.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from dann_jax.experiment import build_network, compiled, setting
 from dann_jax.models.network import initialise
 from dann_jax.pipeline import Plan
 from dann_jax.task import Task
+from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
@@ -116,12 +118,16 @@ def start(
 def replicated(world: World, replicas: int, steps: int) -> Contestant:
     """This package: all models in one program."""
     layout = layout_of(world, replicas)
-    batches = batches_of(world, layout, steps)
+    feed = Feed(world.task.training, layout)
+    outlines = [
+        make_batch(world.plan, feed.outline, layout, step, shuffle=True)
+        for step in range(steps)
+    ]
     return Contestant(
         name=f"{replicas} models in one program" if replicas > 1 else "one model",
-        run=_runner(world, layout, batches),
+        run=_runner(world, layout, feed, outlines),
         model_steps=steps * replicas,
-        utterances=_utterances(batches, layout.num_groups) * len(layout.arms),
+        utterances=_utterances(outlines, layout.num_groups) * len(layout.arms),
     )
 
 
@@ -178,15 +184,15 @@ def torch_loop(world: World, steps: int, threads: int) -> Contestant:
 
 
 def _runner(
-    world: World, layout: Layout, batches: Sequence[Batch]
+    world: World, layout: Layout, feed: Feed, outlines: Sequence[Batch]
 ) -> Callable[[], None]:
-    program, state = start(world, layout, batches)
+    program, state = start(world, layout, [feed(outlines[0])])
     strength = layout.put(layout.strength())
 
     def run() -> None:
         nonlocal state
-        for batch in batches:
-            state, metrics = program.train_step(state, layout.put(batch), strength)
+        for outline in outlines:
+            state, metrics = program.train_step(state, feed(outline), strength)
         jax.block_until_ready((state, metrics))
 
     return run

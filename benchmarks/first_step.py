@@ -21,25 +21,32 @@ def first_step(source: str, replicas: int) -> dict[str, float]:
     import jax
 
     from benchmarks import contestants
-    from dann_jax.training.compilation import measure_compilations
+    from dann_jax.training.compilation import (
+        measure_compilations,
+        use_compilation_cache,
+    )
+    from dann_jax.training.feed import Feed
+    from dann_jax.training.predict import make_batch
 
     # As dann-train does.
+    use_compilation_cache()
     jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     mark("import")
     with measure_compilations() as compilations:
         world = contestants.open_world(source)
         layout = contestants.layout_of(world, replicas)
-        batches = contestants.batches_of(world, layout, 1)
+        feed = Feed(world.task.training, layout)
+        outline = make_batch(world.plan, feed.outline, layout, 0, shuffle=True)
+        batch = feed(outline)
         mark("corpus and batch")
-        program, state = contestants.start(world, layout, batches)
+        program, state = contestants.start(world, layout, [batch])
         jax.block_until_ready(state)
         mark("initial state")
-        jax.block_until_ready(
-            program.train_step(
-                state, layout.put(batches[0]), layout.put(layout.strength())
-            )
-        )
-        mark("first step")
+        arguments = state, batch, layout.put(layout.strength())
+        step = program.train_step.lower(*arguments).compile()
+        mark("program of the step")
+        jax.block_until_ready(step(*arguments))
+        mark("the step itself")
     parts = {
         part: now - before
         for (_, before), (part, now) in zip(marks, marks[1:], strict=False)

@@ -1,5 +1,6 @@
 """Where the time of a run goes, part by part, and what waits for the input."""
 
+import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,15 +14,19 @@ from dann_jax.pipeline import stream
 from dann_jax.protocols import Role
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
+from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch, predict
+from dann_jax.training.replicas import Layout
+from dann_jax.types import Batch
 
 
 def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
     """Seconds of an epoch's parts, each alone, with nothing overlapped.
 
     Returns:
-      `input`, `host to device` and `step` are means of a train step; `evaluation` is
-      of all test rows, `checkpoint` of one, `compile` of everything before, once.
+      `input`, `host to device` (with looking features up there) and `step` are means
+      of a train step; `evaluation` is of all test rows, `checkpoint` of one, `compile`
+      of everything before, once.
     """
     layout = layout_of(world, replicas)
     wall: dict[str, list[float]] = {"input": [], "host to device": [], "step": []}
@@ -32,19 +37,17 @@ def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
         wall[part].append(time.perf_counter() - began)
         return value
 
-    def batch_at(step: int):
-        return make_batch(world.plan, world.task.training, layout, step, shuffle=True)
-
-    batches = [timed("input", lambda at=step: batch_at(at)) for step in range(steps)]
+    feed, outline_at = _input(world, layout)
+    outlines = [timed("input", lambda at=step: outline_at(at)) for step in range(steps)]
     with measure_compilations() as compilations:
-        program, state = start(world, layout, batches)
+        program, state = start(world, layout, [feed(outlines[0])])
         strength = layout.put(layout.strength())
-        for batch in batches:
-            state, _ = program.train_step(state, layout.put(batch), strength)
+        for outline in outlines:
+            state, _ = program.train_step(state, feed(outline), strength)
         evaluate = _evaluation(world, layout, program, state)
         evaluate()
-    for batch in batches:
-        on_device = timed("host to device", lambda host=batch: layout.put(host))
+    for outline in outlines:
+        on_device = timed("host to device", lambda host=outline: feed(host))
         state, _ = timed(
             "step",
             lambda now=state, put=on_device: program.train_step(now, put, strength),
@@ -74,28 +77,33 @@ def _evaluation(world: World, layout, program, state) -> Callable[[], object]:
     )
 
 
+def _input(world: World, layout: Layout) -> tuple[Feed, Callable[[int], Batch]]:
+    """What puts outlines on the mesh, and what makes them, as in a run."""
+    feed = Feed(world.task.training, layout)
+    return feed, functools.partial(
+        make_batch, world.plan, feed.outline, layout, shuffle=True
+    )
+
+
 def waiting(world: World, replicas: int, steps: int) -> dict[str, float]:
     """The share of a running loop's time in which the device waits for a batch.
 
     The loop is that of training: tf.data prepares batches ahead while a step runs.
     """
     layout = layout_of(world, replicas)
-
-    def batch_at(step: int):
-        return make_batch(world.plan, world.task.training, layout, step, shuffle=True)
-
+    feed, outline_at = _input(world, layout)
     # Every padded length is compiled before the clock starts.
-    warm = [batch_at(step) for step in range(world.plan.steps_per_epoch)]
-    program, state = start(world, layout, warm)
+    warm = [outline_at(step) for step in range(world.plan.steps_per_epoch)]
+    program, state = start(world, layout, [feed(warm[0])])
     strength = layout.put(layout.strength())
-    for batch in {batch.row.shape: batch for batch in warm}.values():
-        state, _ = program.train_step(state, layout.put(batch), strength)
-    batches = stream(batch_at, 0, steps + 1)
+    for outline in {outline.row.shape: outline for outline in warm}.values():
+        state, _ = program.train_step(state, feed(outline), strength)
+    batches = stream(outline_at, 0, steps + 1)
     batch, waited = next(batches), 0.0
     jax.block_until_ready(state)
     began = time.perf_counter()
     for _ in range(steps):
-        state, _ = program.train_step(state, layout.put(batch), strength)
+        state, _ = program.train_step(state, feed(batch), strength)
         jax.block_until_ready(state)
         asked = time.perf_counter()
         batch = next(batches)

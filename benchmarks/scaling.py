@@ -20,6 +20,7 @@ from benchmarks import contestants
 from benchmarks.contestants import World
 from benchmarks.timing import measured, table
 from benchmarks.work import Work, work_of
+from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch
 
 
@@ -69,17 +70,19 @@ class Load:
       work: of one model's step.
       models: in the experiment.
       groups: of models that share a batch.
-      batch_bytes: of a group's batch.
+      batch_bytes: of a group's batch, on the device.
+      outline_bytes: of what a host makes and sends of it.
       state_bytes: of a model: parameters, averages, the best ones and moments.
       gradient_bytes: of a model.
       scratch_bytes: of a model's step, as compiled.
-      assembled: bytes of batch that one host makes in a second.
+      assembled: bytes of outlines that one host makes in a second.
     """
 
     work: Work
     models: int
     groups: int
     batch_bytes: float
+    outline_bytes: float
     state_bytes: float
     gradient_bytes: float
     scratch_bytes: float
@@ -93,7 +96,7 @@ def bounds(load: Load, machine: Machine) -> dict[str, float]:
     less than one: then a model's batch is divided, and its gradients are reduced.
 
     Example:
-      >>> load = Load(Work(1e9, 1e6, 100), 8, 8, 1e6, 1e6, 1e5, 1e6, 1e9)
+      >>> load = Load(Work(1e9, 1e6, 100), 8, 8, 1e6, 1e6, 1e6, 1e5, 1e6, 1e9)
       >>> found = bounds(load, Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5))
       >>> {name: round(seconds, 6) for name, seconds in found.items()}
       ... # doctest: +NORMALIZE_WHITESPACE
@@ -110,8 +113,8 @@ def bounds(load: Load, machine: Machine) -> dict[str, float]:
         "memory": models * (load.work.bytes / shards + state) / machine.memory_rate,
         # The models of a chip go through their loops together.
         "recurrence": load.work.turns * machine.turn_s,
-        "transfer": groups * load.batch_bytes / shards / machine.host_rate,
-        "assembly": load.groups * load.batch_bytes / machine.hosts / load.assembled,
+        "transfer": groups * load.outline_bytes / shards / machine.host_rate,
+        "assembly": load.groups * load.outline_bytes / machine.hosts / load.assembled,
         "network": reduced / (machine.link_rate / 2),
     }
 
@@ -120,7 +123,7 @@ def most_models(load: Load, memory: float) -> int:
     """How many models, side by side, fit into so many bytes.
 
     Example:
-      >>> most_models(Load(Work(1, 1, 1), 8, 4, 1e6, 1e6, 1e5, 2e6, 1e9), 16e9)
+      >>> most_models(Load(Work(1, 1, 1), 8, 4, 1e6, 1e6, 1e6, 1e5, 2e6, 1e9), 16e9)
       4571
     """
     shared = load.batch_bytes * load.groups / load.models
@@ -149,19 +152,24 @@ def load_of(world: World) -> Load:
     scratch = memory.memory_analysis().temp_size_in_bytes
     groups = len(world.task.protocol.folds) * world.config.seeds
     whole = contestants.layout_of(world, 2 * groups)
+    feed = Feed(world.task.training, whole)
+    outlines = [
+        make_batch(world.plan, feed.outline, whole, step, shuffle=False)
+        for step in range(world.plan.steps_per_epoch)
+    ]
     seconds = measured(
-        lambda: make_batch(world.plan, world.task.training, whole, 0, shuffle=False)
+        lambda: make_batch(world.plan, feed.outline, whole, 0, shuffle=False)
     )
-    example = make_batch(world.plan, world.task.training, whole, 0, shuffle=False)
     return Load(
         work=Work(*np.mean([counted[shape] for shape in epoch], axis=0)),
         models=2 * groups,
         groups=groups,
         batch_bytes=float(np.mean([_bytes(examples[shape]) for shape in epoch])),
+        outline_bytes=float(np.mean([_bytes(one) for one in outlines])) / groups,
         state_bytes=_bytes(state),
         gradient_bytes=_bytes(state.params),
         scratch_bytes=float(scratch),
-        assembled=_bytes(example) / seconds,
+        assembled=_bytes(outlines[0]) / seconds,
     )
 
 
@@ -190,9 +198,10 @@ def main() -> None:
     print(
         f"One model's step: {load.work.flops:.3g} FLOPs and {load.work.bytes:.3g} "
         f"bytes in matrix products, {load.work.turns:.0f} turns of loops; a batch "
-        f"{load.batch_bytes:.3g} bytes, a model's state {load.state_bytes:.3g}, its "
+        f"{load.batch_bytes:.3g} bytes, of them {load.outline_bytes:.3g} from the "
+        f"host, a model's state {load.state_bytes:.3g}, its "
         f"step's scratch {load.scratch_bytes:.3g}. One host makes "
-        f"{load.assembled:.3g} bytes of batches a second.\n"
+        f"{load.assembled:.3g} bytes of them a second.\n"
     )
     rows = [
         [

@@ -198,8 +198,12 @@ def main() -> None:
     options.steps = options.steps or world.plan.steps_per_epoch
     where = _where(cores)
     measured = MODES[options.mode](world, options)
-    print(f"`{options.mode}` on {where['device']}, cores {where['cores']}, "
-          f"load {where['load']:.1f} at the start\n")  # fmt: skip
+    versions = {"python": where["python"], **where["versions"]}
+    print(
+        f"`{options.mode}` on {where['device']}, cores {where['cores']}, load "
+        f"{where['load']:.1f} at the start, {where['date']}; "
+        f"{', '.join(f'{name} {version}' for name, version in versions.items())}\n"
+    )
     print(timing.table(measured["header"], measured["rows"]))
     if options.output:
         result = {"options": vars(options), "where": where, **measured}

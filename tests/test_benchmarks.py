@@ -20,7 +20,7 @@ from benchmarks.scaling import (
 from benchmarks.timing import interleave, ratio, table
 from benchmarks.work import Work, work_of
 
-LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e6, 1e5, 1e6, 1e9)
+LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e6, 1e6, 1e5, 1e6, 1e9)
 MACHINE = Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5)
 
 

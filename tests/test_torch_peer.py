@@ -70,9 +70,7 @@ def loss_and_gradient(module: Dann, batch: Batch) -> Callable[[PyTree], tuple]:
     return jax.jit(jax.value_and_grad(loss))
 
 
-@pytest.mark.parametrize(
-    ("own_heads", "own_turns"), [(0, False), (2, True), (4, True)]
-)
+@pytest.mark.parametrize(("own_heads", "own_turns"), [(0, False), (2, True), (4, True)])
 def test_outputs_agree_on_visible_turns(own_heads: int, own_turns: bool) -> None:
     batch, module = padded_batch(), network(own_heads, own_turns)
     params = network_params(module, batch)

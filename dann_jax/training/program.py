@@ -120,7 +120,6 @@ def initial_state(
         params = initialise(module, one, init_key)
         return create_state(params, optimizer, run_key, memory(params))
 
-    @jax.jit
     def replicas(pairs: tuple[jax.Array, jax.Array]) -> TrainState:
         # One after the other: vmapped, this takes twice as long to compile.
         groups = jax.lax.map(lambda pair: create(*pair), pairs)
@@ -129,7 +128,11 @@ def initial_state(
         )
 
     pairs = (jnp.asarray(layout.fold_of), jnp.asarray(layout.seed_of, jnp.uint32))
-    return layout.put(replicas(pairs))
+    # It runs once: on CPU, making it fast takes longer than it takes.
+    plain = {"xla_backend_optimization_level": 0}
+    on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
+    run = jax.jit(replicas, compiler_options=plain if on_cpu else None)
+    return layout.put(run(pairs))
 
 
 def step_of(state: TrainState) -> int:
