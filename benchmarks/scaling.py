@@ -139,7 +139,7 @@ def load_of(world: World) -> Load:
     }
     first = next(iter(examples.values()))
     program = contestants.compiled(world.config, world.task, layout, world.timetable)
-    state = jax.eval_shape(lambda: program.initial_state(first))
+    state = program.initial_state(first)
     strength = layout.strength()
     counted = {
         shape: work_of(program.train_step, state, batch, strength)

@@ -1,6 +1,7 @@
 """What the benchmarks compute from what they measure; no clock is tested."""
 
 import argparse
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 from runs import tiny_config, tiny_corpus, write_table
 
 from benchmarks.contestants import Contestant, World, layout_of, world_of
+from benchmarks.run_all import commands
 from benchmarks.scaling import (
     MACHINES,
     Load,
@@ -17,6 +19,7 @@ from benchmarks.scaling import (
     load_of,
     most_models,
 )
+from benchmarks.speed import MODES
 from benchmarks.timing import interleave, ratio, table
 from benchmarks.work import Work, work_of
 
@@ -119,11 +122,21 @@ def test_a_table_shows_three_digits(cell: object, shown: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    table = write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
+def tiny_table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
+
+
+def world_with(table: pathlib.Path, **encoder: object) -> World:
+    """One batch shape, so that little is compiled."""
     # The peer cannot pass over turns that are hidden within a dialogue.
-    pools = {"protocol.unlabelled": ("other", "test")}
-    return world_of(tiny_config(table, pools))
+    changes = {"protocol.unlabelled": ("other", "test"), "batches.num_buckets": 1}
+    changes |= {f"encoder.{name}": value for name, value in encoder.items()}
+    return world_of(tiny_config(table, changes))
+
+
+@pytest.fixture(scope="module")
+def tiny_world(tiny_table: pathlib.Path) -> World:
+    return world_with(tiny_table, dropout=0.0)
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 6])
@@ -137,19 +150,33 @@ def test_a_layout_has_as_many_models_as_asked_for(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["one", "experiment", "replicas", "parts"])
+@pytest.mark.parametrize("mode", ["experiment", "replicas", "parts"])
 def test_a_mode_measures_and_compiles_nothing_while_the_clock_runs(
-    mode: str, tiny_world: World
+    mode: str, tiny_table: pathlib.Path, tiny_world: World
 ) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed")
-    from benchmarks.speed import MODES
-
-    options = argparse.Namespace(steps=2, rounds=1, threads="1", replicas="1,2")
-    measured = MODES[mode](tiny_world, options)
+    # Only the peer has to be of the whole network.
+    races = mode == "experiment"
+    if races:
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+    world = tiny_world if races else world_with(tiny_table, context=False, dropout=0.0)
+    options = argparse.Namespace(steps=1, rounds=1, threads="1", replicas="1,2")
+    measured = MODES[mode](world, options)
     assert all(len(row) == len(measured["header"]) for row in measured["rows"])
     assert all(entry["late_compilations"] == 0 for entry in measured.get("timed", ()))
+    assert len(measured.get("ratios", {})) == 2 * races
     for found in measured.get("ratios", {}).values():
         assert 0 < found["min"] <= found["median"] <= found["max"]
+
+
+def test_one_command_runs_every_mode_on_the_same_cores() -> None:
+    options = argparse.Namespace(
+        source="S", audio="A", cores="0,1", rounds=3, threads="1"
+    )
+    found = [" ".join(command) for command in commands(options).values()]
+    for mode in MODES:
+        (one,) = [command for command in found if f"--mode={mode} " in command]
+        assert "--source=S" in one and "--cores=0,1" in one
+    assert found[-1].endswith("benchmarks.extraction --source=A")
 
 
 @pytest.mark.slow
