@@ -85,6 +85,11 @@ def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
     """A file that is at `path` once the block has ended well, and not before."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a file is needed")
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A device or a pipe, such as /dev/stdout, is written to and never replaced.
+        with path.open(mode) as file:
+            yield file
+        return
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with _opened(partial, mode) as file:

@@ -1,14 +1,16 @@
 """A work directory belongs to one config, and a file in it is whole or absent."""
 
 import json
+import os
 import pathlib
 import re
 
 import jax
 import pytest
+from etils import epath
 from toys import limited_file_size
 
-from dann_jax.workdir import WorkdirError, claim, read_json, write_json
+from dann_jax.workdir import WorkdirError, claim, read_json, write_json, write_whole
 
 CONFIG = {"seeds": 3, "arms": {"dann": {"speaker": 1.0}}, "labels": ("anger", "joy")}
 
@@ -127,3 +129,14 @@ def test_what_a_kill_in_the_first_write_leaves_is_no_other_run(
 ) -> None:
     (tmp_path / "config.json.123.partial").write_text("{")
     assert claim(tmp_path, {"a": 1}) / "config.json" in list(tmp_path.iterdir())
+
+
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path: pathlib.Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # A reader that does not wait; without one, opening the other end would.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(epath.Path(pipe), "all of it")
+    assert os.read(reader, 100) == b"all of it"
+    os.close(reader)
+    assert pipe.is_fifo()

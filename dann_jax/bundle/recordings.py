@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 from etils import epath
 
 from dann_jax.corpora.manifest import read_manifest
@@ -56,6 +57,10 @@ def find_clips(
       report: told of what names nothing.
     """
     for word in arguments:
+        scheme = word.split("://")[0] if "://" in word else ""
+        if not word or scheme not in ("", "gs", "s3", "file"):
+            report(f"{word!r}: neither a path nor an address that can be read")
+            continue
         path = epath.Path(word)
         if word == "-":
             lines = (line.rstrip("\r\n") for line in listed)
@@ -190,6 +195,14 @@ def _clip(path: epath.Path, number: int, row: dict[str, str]) -> Clip:
         end = float(row["end"]) if row.get("end") else None
     except ValueError as error:
         raise ValueError(f"{path}, row {number}: start and end: {error}") from None
+    if not 0 <= start < (np.inf if end is None else end):
+        raise ValueError(
+            f"{path}, row {number}: start {start:g} and end "
+            f"{'' if end is None else f'{end:g} '}are no cut; expected seconds with "
+            f"0 <= start < end"
+        )
+    if not row["file"]:
+        raise ValueError(f"{path}, row {number}: no file is named")
     return Clip(
         file=str(path.parent / row["file"]),
         name=str(row["file"]),

@@ -35,6 +35,11 @@ def exit_with_message(
         yield
     except (ValueError, OSError, TrainingDiverged) as error:
         sys.exit(f"error: {_said(error)}")
+    except KeyError as error:
+        # From `epath`, of http:// and the like.
+        if not str(error.args[0]).endswith("://"):
+            raise
+        sys.exit(f"error: files at {error.args[0]} cannot be read or written here")
     except (MemoryError, JaxRuntimeError) as error:
         said = " ".join(str(error).split())
         if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in said:
@@ -45,6 +50,11 @@ def exit_with_message(
         )
     except KeyboardInterrupt:
         sys.exit(interrupted)
+    except Exception as error:
+        # Through it files of a bucket are read.
+        if not type(error).__module__.startswith("tensorflow."):
+            raise
+        sys.exit(f"error: {_said(error)}")
 
 
 def _said(error: Exception) -> str:

@@ -32,6 +32,9 @@ Arguments are audio files, folders of them, patterns, manifests (.csv or .jsonl 
 column `file`), or `-` for a list of paths on standard input. What cannot be read is
 reported, the rest is predicted, and the exit code is 1."""
 
+SHORTEST = 0.01
+"""Seconds of a window, and between two: less would be no sound, and endless."""
+
 _FLAGS = flags.FlagValues()
 _MODEL = flags.DEFINE_string(
     "model",
@@ -83,8 +86,10 @@ def main(arguments: list[str]) -> None:
     if _HOP.value is not None and _WINDOW.value is None:
         raise app.UsageError("--hop needs --window")
     for flag in (_WINDOW, _HOP):
-        if flag.value is not None and not 0 < flag.value < float("inf"):
-            raise app.UsageError(f"--{flag.name} must be above 0, got {flag.value:g}")
+        if flag.value is not None and not SHORTEST <= flag.value < float("inf"):
+            raise app.UsageError(
+                f"--{flag.name} must be at least {SHORTEST:g} s, got {flag.value:g}"
+            )
     if _HOP.value is not None and _HOP.value > _WINDOW.value:
         raise app.UsageError(
             f"--hop must be at most the window, {_WINDOW.value:g} s, or sound is left "

@@ -36,6 +36,8 @@ def read_rows(
     try:
         # Spreadsheets put a byte order mark first.
         text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise CorpusError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as UTF-8: {error}") from None
     numbered = list(readers[path.suffix.lower()](path, text, required))

@@ -166,6 +166,9 @@ def _read_cut(
     except (OSError, TypeError, soundfile.SoundFileError) as error:
         # soundfile raises TypeError for headerless files, whose rate it cannot know.
         reason = str(error).rpartition(": ")[2]
+        if "is not a regular file" in reason:
+            # So libsndfile says of text that is named .mp3.
+            reason = "Format not recognised."
         raise AudioError(f"{path}: is not audio, or damaged: {reason}") from None
 
 
