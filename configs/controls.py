@@ -2,32 +2,37 @@
 
     dann-train --config=configs/controls.py:coral --workdir=runs/coral \
         --config.data.source=DIR
+    dann-train --config=configs/controls.py:coral+cai2020:arousal \
+        --workdir=runs/cai2020-coral --config.data.source=DIR
 
-DIR is a feature table or store of one corpus (of several, with a column `corpus`, for
-`sidann`). Each speaker is tested by a network trained on the others, as in
-`configs/speakers.py`. The variants:
+The first leaves each speaker of DIR out in turn, as `configs/speakers.py` does. The
+second is the control of a system: `CONTROL+CONFIG:VARIANT` takes data, protocol,
+encoder, optimiser and timetable of that config, and its first adversary's domains, and
+puts the control in the place of what the system minimises. The controls:
 
 - `dann`, `cdan`, `cdan_e`: reversal; given the predicted class; and weighed by how
   certain it is.
-- `coral`, `mmd`, `conditional_mmd`: discrepancies of the speakers.
+- `coral`, `mmd`, `conditional_mmd`: discrepancies of the domains.
 - `mcc`, `entropy_minimisation`, `information_maximisation`: of the unlabelled rows.
-- `group_dro`, `vrex`, `mixup`: of the labelled rows alone.
+- `group_dro`, `vrex`, `mixup`: of the labelled rows alone, whose groups are speakers.
 - `together`: those of the last three lines that are penalties, and `dann`, as arms of
   one program, so that their differences are paired.
 - `speaker_normalisation`: features standardised within each speaker.
-- `sidann`: corpus and speaker hidden at once, each with a strength of its own, and
-  either alone; every corpus is left out in turn.
-- `target_only`: the oracle of a target. DIR is the target alone; others of its own
-  speakers are labelled.
+- `adabn`: batch statistics of each domain, at test those of the tested rows.
+- `two_adversaries`: the system's and a second one, each with its strength, and either
+  alone: `sidann` is that of corpora, each left out in turn, and speakers.
+- `target_only`: the oracle of the target: a leak that its tables name.
 
-Any other config takes the same keys: a control is an objective, a head or a column.
+Which keys each of them sets is in docs/controls.md.
 """
 
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
+from dann_jax.cli.config import load_config
 from dann_jax.defaults import base_config
+from dann_jax.oracle import ORACLE
 
 # Each on a scale of its own.
 STRENGTHS = {
@@ -44,6 +49,7 @@ STRENGTHS = {
     "vrex": 1.0,
     "mixup": 1.0,
 }
+OF_LABELLED_ROWS = ("group_dro", "vrex", "mixup")
 TOGETHER = (
     *("coral", "mmd", "conditional_mmd", "mcc", "vrex"),
     *("entropy_minimisation", "information_maximisation"),
@@ -51,26 +57,63 @@ TOGETHER = (
 
 
 def get_config(variant: str = "dann") -> ConfigDict:
-    """Source-only against one of `STRENGTHS` or `SPECIAL`."""
-    if variant not in STRENGTHS | SPECIAL:
+    """Source-only against one of `STRENGTHS` or `SPECIAL`, maybe of a system."""
+    control, _, system = variant.partition("+")
+    if control not in STRENGTHS | SPECIAL:
         raise ValueError(
-            f"unknown variant {variant!r}; choose from "
+            f"unknown control {control!r}; choose from "
             f"{', '.join((*STRENGTHS, *SPECIAL))}"
         )
-    config = base_config()
-    config.system = f"control {variant}"
-    if variant in STRENGTHS:
-        config.objective.name = variant
+    if system and control == "sidann":
+        raise ValueError("sidann is of corpora alone; of a system: two_adversaries")
+    config = _bare(load_config(system)) if system else base_config()
+    config.system = f"{config.system}: control {control}".removeprefix(": ")
+    if control in STRENGTHS:
+        config.objective.name = control
+        domain = _groups(config) if control in OF_LABELLED_ROWS else _domain(config)
         config.arms = ConfigDict(
-            {"source_only": {}, variant: {"speaker": STRENGTHS[variant]}}
+            {"source_only": {}, control: {domain: STRENGTHS[control]}}
         )
-    SPECIAL.get(variant, lambda config: None)(config)
+    SPECIAL.get(control, lambda config: None)(config)
     return config.lock()
+
+
+def _bare(config: ConfigDict) -> ConfigDict:
+    """A system's config with one adversary, the first, and no objective of its own."""
+    config = config.copy_and_resolve_references()
+    config.unlock()
+    plain = base_config()
+    name, rows = next(iter(config.adversaries.items()))
+    named = rows["column"] if rows["column"] not in ("role", "side") else name
+    config.adversaries = ConfigDict({named: rows})
+    config.arms, config.baseline = ConfigDict({"source_only": {}}), "source_only"
+    config.objective, config.strength.own = plain.objective, ConfigDict({})
+    config.bundle.arm = ""
+    rate = config.heads.head_dropout
+    config.heads = plain.heads
+    config.heads.head_dropout = rate
+    if "players" in config.optimizer:
+        # Their heads are gone.
+        del config.optimizer.players
+    return config
+
+
+def _domain(config: ConfigDict) -> str:
+    """The adversary that there is."""
+    return next(iter(config.adversaries))
+
+
+def _groups(config: ConfigDict) -> str:
+    """Speakers of the labelled rows in the place of the domains."""
+    config.adversaries = ConfigDict(
+        {"speaker": {"column": "speaker", "unlabelled": ()}}
+    )
+    return "speaker"
 
 
 def _conditional(config: ConfigDict) -> None:
     config.objective.name = "dann"
-    config.heads.conditional = ("speaker",)
+    config.heads.conditional = (_domain(config),)
 
 
 def _certain(config: ConfigDict) -> None:
@@ -80,13 +123,12 @@ def _certain(config: ConfigDict) -> None:
 
 def _together(config: ConfigDict) -> None:
     # A penalty on an adversary has a strength of its own, by its own word.
-    config.objective.penalties = ConfigDict(
-        {word: {"on": "speaker"} for word in TOGETHER}
-    )
+    domain = _domain(config)
+    config.objective.penalties = ConfigDict({word: {"on": domain} for word in TOGETHER})
     config.arms = ConfigDict(
         {
             "source_only": {},
-            "dann": {"speaker": STRENGTHS["dann"]},
+            "dann": {domain: STRENGTHS["dann"]},
             **{word: {word: STRENGTHS[word]} for word in TOGETHER},
         }
     )
@@ -96,28 +138,37 @@ def _speaker_normalisation(config: ConfigDict) -> None:
     config.data.standardise_by = "speaker"
 
 
+def _adabn(config: ConfigDict) -> None:
+    column = config.protocol.split_args.column
+    config.encoder.normalisation.update(name="adaptive", column=column)
+
+
 def _two_adversaries(config: ConfigDict) -> None:
+    first, rows = next(iter(config.adversaries.items()))
+    second = "role" if rows["column"] == "speaker" else "speaker"
+    config.adversaries[second] = ConfigDict({**rows, "column": second})
+    alone = {name: {name: 0.3} for name in (first, second)}
+    config.arms = ConfigDict(
+        {"source_only": {}, **alone, "both": {first: 0.3, second: 0.3}}
+    )
+
+
+def _sidann(config: ConfigDict) -> None:
     config.protocol.update(
         name="leave-one-corpus-out",
         split_args=ConfigDict({"column": "corpus"}),
         disjoint=("speaker", "corpus"),
     )
-    columns = ("corpus", "speaker")
-    config.adversaries = ConfigDict(
-        {column: {"column": column, "unlabelled": ("test",)} for column in columns}
-    )
-    alone = {column: {column: 0.3} for column in columns}
-    config.arms = ConfigDict(
-        {"source_only": {}, **alone, "both": {"corpus": 0.3, "speaker": 0.3}}
-    )
+    rows = {"column": "corpus", "unlabelled": ("test",)}
+    config.adversaries = ConfigDict({"corpus": rows})
+    _two_adversaries(config)
 
 
 def _oracle(config: ConfigDict) -> None:
-    config.baseline = "target_only"
-    config.arms = ConfigDict({"target_only": {}})
-    # Nothing but the labelled rows is seen.
-    config.protocol.unlabelled = ()
-    config.adversaries.speaker.unlabelled = ()
+    # Where one speaker is the target, others of it are not to be had.
+    alone = config.protocol.split_args.column in ("speaker", "accent")
+    config.protocol.oracle = "utt_id" if alone else "speaker"
+    config.protocol.allowed_leaks = (ORACLE,)
 
 
 SPECIAL: dict[str, Callable[[ConfigDict], None]] = {
@@ -125,7 +176,9 @@ SPECIAL: dict[str, Callable[[ConfigDict], None]] = {
     "cdan_e": _certain,
     "together": _together,
     "speaker_normalisation": _speaker_normalisation,
-    "sidann": _two_adversaries,
+    "adabn": _adabn,
+    "two_adversaries": _two_adversaries,
+    "sidann": _sidann,
     "target_only": _oracle,
 }
 """Variants that change more than the objective."""

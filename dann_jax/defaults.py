@@ -58,6 +58,9 @@ def base_config() -> ConfigDict:
                 "labelled_target": 0,
                 # Columns of numbers to predict, instead of labels.
                 "targets": (),
+                # A column, such as "speaker", makes it the oracle of the target; then
+                # allowed_leaks must name "oracle", and there is one arm.
+                "oracle": "",
             },
             # Name -> `domains.domain_ids`. Another adversary is another entry; the
             # column "role" tells labelled from unlabelled rows, "side" the source from

@@ -23,6 +23,7 @@ from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalties import own_strengths
 from dann_jax.open_set import verify_replicas
+from dann_jax.oracle import TARGET_ONLY
 from dann_jax.pipeline import stream
 from dann_jax.protocols import Protocol, Role, make_protocol
 from dann_jax.ratings import rate_replicas
@@ -184,7 +185,7 @@ def evaluate(
         heads=config.heads.to_dict(),
         results=results,
         max_frames=config.batches.get("max_frames", 0),
-        **config.bundle,
+        **config.bundle.to_dict() | _only_arm(layout),
     )
     write_json(workdir / "results.json", results)
     return results
@@ -196,6 +197,11 @@ def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
         f"x {len(layout.seeds)} seeds x {len(layout.arms)} arms, {timetable.epochs} "
         f"epochs of {timetable.steps_per_epoch} steps on {layout.mesh.size} devices"
     )
+
+
+def _only_arm(layout: Layout) -> dict[str, str]:
+    """Where there is one arm, the bundle keeps it, whatever it is called."""
+    return {"arm": ""} if len(layout.arms) == 1 else {}
 
 
 def setting(config: ConfigDict) -> tuple[Task, Layout]:
@@ -222,7 +228,10 @@ def setting_of(
         **config.batches,
     )
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
-    arms = ordered_arms(config.arms.to_dict(), config.baseline, strengths)
+    arms, baseline = config.arms.to_dict(), config.baseline
+    if config.protocol.oracle:
+        arms, baseline = {TARGET_ONLY: {}}, TARGET_ONLY
+    arms = ordered_arms(arms, baseline, strengths)
     return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
 
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.oracle import oracle_roles, oracle_splits
 from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
 
@@ -397,9 +398,22 @@ def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
 
 
 def make_protocol(
-    corpus: Corpus, *, split: str, split_args: Mapping[str, Any], **roles: Any
+    corpus: Corpus,
+    *,
+    split: str,
+    split_args: Mapping[str, Any],
+    oracle: str = "",
+    **roles: Any,
 ) -> Protocol:
     """A protocol from words: `split` of `SPLITS`, then `assign_roles`.
+
+    Args:
+      corpus: where the rows come from.
+      split: the word.
+      split_args: arguments of it.
+      oracle: a column for an oracle of the target (see `oracle_splits`), which
+        `allowed_leaks` must name; empty, as by default, for an honest protocol.
+      **roles: arguments of `assign_roles`.
 
     Example:
       >>> from dann_jax.corpora import synthetic_conversations
@@ -416,5 +430,9 @@ def make_protocol(
     """
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
+    roles = oracle_roles(oracle, roles)
     splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
+    if oracle:
+        label_column = roles.get("label_column", "emotion")
+        splits = oracle_splits(corpus, splits, oracle, label_column)
     return call("protocol", assign_roles, corpus, splits, **roles)

@@ -9,6 +9,7 @@ from typing import Any
 from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.effects import scale_of
+from dann_jax.oracle import leak_notes
 
 _LIMITS = """\
 - It names how raters of this corpus would call what they hear. What a person feels is
@@ -117,11 +118,10 @@ def _protocol(description: Description) -> str:
         )
         + ".",
     ]
-    if protocol["allowed_leaks"]:
-        lines.append(
-            f"- **Labelled and test rows share {', '.join(protocol['allowed_leaks'])}"
-            f"**: the scores do not speak for unseen ones."
-        )
+    lines += [
+        f"- **{note}**: the scores do not speak for unseen ones."
+        for note in leak_notes(protocol["allowed_leaks"])
+    ]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib import resources
 
+from dann_jax.oracle import leak_notes
 from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
@@ -69,8 +70,7 @@ def leak_banner(leaks: Sequence[str], title: str = "Leak allowed.") -> Markup | 
     return tag(
         "div",
         tag("strong", title),
-        f" Training and test rows share {', '.join(leaks)}. The scores do not speak "
-        "for unseen ones.",
+        f" {'. '.join(leak_notes(leaks))}. The scores do not speak for unseen ones.",
         role="alert",
         class_="leak",
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.effects import is_error, scale_of, verdict
+from dann_jax.oracle import leak_notes
 from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
@@ -105,7 +106,7 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
             for entry in results["comparisons"]
         }
         for arm in results["summary"]:
-            cells = [name, arm]
+            cells = [marked(name, results), arm]
             for metric in metrics:
                 own = over_seeds(results, arm, metric)
                 cells += [own, gains.get((arm, metric), "")]
@@ -115,6 +116,17 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
     for metric in metrics:
         header += [TITLES[metric], gain]
     return Table("runs", "Every arm of every run", header, rows)
+
+
+def marked(name: str, results: Mapping[str, Any]) -> str:
+    """The name of a run, and the leaks that it allows.
+
+    Example:
+      >>> marked("a", {"protocol": {"allowed_leaks": ["oracle"]}})
+      'a (LEAK: oracle)'
+    """
+    leaks = results["protocol"]["allowed_leaks"]
+    return f"{name} (LEAK: {', '.join(leaks)})" if leaks else name
 
 
 def notes(results: Mapping[str, Any]) -> list[str]:
@@ -144,10 +156,7 @@ def title(results: Mapping[str, Any]) -> str:
 def heading(results: Mapping[str, Any]) -> str:
     """Title, protocol, notes, and the leaks in capitals."""
     protocol, found = results["protocol"], notes(results)
-    if protocol["allowed_leaks"]:
-        found.append(
-            f"LEAK ALLOWED: train and test share {', '.join(protocol['allowed_leaks'])}"
-        )
+    found += leak_notes(protocol["allowed_leaks"])
     return f"{title(results)}, {protocol['name']} ({'; '.join(found)})"
 
 
