@@ -92,6 +92,25 @@ def test_of_many_arms_the_verdict_counts_those_without_a_difference() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("p_values", "words"),
+    [
+        ([0.01, 0.02, 0.03], "After correction for 3 arms: all of them."),
+        ([0.01, 0.2, 0.03], "After correction for 3 arms: a and c."),
+        ([0.3, 0.2, float("nan")], "After correction for 3 arms: none."),
+    ],
+)
+def test_the_verdict_says_what_is_left_after_correction(
+    p_values: list[float], words: str
+) -> None:
+    results = made_up_results(("plain", "a", "b", "c"))
+    by_arm = dict(zip("abc", p_values, strict=True))
+    for entry in results["comparisons"]:
+        entry["p_corrected"] = by_arm[entry["arm"]]
+    page = Outline(report_page(Run("run", results)))
+    assert f"UA: a, b and c are better than plain. {words}" in page.text
+
+
 def test_a_leak_has_a_banner_and_no_leak_has_none() -> None:
     for leaks in ([], ["speaker", "session"]):
         page = Outline(report_page(Run("run", made_up_results(leaks=leaks))))

@@ -89,7 +89,24 @@ def _of_many(
         several = f"any of {others} {len(unclear)} arms"
         whom = several if len(unclear) > 1 else unclear[0]
         parts.append(f"{NOT_SHOWN} between {baseline} and {whom}")
-    return f"{title_of(metric)}: {'; '.join(parts)}."
+    said = f"{title_of(metric)}: {'; '.join(parts)}."
+    return said + _after_correction(entries, metric, found["better"] + found["worse"])
+
+
+def _after_correction(
+    entries: list[Mapping[str, Any]], metric: str, shown: list[str]
+) -> str:
+    """Which of the arms that differ still do, p being corrected for their number."""
+    p_values = {
+        entry["arm"]: entry["p_corrected"]
+        for entry in entries
+        if entry["metric"] == metric and "p_corrected" in entry
+    }
+    if not shown or not p_values:
+        return ""
+    kept = [arm for arm in shown if p_values.get(arm, 1.0) <= 0.05]
+    which = "all of them" if kept == shown else _listed(kept) if kept else "none"
+    return f" After correction for {len(p_values)} arms: {which}."
 
 
 def _listed(names: list[str]) -> str:
