@@ -22,10 +22,16 @@ from dann_jax.training.state import TrainState
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 CORPORA = {"east": "de", "west": "it"}
+SYSTEMS = (
+    *("lian2019", "cai2020:arousal", "zhou2018:3", "tripathi2018", "tu2019"),
+    *("wang2020", "latif2022", "lu2024", "li2021"),
+)
+"""`CONFIG` or `CONFIG:VARIANT` of every system of the README's table."""
 
 
 def load_config(name: str, variant: str = "") -> ConfigDict:
-    """`configs/NAME.py:VARIANT`."""
+    """`configs/NAME.py:VARIANT`, also as one word."""
+    name, variant = name.split(":") if ":" in name else (name, variant)
     spec = importlib.util.spec_from_file_location(name, CONFIGS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,6 +59,37 @@ def utterances(speakers: int = 2, repeats: int = 2) -> Corpus:
         features={"functionals": values.astype(np.float32)},
         present={"functionals": np.ones(len(rows), bool)},
     )
+
+
+def everything() -> Corpus:
+    """Rows that have whatever any system asks for."""
+    corpora = {"ased": "am", "emodb": "de", "emovo": "it", "ravdess": "en"}
+    people = itertools.product({**corpora, "urdu": "ur"}.items(), range(4))
+    rows = [
+        {
+            "speaker": f"{corpus}{who}",
+            "corpus": corpus,
+            "language": language,
+            "accent": language,
+            "session": str(who),
+            "emotion": emotion,
+            "digit": str((number + 3 * who) % 10),
+            "style": "script" if number // 4 == 1 else "impro",
+        }
+        for ((corpus, language), who) in people
+        for number, emotion in enumerate((*EMOTIONS, *EMOTIONS, *EMOTIONS))
+    ]
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    columns["utt_id"] = np.arange(len(rows)).astype(str)
+    rng = np.random.default_rng(0)
+    features = {
+        name: rng.normal(size=(len(rows), 3)).astype(np.float32)
+        for name in ("functionals", "acoustic", "lexical")
+    }
+    for name in ("logmel", "waveform"):
+        features[name] = rng.normal(size=(2 * len(rows), 8)).astype(np.float32)
+        features[f"{name}_lengths"] = np.full(len(rows), 2)
+    return Corpus("everything", columns, features, {})
 
 
 def tiny(config: ConfigDict, source: object, **changes: object) -> ConfigDict:

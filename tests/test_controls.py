@@ -1,6 +1,5 @@
 """Every control is a config: it builds, and takes another step than source-only."""
 
-import itertools
 import pathlib
 from functools import cache
 
@@ -8,9 +7,16 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 from runs import write_table
-from steps import CONFIGS, EMOTIONS, load_config, take_steps, tiny, utterances
+from steps import (
+    CONFIGS,
+    SYSTEMS,
+    everything,
+    load_config,
+    take_steps,
+    tiny,
+    utterances,
+)
 
-from dann_jax.corpora.corpus import Corpus
 from dann_jax.experiment import compiled, setting
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.protocols import Role
@@ -22,46 +28,11 @@ VARIANTS = (
     *("mixup", "together", "speaker_normalisation", "adabn", "two_adversaries"),
     *("sidann", "target_only"),
 )
-SYSTEMS = (
-    *("lian2019", "cai2020:arousal", "zhou2018:3", "tripathi2018", "tu2019"),
-    *("wang2020", "latif2022", "lu2024", "li2021"),
-)
 
 
 @cache
 def table(folder: pathlib.Path) -> pathlib.Path:
     return write_table(folder, utterances())
-
-
-def everything() -> Corpus:
-    """Rows that have whatever any system asks for."""
-    corpora = {"ased": "am", "emodb": "de", "emovo": "it", "ravdess": "en"}
-    people = itertools.product({**corpora, "urdu": "ur"}.items(), range(4))
-    rows = [
-        {
-            "speaker": f"{corpus}{who}",
-            "corpus": corpus,
-            "language": language,
-            "accent": language,
-            "session": str(who),
-            "emotion": emotion,
-            "digit": str((number + 3 * who) % 10),
-            "style": "script" if number // 4 == 1 else "impro",
-        }
-        for ((corpus, language), who) in people
-        for number, emotion in enumerate((*EMOTIONS, *EMOTIONS, *EMOTIONS))
-    ]
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    columns["utt_id"] = np.arange(len(rows)).astype(str)
-    rng = np.random.default_rng(0)
-    features = {
-        name: rng.normal(size=(len(rows), 3)).astype(np.float32)
-        for name in ("functionals", "acoustic", "lexical")
-    }
-    for name in ("logmel", "waveform"):
-        features[name] = rng.normal(size=(2 * len(rows), 8)).astype(np.float32)
-        features[f"{name}_lengths"] = np.full(len(rows), 2)
-    return Corpus("everything", columns, features, {})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +44,7 @@ def shared_table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_every_system_has_every_control(
     shared_table: pathlib.Path, system: str
 ) -> None:
-    own = load_config(*system.split(":"))
+    own = load_config(system)
     with pytest.raises(ValueError, match="two_adversaries"):
         load_config("controls", f"sidann+{system}")
     for variant in set(VARIANTS) - {"sidann"}:

@@ -256,12 +256,21 @@ def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
       objective: `name` and options of an objective, as in a config; those of it and
         its penalties that are `on` an adversary have a strength by their own word.
 
+    Raises:
+      ValueError: what a penalty has is no arguments.
+
     Example:
       >>> penalties = {"soft_labels": {"on": "style", "target": 1}, "coral": {}}
       >>> own_strengths({"name": "dann", "penalties": penalties})
       ('soft_labels',)
     """
     terms = {objective["name"]: objective, **objective.get("penalties", {})}
+    for word, options in terms.items():
+        if not isinstance(options, Mapping):
+            raise ValueError(
+                f"penalty {word!r} must have arguments, such as {{'on': 'speaker'}}, "
+                f"got {options!r}"
+            )
     return tuple(word for word, options in terms.items() if options.get("on"))
 
 

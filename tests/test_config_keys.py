@@ -1,0 +1,105 @@
+"""No key that nothing reads, no code that asks which system runs, one training loop."""
+
+import ast
+import inspect
+import pathlib
+from collections.abc import Iterator
+
+import jax
+import pytest
+from ml_collections import ConfigDict
+from runs import write_table
+from steps import SYSTEMS, everything, load_config, tiny
+
+from dann_jax import experiment
+from dann_jax.bundle import bundle_run
+from dann_jax.defaults import base_config
+from dann_jax.experiment import build_network, compiled, setting
+from dann_jax.models.network import initialise
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch
+
+PACKAGE = pathlib.Path(experiment.__file__).parent
+KEYS_ARE_NAMES = ("optimizer.players", "objective.fixed")
+"""Sections whose keys are not arguments: names that only a whole network knows."""
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return write_table(tmp_path_factory.mktemp("keys"), everything())
+
+
+def sections(config: ConfigDict, name: str = "") -> Iterator[str]:
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield name + key
+            yield from sections(value, f"{name}{key}.")
+
+
+def build(config: ConfigDict, whole: bool) -> None:
+    """What a run does with its config before the first step and after the last."""
+    task, layout = setting(config)
+    compiled(config, task, layout, Timetable(1, **config.timetable))
+    inspect.signature(bundle_run).bind_partial(**config.bundle)
+    if whole:
+        plan = task.plan(task.protocol.visible())
+        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+        one = jax.tree.map(lambda leaf: leaf[0], batch)
+        network, key = build_network(config, task), jax.random.key(0)
+        jax.eval_shape(lambda: initialise(network, one, key))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_key_that_nothing_reads_is_refused_in_every_section(
+    table: pathlib.Path, system: str
+) -> None:
+    config = load_config(system)
+    modalities = config.data.modalities or ("functionals",)
+    config = tiny(config, table, **{"data.modalities": modalities})
+    has_frames = system == "tu2019"
+    build(config, whole=has_frames)
+    for name in sections(config):
+        # What is within the encoder is read where its features are made.
+        if name in KEYS_ARE_NAMES or name.startswith("encoder.") > has_frames:
+            continue
+        changed = config.copy_and_resolve_references().unlock()
+        section = changed
+        for part in name.split("."):
+            section = section[part]
+        section.nonsense = 1
+        with pytest.raises((ValueError, TypeError), match="nonsense|int"):
+            build(changed, whole=has_frames and name.startswith("encoder."))
+
+
+def test_every_key_of_the_top_is_read_and_no_other() -> None:
+    tree = ast.parse((PACKAGE / "experiment.py").read_text())
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "config"
+    }
+    assert read - {"to_dict"} == set(base_config())
+
+
+def test_no_code_of_the_package_knows_a_system_by_name() -> None:
+    names = {system.split(":")[0] for system in SYSTEMS}
+    for path in PACKAGE.rglob("*.py"):
+        if "configs" in path.relative_to(PACKAGE).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in names, path
+            asked = isinstance(node, ast.Compare) and "system" in ast.unparse(node.left)
+            assert not asked, f"{path}: {ast.unparse(node)}"
+
+
+def test_there_is_one_loop_over_train_steps() -> None:
+    calls = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "train_step"
+    ]
+    assert calls == ["loop.py"]
