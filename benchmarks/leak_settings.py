@@ -47,13 +47,16 @@ def open_study(name: str, source: str) -> Study:
     config.lock()
     corpus = open_corpus(**config.data)
     columns = dict(corpus.columns)
-    if "dialogue" in columns:
-        # Turns of a dialogue hear each other: then a random split of them, or a copy
-        # without its neighbours, would change more than what is shared.
-        scenes = [re.search(r"script\d\d", word) for word in columns.pop("dialogue")]
-        columns["text"] = np.array([found.group() if found else "" for found in scenes])
+    # Turns of a dialogue hear each other: then a random split of them, or a copy
+    # without its neighbours, would change more than what is shared.
+    dialogue = columns.pop("dialogue", np.array([""]))
+    scripts = [re.search(r"script\d\d", name) for name in dialogue]
+    if any(scripts):
+        columns["text"] = np.array(
+            [found.group() if found else "" for found in scripts]
+        )
     corpus = dataclasses.replace(corpus, columns=columns)
-    said = np.unique(columns["text"][columns["text"] != ""])
+    said = np.setdiff1d(corpus.column("text"), [""])
     protocol = make_protocol(corpus, **config.protocol)
     texts = [part.tolist() for part in np.array_split(said, groups)]
     return Study(config, corpus, protocol, texts)
