@@ -30,6 +30,7 @@ def prepare(
     strict: bool = False,
     workers: int = 0,
     runner: str | None = None,
+    per_speaker: int = 0,
 ) -> str:
     """Make the store of a corpus, or find it made.
 
@@ -45,6 +46,8 @@ def prepare(
       strict: refuse to leave out files that cannot be used.
       workers: processes; 0 for one a core.
       runner: of Apache Beam, to write the store.
+      per_speaker: at most so many recordings of each speaker, evenly spread over the
+        order of the corpus, to try things out; 0 for all.
 
     Returns:
       What to tell the person who asked.
@@ -54,6 +57,8 @@ def prepare(
         in another way, or what `extract` and `write_store` raise.
     """
     columns = _read(sources, layouts, emotions)
+    if per_speaker:
+        columns = some_of_each(columns, per_speaker)
     store = store_folder(name, data_dir)
     if store.exists():
         _require_same(store, settings_of(columns, features))
@@ -101,6 +106,23 @@ def _read(
         )
         for name in names
     }
+
+
+def some_of_each(columns: Columns, count: int) -> Columns:
+    """At most `count` rows of each speaker, evenly spread over those there are.
+
+    Example:
+      >>> rows = np.array(["a", "b", "a", "a", "a", "a"])
+      >>> some_of_each({"speaker": rows, "utt_id": np.arange(6)}, 3)["utt_id"]
+      array([0, 1, 3, 5])
+    """
+    chosen = []
+    for speaker in np.unique(columns["speaker"]):
+        rows = np.flatnonzero(columns["speaker"] == speaker)
+        kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).round()
+        chosen.append(rows[kept.astype(int)])
+    rows = np.sort(np.concatenate(chosen))
+    return {name: column[rows] for name, column in columns.items()}
 
 
 def _root(source: epath.PathLike) -> epath.Path:

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# Prepare the corpora and run every system of the README's table on them.
+# Prepare the corpora and run every system of the README's table on them, with the flags
+# of the tables in docs/systems/.
 #
 # usage: launch/systems.sh [--quick] [--dry-run] DATA WORKDIR [-- FLAGS OF dann-train]
 #
 # DATA holds emodb, emovo, urdu, ravdess, ased, fsdd (audio with manifests) and iemocap (a
 # feature table). What an earlier call finished or began is taken up.
 #
-#   --quick      one seed and two epochs: whether everything runs, not how well
+#   --quick      some of the files, one seed, one epoch, a small network, each system
+#                once, in WORKDIR/quick: whether everything runs, not how well
 #   --dry-run    print the commands and run nothing
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=steps.sh
 source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
-quick=()
+quick=() few=() quickly=0
 while (($#)); do
   case $1 in
-    --quick) quick=(--config.seeds=1 --config.timetable.epochs=2) ;;
+    --quick) quickly=1 ;;
     --dry-run) dry_run=1 ;;
     --help | -h) show_help && exit ;;
     -*) misused "unknown argument $(quoted "$1")" ;;
@@ -30,16 +32,24 @@ if (($#)); then
   [[ $1 == -- ]] || misused "unknown argument $(quoted "$1")"
   shift
 fi
-stores=$work/stores
 configs=$(absolute "$(dirname "${BASH_SOURCE[0]}")/../configs")
+if ((quickly)); then
+  work=$work/quick
+  few=(--per_speaker=20)
+  # One padded shape is one compilation.
+  quick=(--config.seeds=1 --config.timetable.epochs=1 --config.batches.num_buckets=1
+    --config.encoder.width=8 --config.batches.max_frames=32)
+fi
+stores=$work/stores
 
 prepare() { # NAME CORPORA FEATURES [ARGUMENTS OF THE FEATURES]
   local sources="" corpus
   for corpus in ${2//,/ }; do
-    sources+=${sources:+,}$data/${corpus/manifest/${5:-$corpus}}
+    sources+=${sources:+,}$data/${corpus%%=*}
   done
   step "preparing $1" dann-prepare --name="$1" --corpus="$2" --source="$sources" \
-    --features="$3" --feature_args="${4:-{\}}" --data_dir="$stores"
+    --features="$3" --feature_args="${4:-{\}}" --data_dir="$stores" \
+    ${few[@]+"${few[@]}"}
 }
 
 train() { # RUN CONFIG SOURCE [FLAG ...]
@@ -49,23 +59,38 @@ train() { # RUN CONFIG SOURCE [FLAG ...]
 }
 more=("$@")
 
+full() { # a run that the reduced form leaves out
+  ((quickly)) || train "$@"
+}
+
 prepare emodb emodb functionals,logmel '{"logmel": {"n_mels": 40, "hop": 0.02}}'
 prepare languages emodb,emovo,urdu,ravdess functionals
-prepare speakers emodb,emovo,urdu,ravdess,manifest functionals '{}' ased
-prepare digits manifest waveform '{"waveform": {"sample_rate": 8000}}' fsdd
+prepare speakers emodb,emovo,urdu,ravdess,ased=manifest functionals
+prepare digits fsdd=manifest waveform '{"waveform": {"sample_rate": 8000}}'
 
 train lian2019 lian2019.py "$data/iemocap"
-train cai2020 cai2020.py:emotion "$stores/languages"
-train zhou2018 zhou2018.py:5 "$stores/languages"
-train tripathi2018 tripathi2018.py "$stores/digits"
-train tu2019 tu2019.py:emodb "$stores/emodb"
-train tu2019-crossgrad tu2019.py:emodb-crossgrad "$stores/emodb"
-train wang2020 wang2020.py "$stores/speakers" --config.seeds=2 \
-  --config.timetable.epochs=10
-train wang2020-mmd wang2020.py:mmd "$stores/speakers" --config.seeds=2 \
-  --config.timetable.epochs=10
-train latif2022 latif2022.py "$stores/languages"
-train lu2024 lu2024.py:emodb "$stores/emodb" \
-  --config.data.modalities="('functionals',)"
-train li2021 li2021.py:script-impro "$data/iemocap"
+joint=--config.encoder.normalisation.name=joint
+train cai2020 cai2020.py:emotion "$stores/languages" $joint
+full cai2020-separate cai2020.py:emotion "$stores/languages"
+full cai2020-arousal cai2020.py:arousal "$stores/languages" $joint
+full cai2020-valence cai2020.py:valence "$stores/languages" $joint
+train zhou2018-5 zhou2018.py:5 "$stores/languages" --config.seeds=2
+for rows in 1 3 10 20; do
+  full "zhou2018-$rows" "zhou2018.py:$rows" "$stores/languages" --config.seeds=2
+done
+train tripathi2018 tripathi2018.py "$stores/digits" --config.seeds=1
+full tripathi2018-coral tripathi2018.py:coral "$stores/digits" --config.seeds=1
+train tu2019 tu2019.py:emodb "$stores/emodb" --config.seeds=2
+train tu2019-crossgrad tu2019.py:emodb-crossgrad "$stores/emodb" --config.seeds=2
+full tu2019-z tu2019.py:emodb "$stores/emodb" --config.seeds=2 \
+  --config.data.standardise_by=speaker
+small=(--config.seeds=2 --config.timetable.epochs=10)
+train wang2020 wang2020.py "$stores/speakers" "${small[@]}"
+full wang2020-mmd wang2020.py:mmd "$stores/speakers" "${small[@]}"
+full wang2020-coral wang2020.py:coral "$stores/speakers" "${small[@]}"
+train latif2022 latif2022.py "$stores/languages" --config.seeds=1
+train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=1
+small=(--config.seeds=1 --config.encoder.width=32 --config.timetable.epochs=15)
+train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"
+full li2021-back li2021.py:impro-script "$data/iemocap" "${small[@]}"
 train dimensions dimensions.py "$data/iemocap"

@@ -87,6 +87,10 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
         [5, 6, 7],
     ]
     assert isinstance(corpus.features["logmel"].values, np.memmap)
+    few = given | {"per_speaker": 2, "name": "few"}
+    assert prepare({"manifest": tmp_path / "corpus"}, **few).startswith("6 utterances")
+    with pytest.raises(CorpusError, match="made in another way: the manifest was"):
+        prepare({"manifest": tmp_path / "corpus"}, **given | {"name": "few"})
     before = content(tmp_path / "data")
     again = prepare({"manifest": tmp_path / "corpus"}, **given)
     assert again.startswith(f"{store} is there already, made in the same way\n")

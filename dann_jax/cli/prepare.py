@@ -70,6 +70,13 @@ _WORKERS = flags.DEFINE_integer(
     lower_bound=0,
     flag_values=_FLAGS,
 )
+_PER_SPEAKER = flags.DEFINE_integer(
+    "per_speaker",
+    0,
+    "At most so many recordings of each speaker, to try things out; 0 for all.",
+    lower_bound=0,
+    flag_values=_FLAGS,
+)
 _RUNNER = flags.DEFINE_string(
     "runner",
     None,
@@ -106,6 +113,7 @@ def _prepare() -> str:
         strict=_STRICT.value,
         workers=_WORKERS.value,
         runner=_RUNNER.value,
+        per_speaker=_PER_SPEAKER.value,
     )
 
 
