@@ -146,7 +146,7 @@ def draw(found: Found, path: str) -> None:
             axis.plot(middle, places, mark, color=colour, markersize=5, label=arm)
         axis.axvline(0.0, color="0.6", linewidth=1)
         seeds = len(runs["honest"]["counts"][ARMS[0]])
-        axis.set_title(f"{name} ({seeds} seeds)", fontsize=10)
+        axis.set_title(f"{name}, seeds: {seeds}", fontsize=10)
         axis.set_yticks(range(len(TWINS)), [f"LEAK: {leak}" for leak in TWINS])
         axis.grid(axis="x", alpha=0.3)
     panels[0].invert_yaxis()
