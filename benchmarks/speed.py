@@ -65,10 +65,19 @@ def replicas(world: World, options: argparse.Namespace) -> dict[str, Any]:
         options.rounds,
     )
     rows = [
-        [count, entry.utterances_per_s, *_spread(entry.seconds), entry.compilations]
+        [
+            count,
+            entry.utterances_per_s,
+            *_spread(entry.seconds),
+            _spread(entry.cpu)[0],
+            entry.compilations,
+        ]
         for count, entry in zip(counts, timed, strict=True)
     ]
-    header = ["models", "utterances/s", "s a model's step", "range", "compiled"]
+    header = [
+        "models", "utterances/s", "s a model's step", "range", "core s a model's step",
+        "compiled",
+    ]  # fmt: skip
     return {"header": header, "rows": rows, "timed": [vars(entry) for entry in timed]}
 
 
@@ -121,25 +130,23 @@ def _torch(world: World, options: argparse.Namespace) -> list[contestants.Contes
 def _race(entries: list[contestants.Contestant], rounds: int) -> dict[str, Any]:
     ours, *others = timed = timing.interleave(entries, rounds)
     ratios = {other.name: timing.ratio(ours.seconds, other.seconds) for other in others}
-    rows = []
-    for entry in timed:
-        against = ratios.get(entry.name)
-        shown = (
-            "{median:.2f} ({min:.2f} to {max:.2f})".format(**against) if against else ""
-        )
-        compiled = f"{entry.compilations} + {entry.late_compilations}"
-        rows.append(
-            [
-                entry.name,
-                *_spread(entry.seconds),
-                entry.utterances_per_s,
-                shown,
-                compiled,
-            ]
-        )
+    of_cores = {other.name: timing.ratio(ours.cpu, other.cpu) for other in others}
+    rows = [
+        [
+            entry.name,
+            *_spread(entry.seconds),
+            entry.utterances_per_s,
+            _shown(ratios.get(entry.name)),
+            _spread(entry.cpu)[0],
+            _shown(of_cores.get(entry.name)),
+            f"{entry.compilations} + {entry.late_compilations}",
+        ]
+        for entry in timed
+    ]
     header = [
         "system", "s a model's step", "range", "utterances/s",
-        "ours is so many times as fast", "compiled before + during",
+        "ours is so many times as fast", "core s a model's step",
+        "ours takes so many times less of them", "compiled before + during",
     ]  # fmt: skip
     return {
         "header": header,
@@ -147,6 +154,10 @@ def _race(entries: list[contestants.Contestant], rounds: int) -> dict[str, Any]:
         "ratios": ratios,
         "timed": [vars(entry) for entry in timed],
     }
+
+
+def _shown(found: Mapping[str, float] | None) -> str:
+    return "{median:.2f} ({min:.2f} to {max:.2f})".format(**found) if found else ""
 
 
 def _spread(seconds: list[float]) -> tuple[float, str]:

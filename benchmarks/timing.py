@@ -18,6 +18,8 @@ class Timed:
     Attributes:
       name: of the contestant.
       seconds: of a model's step, for each round.
+      cpu: the same in seconds of all cores together, which depends less on what else
+        the machine does.
       utterances_per_s: median over the rounds.
       compilations: programs compiled before the clock started.
       compile_s: seconds that took.
@@ -26,6 +28,7 @@ class Timed:
 
     name: str
     seconds: list[float]
+    cpu: list[float]
     utterances_per_s: float
     compilations: int
     compile_s: float
@@ -45,23 +48,27 @@ def interleave(contestants: Sequence[Contestant], rounds: int) -> list[Timed]:
         warm.append(compilations)
     late = [0] * len(contestants)
     seconds: list[list[float]] = [[] for _ in contestants]
+    cpu: list[list[float]] = [[] for _ in contestants]
     for number in range(rounds):
         order = range(len(contestants))
         for index in reversed(order) if number % 2 else order:
             with measure_compilations() as compilations:
+                began = time.process_time()
                 seconds[index].append(measured(contestants[index].run))
+                cpu[index].append(time.process_time() - began)
             late[index] += compilations.count
     return [
         Timed(
             name=contestant.name,
             seconds=[total / contestant.model_steps for total in totals],
+            cpu=[total / contestant.model_steps for total in of_cores],
             utterances_per_s=contestant.utterances / float(np.median(totals)),
             compilations=before.count,
             compile_s=before.seconds,
             late_compilations=after,
         )
-        for contestant, totals, before, after in zip(
-            contestants, seconds, warm, late, strict=True
+        for contestant, totals, of_cores, before, after in zip(
+            contestants, seconds, cpu, warm, late, strict=True
         )
     ]
 
