@@ -28,6 +28,7 @@ from dann_jax.features.audio import read_audio
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
 from dann_jax.objectives.adversarial import ccc_regression
 from dann_jax.protocols import Protocol, Role, assign_roles
+from dann_jax.report.run import read_run
 from dann_jax.report.tables import result_table
 from dann_jax.splits import ProtocolError, leave_one_out
 from dann_jax.standardise import fit_units
@@ -268,7 +269,7 @@ def test_results_have_every_measure_of_every_target(workdir: pathlib.Path) -> No
     assert compared == names
     for replica in results["replicas"]:
         assert names < set(replica) and np.isfinite([replica[n] for n in names]).all()
-    shown = result_table(results)
+    shown = result_table(read_run(workdir).results)
     for part in ("CCC pooled", "RMSE valence", "| activation |", "unit of the ratings"):
         assert part in shown
 
