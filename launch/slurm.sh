@@ -13,9 +13,9 @@
 #   --dry-run          print the commands and run nothing
 #
 # Processes find each other through jax.distributed, which reads Slurm's environment.
-# Two minutes before its time is up, and when it is pre-empted, a job gets SIGTERM; the
-# same command goes on from the last checkpoint. The work directory must be on a file
-# system that all hosts share, or on gs://.
+# Two minutes before its time is up, and when it is pre-empted, a job gets SIGTERM; it
+# saves a checkpoint, is queued again and goes on from there. The work directory must be
+# on a file system that all hosts share, or on gs://.
 #
 #   launch/slurm.sh --nodes=2 --gpus-per-node=4 --sbatch=--time=2:00:00 \
 #     --setup='source ~/venv/bin/activate' -- \
@@ -54,7 +54,11 @@ set -euo pipefail
 ${setup:+$setup
 }# srun does not take this over from sbatch by itself.
 export SRUN_CPUS_PER_TASK=\${SLURM_CPUS_PER_TASK:-1}
-exec srun --kill-on-bad-exit=1 $(quoted "${train[@]}" "$@")"
+code=0
+srun --kill-on-bad-exit=1 $(quoted "${train[@]}" "$@") || code=\$?
+# Stopped by SIGTERM with its state saved; whoever cancels a job stops this script too.
+((code != 143)) || scontrol requeue \"\$SLURM_JOB_ID\"
+exit \"\$code\""
 
 if ((dry_run)); then
   printf "cat >%q <<'END OF SCRIPT'\n%s\nEND OF SCRIPT\n" "$script" "$text"

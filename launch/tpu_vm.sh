@@ -17,7 +17,9 @@
 #   --type=TYPE                create: accelerator (default: v5litepod-8)
 #   --version=VERSION          create: runtime (default: v2-alpha-tpuv5-lite, for v5e;
 #                              v2-alpha-tpuv5 is for v5p)
-#   --spot                     create: cheaper, may be taken away
+#   --spot                     create: cheaper, may be taken away; the run then saves a
+#                              checkpoint, and the same flags on another TPU go on, if
+#                              the work directory is on gs://
 #   --data=PATH                copy: a file or folder, to data/ on every host
 #   --from=DIR, --to=DIR       collect: as --workdir of the run; here (default: .)
 #   --yes                      delete: do not ask

@@ -61,7 +61,8 @@ class Machine:
         shutil.copytree(LAUNCH, self.checkout / "launch")
         (self.checkout / "setup.py").touch()
         self._commit()
-        for name in ("gcloud", "sbatch", "srun", "dann-train", "dann-prepare"):
+        stand_ins = "gcloud sbatch srun scontrol dann-train dann-prepare"
+        for name in stand_ins.split():
             self.stand_in(self.bin / name, RECORD)
 
     def stand_in(self, path: pathlib.Path, text: str) -> None:
@@ -268,6 +269,20 @@ def test_the_batch_script_hands_the_arguments_to_srun(machine: Machine) -> None:
     assert machine.calls() == [
         ["srun", "--kill-on-bad-exit=1", "dann-train", "--distributed", *HARD]
     ]
+
+
+@pytest.mark.parametrize(("code", "again"), [(0, False), (1, False), (143, True)])
+def test_a_job_that_was_told_to_stop_is_queued_again(
+    code: int, again: bool, machine: Machine
+) -> None:
+    machine.launch("slurm", "--", "--a")
+    machine.calls()
+    command = ["env", "SLURM_JOB_ID=7", "bash", str(machine.folder / "dann_jax.sbatch")]
+    ended = machine.run(*command, fail_on="dann-train", fail_with=code)
+    assert ended.returncode == code
+    started, *after = machine.calls()
+    assert started[0] == "srun"
+    assert after == ([["scontrol", "requeue", "7"]] if again else [])
 
 
 def test_a_single_process_under_slurm_is_not_distributed(machine: Machine) -> None:
