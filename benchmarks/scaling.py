@@ -9,18 +9,20 @@ which of them is the highest: that is what to work on next.
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import pathlib
+import time
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from benchmarks import contestants
 from benchmarks.contestants import World
-from benchmarks.timing import measured, table
+from benchmarks.timing import table
 from benchmarks.work import Work, work_of
-from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch
 
 
@@ -70,12 +72,14 @@ class Load:
       work: of one model's step.
       models: in the experiment.
       groups: of models that share a batch.
-      batch_bytes: of a group's batch, on the device.
-      outline_bytes: of what a host makes and sends of it.
+      batch_bytes: of a group's batch, features included.
+      outline_bytes: of it without them: what the host sends where the features are kept
+        on the device.
+      logit_bytes: of the outputs that the objective of a model uses.
       state_bytes: of a model: parameters, averages, the best ones and moments.
       gradient_bytes: of a model.
       scratch_bytes: of a model's step, as compiled.
-      assembled: bytes of outlines that one host makes in a second.
+      outline_s: seconds in which one core of a host makes the outline of one group.
     """
 
     work: Work
@@ -83,39 +87,43 @@ class Load:
     groups: int
     batch_bytes: float
     outline_bytes: float
+    logit_bytes: float
     state_bytes: float
     gradient_bytes: float
     scratch_bytes: float
-    assembled: float
+    outline_s: float
 
 
 def bounds(load: Load, machine: Machine) -> dict[str, float]:
     """Seconds that a step takes at least, by what bounds it.
 
-    Models are spread over chips. They talk to each other only where a chip would have
-    less than one: then a model's batch is divided, and its gradients are reduced.
+    Groups are spread over chips, all models of one on the same. They talk to each other
+    only where there are more chips than groups: then several chips share the batches of
+    a group, and its models' gradients are reduced.
 
     Example:
-      >>> load = Load(Work(1e9, 1e6, 100), 8, 8, 1e6, 1e6, 1e6, 1e5, 1e6, 1e9)
+      >>> load = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e5, 1e4, 1e6, 1e5, 1e6, 1e-3)
       >>> found = bounds(load, Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5))
       >>> {name: round(seconds, 6) for name, seconds in found.items()}
       ... # doctest: +NORMALIZE_WHITESPACE
-      {'compute': 0.002, 'memory': 6e-05, 'recurrence': 0.001, 'transfer': 0.002,
-       'assembly': 0.008, 'network': 0.0}
+      {'compute': 0.002, 'memory': 6e-05, 'recurrence': 0.001, 'transfer': 0.0001,
+       'assembly': 0.004, 'network': 0.0}
     """
-    models = math.ceil(load.models / machine.chips)
+    arms = load.models / load.groups
+    parts = max(1, machine.chips // load.groups)
     groups = math.ceil(load.groups / machine.chips)
-    shards = max(1, machine.chips // load.models)
-    reduced = 2 * (shards - 1) / shards * load.gradient_bytes
-    state = 2 * load.state_bytes
+    models = groups * arms
+    sent = 2 * load.gradient_bytes + load.logit_bytes
     return {
-        "compute": models * load.work.flops / shards / machine.flops,
-        "memory": models * (load.work.bytes / shards + state) / machine.memory_rate,
+        "compute": models * load.work.flops / parts / machine.flops,
+        "memory": models
+        * (load.work.bytes / parts + 2 * load.state_bytes)
+        / machine.memory_rate,
         # The models of a chip go through their loops together.
         "recurrence": load.work.turns * machine.turn_s,
-        "transfer": groups * load.outline_bytes / shards / machine.host_rate,
-        "assembly": load.groups * load.outline_bytes / machine.hosts / load.assembled,
-        "network": reduced / (machine.link_rate / 2),
+        "transfer": groups * load.outline_bytes / machine.host_rate,
+        "assembly": math.ceil(load.groups / machine.hosts) * load.outline_s,
+        "network": models * (parts - 1) / parts * sent / (machine.link_rate / 2),
     }
 
 
@@ -123,7 +131,8 @@ def most_models(load: Load, memory: float) -> int:
     """How many models, side by side, fit into so many bytes.
 
     Example:
-      >>> most_models(Load(Work(1, 1, 1), 8, 4, 1e6, 1e6, 1e6, 1e5, 2e6, 1e9), 16e9)
+      >>> load = Load(Work(1, 1, 1), 8, 4, 1e6, 1e5, 1e4, 1e6, 1e5, 2e6, 1e-3)
+      >>> most_models(load, 16e9)
       4571
     """
     shared = load.batch_bytes * load.groups / load.models
@@ -152,25 +161,31 @@ def load_of(world: World) -> Load:
     scratch = memory.memory_analysis().temp_size_in_bytes
     groups = len(world.task.protocol.folds) * world.config.seeds
     whole = contestants.layout_of(world, 2 * groups)
-    feed = Feed(world.task.training, whole)
-    outlines = [
-        make_batch(world.plan, feed.outline, whole, step, shuffle=False)
-        for step in range(world.plan.steps_per_epoch)
-    ]
-    seconds = measured(
-        lambda: make_batch(world.plan, feed.outline, whole, 0, shuffle=False)
+    outline = functools.partial(
+        make_batch, world.plan, world.task.training.outline, whole, shuffle=False
     )
+    outlines = outline(0)
+    outputs = jax.eval_shape(program.evaluate, state.params, longest)
     return Load(
         work=Work(*np.mean([counted[shape] for shape in epoch], axis=0)),
         models=2 * groups,
         groups=groups,
         batch_bytes=float(np.mean([_bytes(examples[shape]) for shape in epoch])),
-        outline_bytes=float(np.mean([_bytes(one) for one in outlines])) / groups,
+        outline_bytes=_bytes(outlines) / groups,
+        logit_bytes=_bytes((outputs.label_logits, outputs.domain_logits)),
         state_bytes=_bytes(state),
         gradient_bytes=_bytes(state.params),
         scratch_bytes=float(scratch),
-        assembled=_bytes(outlines[0]) / seconds,
+        outline_s=_processor_seconds(outline) / groups,
     )
+
+
+def _processor_seconds(make: Callable[[int], object], times: int = 10) -> float:
+    """Of one core, whatever else the machine does."""
+    began = time.process_time()
+    for step in range(times):
+        make(step)
+    return (time.process_time() - began) / times
 
 
 def _bytes(tree: object) -> float:
@@ -181,6 +196,27 @@ def _bytes(tree: object) -> float:
             if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         )
     )
+
+
+def bounds_table(load: Load, found: dict[str, dict[str, float]]) -> str:
+    """Milliseconds of every bound on every machine, and what fits."""
+    rows = [
+        [
+            name,
+            *(1e3 * seconds for seconds in times.values()),
+            max(times, key=times.__getitem__),
+            most_models(load, MACHINES[name].memory) * MACHINES[name].chips,
+        ]
+        for name, times in found.items()
+    ]
+    names = next(iter(found.values()))
+    words = [
+        f"ms a step of {load.models} models",
+        *names,
+        "bound by",
+        "models that fit",
+    ]
+    return table(words, rows)
 
 
 def main() -> None:
@@ -194,32 +230,25 @@ def main() -> None:
     parser.add_argument("--output", default="", help="where to write JSON")
     options = parser.parse_args()
     load = load_of(contestants.open_world(options.source))
-    found = {name: bounds(load, machine) for name, machine in MACHINES.items()}
+    loads = {
+        "whole": load,
+        "one": dataclasses.replace(load, models=2, groups=1),
+    }
+    found = {
+        word: {name: bounds(one, machine) for name, machine in MACHINES.items()}
+        for word, one in loads.items()
+    }
     print(
         f"One model's step: {load.work.flops:.3g} FLOPs and {load.work.bytes:.3g} "
         f"bytes in matrix products, {load.work.turns:.0f} turns of loops; a batch "
-        f"{load.batch_bytes:.3g} bytes, of them {load.outline_bytes:.3g} from the "
-        f"host, a model's state {load.state_bytes:.3g}, its "
-        f"step's scratch {load.scratch_bytes:.3g}. One host makes "
-        f"{load.assembled:.3g} bytes of them a second.\n"
+        f"{load.batch_bytes:.3g} bytes, {load.outline_bytes:.3g} without features; a "
+        f"model's state {load.state_bytes:.3g}, its gradient "
+        f"{load.gradient_bytes:.3g}, its logits {load.logit_bytes:.3g}, its step's "
+        f"scratch {load.scratch_bytes:.3g}. An outline takes "
+        f"{1e3 * load.outline_s:.3g} ms.\n"
     )
-    rows = [
-        [
-            name,
-            *(1e3 * seconds for seconds in times.values()),
-            max(times, key=times.__getitem__),
-            most_models(load, MACHINES[name].memory) * MACHINES[name].chips,
-        ]
-        for name, times in found.items()
-    ]
-    parts = next(iter(found.values()))
-    header = [
-        f"ms a step of {load.models} models",
-        *parts,
-        "bound by",
-        "models that fit",
-    ]
-    print(table(header, rows))
+    for word, one in loads.items():
+        print(bounds_table(one, found[word]), end="\n\n")
     if options.output:
         result = {"load": dataclasses.asdict(load), "bounds": found}
         pathlib.Path(options.output).write_text(json.dumps(result, indent=2) + "\n")

@@ -23,7 +23,7 @@ from benchmarks.speed import MODES
 from benchmarks.timing import interleave, ratio, table
 from benchmarks.work import Work, work_of
 
-LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e6, 1e6, 1e5, 1e6, 1e9)
+LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e5, 1e4, 1e6, 1e5, 1e6, 1e-3)
 MACHINE = Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5)
 
 
@@ -66,7 +66,8 @@ def test_twice_the_chips_halve_what_chips_do_until_models_are_divided() -> None:
     found = bounds(LOAD, MACHINE)
     assert more["compute"] == found["compute"] / 2
     assert most["compute"] == more["compute"] / 2
-    assert found["network"] == more["network"] == 0.0 < most["network"]
+    # From the fifth chip on some share a group.
+    assert found["network"] == 0.0 < more["network"] < most["network"]
     assert found["recurrence"] == most["recurrence"]
 
 
@@ -188,4 +189,4 @@ def test_the_work_of_the_main_system_is_counted(tiny_world: World) -> None:
     assert load.state_bytes > 5 * load.gradient_bytes
     # Forwards and backwards through the longest dialogue at most.
     assert 0 < load.work.turns <= 2 * tiny_world.plan.buckets[-1]
-    assert load.work.flops > 0 and load.assembled > 0
+    assert load.work.flops > 0 and load.outline_s > 0
