@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import jax
 from etils import epath
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -38,7 +39,7 @@ from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, make_program, step_of
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import Layout, make_mesh, spare_parts
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
@@ -47,13 +48,19 @@ from dann_jax.workdir import claim, write_json
 _log = logging.getLogger(__name__)
 
 
-def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str, Any]:
+def train_and_evaluate(
+    config: ConfigDict, workdir: epath.PathLike, *, data_parallel: int = 1
+) -> dict[str, Any]:
     """Run the experiment that `config` describes, or what is left of it.
+
+    On all devices of all processes that `jax.distributed` has joined. Each process
+    makes the batches of its own replicas; the first writes everything but checkpoints.
 
     Args:
       config: as from `configs/*.py`.
       workdir: new, or that of an earlier run of the same config, which is then
         taken up where it stopped and ends with the same numbers, bit for bit.
+      data_parallel: see `setting`.
 
     Returns:
       What `results.json` holds.
@@ -63,8 +70,9 @@ def train_and_evaluate(config: ConfigDict, workdir: epath.PathLike) -> dict[str,
         input is not what it should be (`CorpusError`, `ProtocolError` and
         `WorkdirError` are kinds of it); nothing has been trained.
       TrainingDiverged: a loss is not finite; the last checkpoint is good.
+      Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
     """
-    task, layout = setting(config)
+    task, layout = setting(config, data_parallel=data_parallel)
     return evaluate(config, task, layout, train(config, task, layout, workdir))
 
 
@@ -118,7 +126,7 @@ def train(
         resumed = checkpoints.latest_step()
         if resumed is not None:
             _log.info("going on from step %d in %s", resumed, workdir)
-            state = checkpoints.restore(resumed, state)
+            state = checkpoints.restore(resumed, state, layout)
         start = step_of(state)
         with (
             open_writer(workdir, resume_step=start) as writer,
@@ -175,6 +183,11 @@ def evaluate(
         **score(state, program, task, layout),
         "timing": timing,
     }
+    state = state.replace(
+        **layout.get({"best": state.best, "best_step": state.best_step})
+    )
+    if jax.process_index():
+        return results
     bundle_run(
         workdir / "bundle",
         state,
@@ -204,16 +217,23 @@ def _only_arm(layout: Layout) -> dict[str, str]:
     return {"arm": ""} if len(layout.arms) == 1 else {}
 
 
-def setting(config: ConfigDict) -> tuple[Task, Layout]:
-    """What is learned from, and how many times over."""
+def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout]:
+    """What is learned from, and how many times over.
+
+    Args:
+      config: of the run.
+      data_parallel: devices that share the batches of one (fold, seed); 0 for as many
+        as there are to spare. The loss is that of one device, the dropout is not: it
+        is another one in each part.
+    """
     check_config(config)
     corpus = call("config.data", open_corpus, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
-    return setting_of(config, corpus, protocol)
+    return setting_of(config, corpus, protocol, data_parallel=data_parallel)
 
 
 def setting_of(
-    config: ConfigDict, corpus: Corpus, protocol: Protocol
+    config: ConfigDict, corpus: Corpus, protocol: Protocol, *, data_parallel: int = 1
 ) -> tuple[Task, Layout]:
     """As `setting`, of a corpus and a protocol that are there already."""
     normalisation = config.encoder.normalisation
@@ -232,7 +252,9 @@ def setting_of(
     if config.protocol.oracle:
         arms, baseline = {TARGET_ONLY: {}}, TARGET_ONLY
     arms = ordered_arms(arms, baseline, strengths)
-    return task, Layout(protocol.folds, range(config.seeds), arms, make_mesh())
+    parts = data_parallel or spare_parts(len(protocol.folds) * config.seeds)
+    mesh = make_mesh(parts=parts)
+    return task, Layout(protocol.folds, range(config.seeds), arms, mesh)
 
 
 def ordered_arms(
@@ -262,9 +284,17 @@ def ordered_arms(
 
 
 def compiled(
-    config: ConfigDict, task: Task, layout: Layout, timetable: Timetable
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    timetable: Timetable,
+    *,
+    vectorise: bool | None = None,
 ) -> Program:
-    """The network, its optimiser and its objective, over all replicas."""
+    """The network, its optimiser and its objective, over all replicas.
+
+    Side by side, one after the other, or, by default, as the device likes it.
+    """
     total_steps = timetable.steps_per_epoch * timetable.epochs
     strength = config.strength.to_dict()
     own = strength.pop("own", {})
@@ -284,6 +314,7 @@ def compiled(
             for name, section in own.items()
         },
         average_decay=config.average_decay,
+        vectorise=vectorise,
     )
 
 

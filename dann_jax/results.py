@@ -86,7 +86,7 @@ def diagnosed(
       layout: of the replicas.
       column: what the probe looks for.
     """
-    best_step = np.asarray(state.best_step)[: layout.num_groups].ravel()
+    best_step = layout.get(state.best_step)[: layout.num_groups].ravel()
     probes = probe_replicas(state, program, task, layout, column=column)
     return [
         replica | {"selected_step": int(step), "domain_probe": probe}

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import jax
+import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 
 _PACKAGES = (
     "jax",
@@ -36,9 +38,25 @@ def claim(workdir: epath.PathLike, config: Mapping[str, Any]) -> epath.Path:
 
     Raises:
       WorkdirError: the directory belongs to another config (the message lists the
-        keys that differ), or holds something else. Nothing is overwritten.
+        keys that differ), or holds something else. Nothing is overwritten. Of several
+        processes the first alone looks and writes, and all of them raise.
     """
-    path = epath.Path(workdir)
+    path, refused = epath.Path(workdir), None
+    if jax.process_index() == 0:
+        try:
+            _claim(path, config)
+        except (WorkdirError, OSError) as error:
+            refused = error
+    if jax.process_count() > 1:
+        usable = multihost_utils.broadcast_one_to_all(np.bool_(refused is None))
+        if not usable and refused is None:
+            refused = WorkdirError(f"the first process cannot use {path}")
+    if refused is not None:
+        raise refused
+    return path
+
+
+def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     config = json.loads(json.dumps(config))
     if path.exists() and not path.is_dir():
         raise WorkdirError(f"{path} is a file; a work directory is needed")
@@ -58,7 +76,6 @@ def claim(workdir: epath.PathLike, config: Mapping[str, Any]) -> epath.Path:
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "config.json", config)
     write_json(path / "environment.json", _environment())
-    return path
 
 
 def read_json(path: epath.Path) -> Any:

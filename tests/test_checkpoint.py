@@ -13,7 +13,7 @@ import optax
 import pytest
 from toys import assert_trees_equal
 
-from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.types import PyTree
@@ -37,10 +37,20 @@ def state_of(step: int, *, groups: int = 4, width: int = 8) -> TrainState:
     return jax.tree.map(drawn, one)
 
 
+def layout_of(devices: int = 1, groups: int = 4) -> Layout:
+    arms = {"one": {}, "two": {}}
+    return Layout(["fold"], range(groups), arms, make_mesh(devices))
+
+
 def on(devices: int, state: TrainState) -> TrainState:
     """The state with its groups spread over so many devices."""
-    layout = Layout(["fold"], range(4), {"one": {}, "two": {}}, make_mesh(devices))
-    return layout.put(state)
+    layout = layout_of(devices, len(state.step))
+    return layout.put(jax.tree.map(lambda leaf: leaf[layout.pairs], state))
+
+
+def restored(checkpoints: Checkpoints, step: int, state: TrainState) -> PyTree:
+    """The bits of a checkpoint that is like `state`, read onto one device."""
+    return bits(checkpoints.restore(step, other_than(state), layout_of()))
 
 
 def bits(state: TrainState) -> PyTree:
@@ -70,10 +80,10 @@ def test_a_state_is_restored_to_the_bit_with_its_typed_key(
         checkpoints.save(7, state)
     with open_checkpoints(tmp_path / "new" / "folder") as checkpoints:
         assert checkpoints.latest_step() == 7
-        restored = checkpoints.restore(7, other_than(state))
-    assert_trees_equal(bits(restored), bits(state))
-    assert jnp.issubdtype(restored.key.dtype, jax.dtypes.prng_key)
-    assert jax.random.bits(restored.key[1, 0]) == jax.random.bits(state.key[1, 0])
+        found = checkpoints.restore(7, other_than(state), layout_of())
+    assert_trees_equal(bits(found), bits(state))
+    assert jnp.issubdtype(found.key.dtype, jax.dtypes.prng_key)
+    assert jax.random.bits(found.key[1, 0]) == jax.random.bits(state.key[1, 0])
 
 
 def test_the_newest_stay(tmp_path: pathlib.Path) -> None:
@@ -83,9 +93,7 @@ def test_the_newest_stay(tmp_path: pathlib.Path) -> None:
         assert steps_in(tmp_path) == {"5", "10"}
         for step in (5, 10):
             state = on(1, state_of(step))
-            assert_trees_equal(
-                bits(checkpoints.restore(step, other_than(state))), bits(state)
-            )
+            assert_trees_equal(restored(checkpoints, step, state), bits(state))
 
 
 def test_a_step_that_is_there_is_not_written_again(tmp_path: pathlib.Path) -> None:
@@ -94,12 +102,12 @@ def test_a_step_that_is_there_is_not_written_again(tmp_path: pathlib.Path) -> No
     with open_checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, on(1, state_of(2)))
         state = on(1, state_of(1))
-        assert_trees_equal(bits(checkpoints.restore(1, other_than(state))), bits(state))
+        assert_trees_equal(restored(checkpoints, 1, state), bits(state))
 
 
 FAILURES = """
 import pathlib, sys
-from test_checkpoint import on, state_of
+from test_checkpoint import layout_of, on, state_of
 from toys import limited_file_size
 from dann_jax.training.checkpoint import open_checkpoints
 folder = pathlib.Path(sys.argv[1])
@@ -115,7 +123,8 @@ for name, steps in (("first", []), ("second", [10])):
 for name, shape in (("wider", {"width": 5000}), ("more", {"groups": 8})):
     with open_checkpoints(folder / "second") as checkpoints:
         try:
-            checkpoints.restore(10, on(1, state_of(10, **{"width": 4096, **shape})))
+            like = on(1, state_of(10, **{"width": 4096, **shape}))
+            checkpoints.restore(10, like, layout_of(1, len(like.step)))
         except ValueError as error:
             (folder / f"{name}.txt").write_text(str(error))
 """
@@ -150,13 +159,11 @@ def test_without_room_the_error_says_what_to_do_and_the_earlier_one_stays_whole(
     first, second = (on(1, state_of(step, width=4096)) for step in (10, 20))
     with open_checkpoints(failures / "second") as checkpoints:
         assert checkpoints.latest_step() == 10
-        restored = checkpoints.restore(10, other_than(first))
-        assert_trees_equal(bits(restored), bits(first))
+        assert_trees_equal(restored(checkpoints, 10, first), bits(first))
         # Now there is room.
         checkpoints.save(20, second)
         assert checkpoints.latest_step() == 20
-        restored = checkpoints.restore(20, other_than(second))
-        assert_trees_equal(bits(restored), bits(second))
+        assert_trees_equal(restored(checkpoints, 20, second), bits(second))
 
 
 def test_without_room_for_the_first_one_the_error_does_not_promise_another(
@@ -181,28 +188,49 @@ def test_half_a_checkpoint_is_not_taken_for_one(tmp_path: pathlib.Path) -> None:
         assert checkpoints.latest_step() == 10
         checkpoints.save(20, on(1, state_of(20)))
         assert checkpoints.latest_step() == 20
-        restored = checkpoints.restore(10, other_than(state))
-    assert_trees_equal(bits(restored), bits(state))
+        assert_trees_equal(restored(checkpoints, 10, state), bits(state))
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2), (4, 1)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(2, 4), (4, 2), (8, 1), (8, 2), (8, 3), (3, 8), (1, 3)]
+)
 def test_a_state_is_restored_on_another_number_of_devices(
     tmp_path: pathlib.Path, before: int, after: int
 ) -> None:
+    # Four groups need fillers on three devices and on eight.
     state = state_of(3)
     with open_checkpoints(tmp_path) as checkpoints:
         checkpoints.save(3, on(before, state))
     with open_checkpoints(tmp_path) as checkpoints:
-        restored = checkpoints.restore(3, on(after, state_of(99)))
-    assert_trees_equal(bits(restored), bits(state))
-    for leaf in jax.tree.leaves(restored):
+        found = checkpoints.restore(
+            3, on(after, state_of(99)), layout_of(devices=after)
+        )
+    assert_trees_equal(bits(found), bits(on(after, state)))
+    for leaf in jax.tree.leaves(found):
         assert len(leaf.sharding.device_set) == after
-    shards = restored.params["encoder"]["kernel"].addressable_shards
-    assert {shard.data.shape[0] for shard in shards} == {4 // after}
+    shards = found.params["encoder"]["kernel"].addressable_shards
+    assert {shard.data.shape[0] for shard in shards} == {-(-4 // after)}
 
 
-@pytest.mark.parametrize("shape", ["wider", "more"])
-def test_a_checkpoint_of_another_shape_is_refused(
-    failures: pathlib.Path, shape: str
+def test_the_metrics_of_an_unfinished_epoch_come_back_to_the_bit(
+    tmp_path: pathlib.Path,
 ) -> None:
-    assert "shape" in (failures / f"{shape}.txt").read_text()
+    rng = np.random.default_rng(0)
+    logged = [
+        {"loss/label": rng.normal(size=(4, 2)).astype(np.float32)} for _ in range(3)
+    ]
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, on(1, state_of(1)))
+        checkpoints.save(2, on(1, state_of(2)), logged)
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.metrics(1, layout_of()) == []
+        assert_trees_equal(checkpoints.metrics(2, layout_of()), logged)
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(
+    failures: pathlib.Path,
+) -> None:
+    said = (failures / "wider.txt").read_text()
+    assert "another network" in said and "(3, 4096) there and (3, 5000) here" in said
+    said = (failures / "more.txt").read_text()
+    assert "of 4 pairs of fold and seed, this run of 8" in said

@@ -1,6 +1,7 @@
 """The command line: what it explains, and one line for whatever the user can mend."""
 
 import pathlib
+import signal
 from collections.abc import Mapping
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from dann_jax.cli import export, predict, prepare, train
 from dann_jax.cli.console import exit_with_message
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.objectives import OBJECTIVES
+from dann_jax.training.interruption import Interrupted
 from dann_jax.training.loop import TrainingDiverged
 from dann_jax.training.selection import SELECTIONS
 from dann_jax.workdir import claim
@@ -224,9 +226,22 @@ def test_what_needs_too_much_memory_is_told_what_needs_less(error: Exception) ->
         raise error
 
 
-def test_an_interrupt_says_how_to_go_on() -> None:
-    with pytest.raises(SystemExit, match="the same command"), exit_with_message():
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (Interrupted(signal.SIGINT, 7), 130),
+        (Interrupted(signal.SIGTERM, 7), 143),
+    ],
+)
+def test_an_interrupt_says_how_to_go_on_and_ends_as_in_a_shell(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, exit_with_message():
+        raise error
+    assert ended.value.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the same command goes on from" in line
 
 
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:

@@ -57,6 +57,7 @@ class Run:
     workdir: pathlib.Path
     results: dict
     state: TrainState
+    layout: Layout
     compiled: list[str]
 
     @property
@@ -81,7 +82,8 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> Run:
     ) as score:
         results = train_and_evaluate(config, workdir)
     jax.monitoring.unregister_event_duration_listener(listen)
-    return Run(workdir, results, score.call_args.args[0], functions)
+    state, _, _, layout = score.call_args.args
+    return Run(workdir, results, state, layout, functions)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def assert_same_training(one: Run, other: Run) -> None:
     for finished in (one, other):
         with open_checkpoints(finished.workdir / "checkpoints") as checkpoints:
             step = checkpoints.latest_step()
-            states.append(checkpoints.restore(step, finished.state))
+            states.append(checkpoints.restore(step, finished.state, finished.layout))
     assert_trees_equal(*map(bits, states))
     texts = [(r.workdir / "metrics.jsonl").read_text() for r in (one, other)]
     assert texts[0] == texts[1]
@@ -367,7 +369,9 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
     assert "8 of 16 replicas" in str(told.value)
     with open_checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.latest_step() == finished.steps_per_epoch
-        state = checkpoints.restore(finished.steps_per_epoch, finished.state)
+        state = checkpoints.restore(
+            finished.steps_per_epoch, finished.state, finished.layout
+        )
     for leaf in jax.tree.leaves(state.params):
         assert jnp.isfinite(leaf).all()
     assert [line["step"] for line in metrics_of(tmp_path)] == [finished.steps_per_epoch]

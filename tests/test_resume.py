@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from processes import outcomes, start_together
 from runs import tiny_corpus, write_table
 from toys import assert_trees_equal
 
@@ -21,9 +22,12 @@ from dann_jax.types import PyTree
 
 pytestmark = pytest.mark.slow
 
+GROUPS, EPOCHS = 3, 16
+
 CONFIG = """
 import sys
 sys.path.insert(0, {tests!r})
+from processes import outcomes, start_together
 from runs import tiny_config
 
 def get_config():
@@ -33,7 +37,10 @@ def get_config():
             "encoder.context": False,
             "batches.batch_size": 1,
             "batches.num_buckets": 1,
-            "timetable.epochs": 10,
+            "timetable.epochs": {epochs},
+            "seeds": {groups},
+            "optimizer.name": "sgd",
+            "optimizer.learning_rate": 0.01,
             "timetable.checkpoint_every": 1,
         }},
     )
@@ -46,45 +53,90 @@ class Command:
 
     folder: pathlib.Path
 
-    def start(self, workdir: pathlib.Path) -> subprocess.Popen:
+    def environment(self) -> dict[str, str]:
         root = pathlib.Path(__file__).parents[1]
-        environment = {
-            **os.environ,
+        return {
             "PYTHONPATH": str(root),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "JAX_COMPILATION_CACHE_DIR": "",
         }
-        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+
+    def flags(self, workdir: pathlib.Path, devices: int) -> list[str]:
+        return [
+            f"--config={self.folder / 'config.py'}",
+            f"--workdir={workdir}",
+            f"--cpu_devices={devices}",
+        ]
+
+    def start(self, workdir: pathlib.Path, devices: int = 1) -> subprocess.Popen:
         command = [sys.executable, "-m", "dann_jax.cli.train"]
-        flags = [f"--config={self.folder / 'config.py'}", f"--workdir={workdir}"]
         return subprocess.Popen(
-            [*command, *flags, "--cpu_devices=1"],
+            [*command, *self.flags(workdir, devices)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=os.environ | self.environment(),
         )
 
-    def finish(self, workdir: pathlib.Path) -> tuple[str, str]:
-        """What a run that nobody disturbs prints, on both streams."""
-        process = self.start(workdir)
+    def finish(self, workdir: pathlib.Path, devices: int = 1) -> tuple[str, str]:
+        """What a run that nobody disturbs prints, on both streams.
+
+        Without the last line, which says where the page of the run is.
+        """
+        process = self.start(workdir, devices)
         out, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-        return out, errors
+        return out.partition("\nreport: ")[0], errors
 
     def kill(self, workdir: pathlib.Path, moment: Callable[[], bool]) -> str:
         """Kill the run at a moment; what it said on standard error."""
-        process = self.start(workdir)
-        try:
-            deadline = time.monotonic() + 300
-            while not moment():
-                assert process.poll() is None, process.communicate()[1]
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
-        finally:
-            process.kill()
+        process = self.signal(workdir, moment, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert not (workdir / "results.json").exists()
         return process.communicate()[1]
+
+    def stop(
+        self,
+        workdir: pathlib.Path,
+        moment: Callable[[], bool],
+        number: signal.Signals,
+    ) -> tuple[int, str]:
+        """Ask the run to stop at a moment; its exit code and what it said."""
+        process = self.signal(workdir, moment, number)
+        try:
+            said = process.communicate(timeout=300)[1]
+        finally:
+            process.kill()
+        assert not (workdir / "results.json").exists()
+        return process.returncode, said
+
+    def signal(
+        self,
+        workdir: pathlib.Path,
+        moment: Callable[[], bool],
+        number: signal.Signals,
+    ) -> subprocess.Popen:
+        """A run that was sent a signal at a moment."""
+        process = self.start(workdir)
+        try:
+            wait_until(moment, [process])
+            process.send_signal(number)
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+
+def wait_until(
+    moment: Callable[[], bool], processes: Sequence[subprocess.Popen]
+) -> None:
+    """Wait for a moment in the life of these processes."""
+    deadline = time.monotonic() + 300
+    while not moment():
+        for process in processes:
+            assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +144,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     folder = tmp_path_factory.mktemp("command")
     table = write_table(folder, tiny_corpus())
     tests = str(pathlib.Path(__file__).parent)
-    text = CONFIG.format(tests=tests, table=str(table))
+    text = CONFIG.format(tests=tests, table=str(table), epochs=EPOCHS, groups=GROUPS)
     (folder / "config.py").write_text(text)
     return Command(folder)
 
@@ -155,31 +207,82 @@ def in_mid_epoch(workdir: pathlib.Path) -> Callable[[], bool]:
     return moment
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    command: Command, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[pathlib.Path, str]:
+    """The work directory of a whole run, and the table that it printed."""
+    workdir = tmp_path_factory.mktemp("undisturbed") / "whole"
+    return workdir, command.finish(workdir)[0]
+
+
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(
-    command: Command, tmp_path: pathlib.Path
+    command: Command, undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path
 ) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    table, _ = command.finish(whole)
+    (whole, table), killed = undisturbed, tmp_path / "killed"
     command.kill(killed, before_saving(killed))
     for moment in (while_saving(killed), in_mid_epoch(killed)):
         left = checkpoints(killed)[-1]
         said = command.kill(killed, moment)
         assert f"going on from step {left} in {killed}" in said
         assert left < checkpoints(killed)[-1] < checkpoints(whole)[-1]
-    left = checkpoints(killed)[-1]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        code, said = command.stop(killed, in_mid_epoch(killed), number)
+        left = checkpoints(killed)[-1]
+        assert code == 128 + number
+        assert said.splitlines()[-1] == (
+            f"{number.name} stopped the run; step {left} is saved; the same command "
+            f"goes on from there"
+        )
+        assert left < checkpoints(whole)[-1]
     table_of_killed, said = command.finish(killed)
     assert f"going on from step {left} in {killed}" in said
 
+    assert len(lines(whole)) == EPOCHS
     assert lines(killed) == lines(whole)
-    assert len(lines(whole)) == 10
+    assert table_of_killed == table
     found, expected = (
         json.loads((workdir / "results.json").read_text())
         for workdir in (killed, whole)
     )
     found.pop("timing"), expected.pop("timing")
     assert found == expected
-    assert table_of_killed == table
     assert checkpoints(killed) == checkpoints(whole)
     for step in checkpoints(whole):
         assert_trees_equal(saved(killed, step), saved(whole, step))
     assert not list(killed.glob("*.partial"))
+
+
+def test_two_processes_of_four_devices_go_on_as_one_of_two(
+    command: Command, undisturbed: tuple[pathlib.Path, str], tmp_path: pathlib.Path
+) -> None:
+    (whole, _), stopped = undisturbed, tmp_path / "stopped"
+    words = ["-m", "dann_jax.cli.train", "--distributed", *command.flags(stopped, 4)]
+    processes = start_together(words, **command.environment())
+    try:
+        wait_until(in_mid_epoch(stopped), processes)
+    except BaseException:
+        outcomes(processes, timeout=1)
+        raise
+    # The scheduler may tell one host alone.
+    processes[1].send_signal(signal.SIGTERM)
+    left = set()
+    for code, out, said in outcomes(processes):
+        assert code == 128 + signal.SIGTERM, said
+        assert "| dann |" not in out
+        left.add(said.splitlines()[-1])
+    (last,) = checkpoints(stopped)[-1:]
+    assert left == {
+        f"SIGTERM stopped the run; step {last} is saved; the same command goes on "
+        f"from there"
+    }
+    assert last < checkpoints(whole)[-1]
+    _, said = command.finish(stopped, devices=2)
+    assert f"going on from step {last} in {stopped}" in said
+    # XLA rounds otherwise where a device has other replicas to go through.
+    for found, expected in zip(lines(stopped), lines(whole), strict=True):
+        found, expected = json.loads(found), json.loads(expected)
+        assert list(found) == list(expected) and found["step"] == expected["step"]
+        for name in (name for name in expected if "/loss" in name):
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4)
+    assert not list(stopped.glob("*.partial"))

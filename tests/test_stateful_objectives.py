@@ -543,17 +543,21 @@ def test_every_replica_has_a_memory_of_its_own() -> None:
 
 def test_a_memory_is_kept_in_a_checkpoint_and_none_is_not(tmp_path) -> None:
     params, optimizer = {"a": jnp.ones(2)}, optax.adam(0.1)
+    layout = Layout(["one"], [0], {"one": {}}, make_mesh(1))
     for place, memory in (
         ("with", {"speaker": jnp.array([0.2, 0.8])}),
         ("without", ()),
     ):
         state = create_state(params, optimizer, KEY, memory)
+        state = jax.tree.map(lambda leaf: leaf[None, None], state)
         with open_checkpoints(tmp_path / place) as checkpoints:
             checkpoints.save(1, state)
-            like = state.replace(objective=jax.tree.map(jnp.zeros_like, memory))
-            found = checkpoints.restore(1, like)
-        assert_trees_equal(found.objective, memory)
-        assert_trees_equal(found.params, params)
+            like = state.replace(
+                objective=jax.tree.map(jnp.zeros_like, state.objective)
+            )
+            found = checkpoints.restore(1, like, layout)
+        assert_trees_equal(found.objective, state.objective)
+        assert_trees_equal(found.params, state.params)
 
 
 # Gradients.

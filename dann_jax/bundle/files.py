@@ -1,6 +1,7 @@
 """Bundles on disk: JSON and plain arrays, so that loading one executes nothing."""
 
 import dataclasses
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -165,8 +166,10 @@ def _read_arrays(
 
 
 def _write_arrays(path: epath.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **{name: np.asarray(array) for name, array in arrays.items()})
+    # A file on a remote store cannot be sought in while it is written.
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})
+    path.write_bytes(buffer.getvalue())
 
 
 def _require_free(folder: epath.Path) -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 from absl import logging as absl_logging
 
@@ -25,10 +27,12 @@ def exit_with_message(
 ) -> Iterator[None]:
     """Turn an error that the user can mend into one line and exit code 1.
 
+    After a signal the exit code is 128 and its number, as a shell would say it.
     Anything else is a fault of this program and keeps its traceback.
     """
     from jax.errors import JaxRuntimeError
 
+    from dann_jax.training.interruption import Interrupted
     from dann_jax.training.loop import TrainingDiverged
 
     try:
@@ -48,8 +52,10 @@ def exit_with_message(
             f"error: not enough memory ({said[:200]}); a smaller batches.batch_size, "
             f"encoder.width or seeds needs less"
         )
+    except Interrupted as stopped:
+        _exit(f"{stopped}; the same command goes on from there", stopped.number)
     except KeyboardInterrupt:
-        sys.exit(interrupted)
+        _exit(interrupted, signal.SIGINT)
     except Exception as error:
         # Through it files of a bucket are read.
         if not type(error).__module__.startswith("tensorflow."):
@@ -63,3 +69,9 @@ def _said(error: Exception) -> str:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}"
     return " ".join(str(error).split())
+
+
+def _exit(message: str, number: signal.Signals) -> NoReturn:
+    """End as a shell says that a signal did."""
+    print(message, file=sys.stderr)
+    sys.exit(128 + number)

@@ -1,5 +1,6 @@
 """`dann-train`: run an experiment, or what is left of it, and print its table."""
 
+import logging
 import os
 import pathlib
 import sys
@@ -68,6 +69,14 @@ _DISTRIBUTED = flags.DEFINE_bool(
     "One of the processes that Slurm, a TPU VM or Kubernetes started together.",
     flag_values=_FLAGS,
 )
+_DATA_PARALLEL = flags.DEFINE_integer(
+    "data_parallel",
+    1,
+    "Devices that share the batches of each fold and seed; 0 for all there are to "
+    "spare. For fewer folds and seeds than devices.",
+    lower_bound=0,
+    flag_values=_FLAGS,
+)
 
 
 def main(words: list[str], config: ConfigDict) -> None:
@@ -84,8 +93,15 @@ def main(words: list[str], config: ConfigDict) -> None:
         if _DISTRIBUTED.value:
             # Before anything asks for a device.
             jax.distributed.initialize()
-        print(result_table(train_and_evaluate(config, workdir)))
-        if config.data.source == "voices":
+            if jax.process_index():
+                logging.getLogger("dann_jax").setLevel(logging.WARNING)
+        results = train_and_evaluate(
+            config, workdir, data_parallel=_DATA_PARALLEL.value
+        )
+        if jax.process_index():
+            return
+        print(result_table(results))
+        if config.data.source == "voices" and jax.process_count() == 1:
             print(f"\n{_one_prediction(workdir)}")
         print(f"\nreport: {write_page(workdir)}")
 

@@ -2,15 +2,23 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
+from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
+
+_STATE = "default"
+_METRICS = "epoch"
+"""The parts of a checkpoint: the state, and what an unfinished epoch has logged."""
 
 
 class Checkpoints:
@@ -26,19 +34,38 @@ class Checkpoints:
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep, create=True, enable_async_checkpointing=False
             ),
+            item_handlers={
+                _STATE: ocp.StandardCheckpointHandler(),
+                _METRICS: ocp.StandardCheckpointHandler(),
+            },
         )
 
     def latest_step(self) -> int | None:
         """The step of the newest whole checkpoint, or None."""
         return self._manager.latest_step()
 
-    def save(self, step: int, state: TrainState) -> None:
-        """Write `state`; raise `OSError` with advice if there is no room for it."""
+    def save(
+        self,
+        step: int,
+        state: TrainState,
+        metrics: Sequence[Mapping[str, np.ndarray]] = (),
+    ) -> None:
+        """Write `state`; raise `OSError` with advice if there is no room for it.
+
+        Args:
+          step: that it is after.
+          state: of all replicas, fillers included.
+          metrics: of the steps of an epoch that is not over, `[groups, arms]` each.
+        """
         if self._manager.latest_step() == step:
             return
+        parts = {_STATE: ocp.args.StandardSave(_stored(state))}
+        if metrics:
+            steps = jax.tree.map(lambda *values: np.stack(values), *metrics)
+            parts[_METRICS] = ocp.args.StandardSave(steps)
         try:
             with _without_traces():
-                self._manager.save(step, args=ocp.args.StandardSave(_stored(state)))
+                self._manager.save(step, args=ocp.args.Composite(**parts))
         except Exception as error:
             # Tensorstore reports a full disk as ValueError, the file system as OSError.
             last = self.latest_step()
@@ -53,11 +80,60 @@ class Checkpoints:
                 f"and run the same command again to go on from there"
             ) from error
 
-    def restore(self, step: int, like: TrainState) -> TrainState:
-        """The state of `step`, placed on devices as `like` is."""
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _stored(like))
-        found = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
-        return like.replace(**found)
+    def restore(self, step: int, like: TrainState, layout: Layout) -> TrainState:
+        """The state of `step`, placed as the layout says on whatever devices it has.
+
+        It may have been saved on more devices or fewer: fillers are left behind, and
+        made again where the groups do not divide among the devices.
+
+        Args:
+          step: of the checkpoint.
+          like: a state of the same replicas.
+          layout: of the replicas, now.
+
+        Raises:
+          ValueError: the checkpoint is of fewer replicas, or of other shapes.
+        """
+        folder = self._manager.directory / str(step)
+        wanted = _stored(like)
+        found = self._manager.item_metadata(step)[_STATE]
+        groups = found["step"].shape[0]
+        if groups < layout.num_groups:
+            raise ValueError(
+                f"{folder} is of {groups} pairs of fold and seed, this run of "
+                f"{layout.num_groups}: it belongs to another experiment"
+            )
+        everywhere = NamedSharding(layout.mesh, P())
+
+        def on_disk(leaf: jax.Array) -> Any:
+            shape = (groups, *leaf.shape[1:])
+            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=everywhere)
+            return np.broadcast_to(np.zeros((), leaf.dtype), shape)
+
+        args = ocp.args.StandardRestore(jax.tree.map(on_disk, wanted))
+        read = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: args}))
+        _require_shapes(folder, read[_STATE], wanted)
+        # Fillers repeat the first groups.
+        own = jax.tree.map(lambda leaf: leaf[layout.pairs], read[_STATE])
+        return like.replace(**layout.put(own))
+
+    def metrics(self, step: int, layout: Layout) -> list[dict[str, np.ndarray]]:
+        """What was logged of the epoch that was not over at `step`, one a step.
+
+        Of the groups of this process, as the layout says.
+        """
+        if not (self._manager.directory / str(step) / _METRICS).exists():
+            return []
+        args = ocp.args.StandardRestore()
+        read = self._manager.restore(step, args=ocp.args.Composite(**{_METRICS: args}))
+        steps = read[_METRICS]
+        own = layout.pairs[layout.own_groups]
+        count = len(next(iter(steps.values())))
+        return [
+            {name: values[k, own] for name, values in steps.items()}
+            for k in range(count)
+        ]
 
     def close(self) -> None:
         self._manager.close()
@@ -91,6 +167,17 @@ def _stored(state: TrainState) -> dict[str, Any]:
     """
     parts = {field.name: getattr(state, field.name) for field in fields(state)}
     return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
+
+
+def _require_shapes(folder: epath.Path, found: Any, wanted: Any) -> None:
+    """Raise `ValueError` unless all but the groups are as they should be."""
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves_with_path(wanted), strict=True)
+    for leaf, (path, like) in pairs:
+        if leaf.shape[1:] != like.shape[1:]:
+            raise ValueError(
+                f"{folder} belongs to another network: {jax.tree_util.keystr(path)} "
+                f"has the shape {leaf.shape[2:]} there and {like.shape[2:]} here"
+            )
 
 
 @contextlib.contextmanager

@@ -8,8 +8,7 @@ import weakref
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.pipeline import Assembler, looked_up
@@ -40,8 +39,7 @@ class Feed:
         if _bytes_on(layout.mesh, assemble) <= most_bytes:
             copies = _copies.setdefault(assemble.corpus, {})
             if layout.mesh not in copies:
-                everywhere = NamedSharding(layout.mesh, P())
-                copies[layout.mesh] = jax.device_put(assemble.tables(), everywhere)
+                copies[layout.mesh] = layout.put_everywhere(assemble.tables())
             self._tables = copies[layout.mesh]
 
     def outline(self, dialogues: np.ndarray, bucket: int, folds: np.ndarray) -> Batch:
@@ -50,13 +48,17 @@ class Feed:
         if self._tables:
             return batch
         tables = self._assemble.tables()
+        own = self._layout.own_dialogues(dialogues.shape[1])
         return batch._replace(
-            inputs={name: _read(tables[name], at) for name, at in batch.inputs.items()}
+            inputs={
+                name: _read(tables[name], at[:, own])
+                for name, at in batch.inputs.items()
+            }
         )
 
     def __call__(self, outline: Batch) -> Batch:
         """The complete batch on the mesh; nothing waits for it to be there."""
-        return _look_up(self._layout.put(outline), self._tables, self._moments)
+        return _look_up(self._layout.put_batch(outline), self._tables, self._moments)
 
 
 def _read(table: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from dann_jax.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
+from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.program import step_of
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import MetricWriter
-from dann_jax.types import Batch, PyTree
+from dann_jax.types import Array, Batch, PyTree
 
 
 class TrainingDiverged(RuntimeError):
@@ -72,6 +74,8 @@ def fit(
 ) -> TrainState:
     """Train all replicas from wherever `state` stands to the last epoch.
 
+    SIGTERM or Ctrl-C ends it after the step that is under way, whose state is saved.
+
     Args:
       state: `[groups, arms]`, on the mesh.
       timetable: how long, and how often what.
@@ -86,14 +90,18 @@ def fit(
     Raises:
       TrainingDiverged: a loss or, where a checkpoint is due, a parameter is NaN or
         infinite. The checkpoints before it stay.
+      Interrupted: a signal asked to stop, and the state is saved.
     """
     strength = layout.put(layout.strength())
     start = step_of(state)
     total = timetable.steps_per_epoch * timetable.epochs
-    step, previous, sums = start, None, []
-    with Progress("compiling", total=total, unit="step", done=start) as progress:
+    step, previous, sums = start, None, checkpoints.metrics(start, layout)
+    with (
+        Progress("compiling", total=total, unit="step", done=start) as progress,
+        stop_requests() as requested,
+    ):
         for batch in batches(start, total):
-            state, metrics = train_step(state, layout.put(batch), strength)
+            state, metrics = train_step(state, batch, strength)
             # Looking one step back leaves the device busy with this one.
             if previous is not None:
                 sums.append(_checked(previous, step, layout))
@@ -101,39 +109,68 @@ def fit(
             progress.update()
             progress.now("training")
             epoch, inside = divmod(step, timetable.steps_per_epoch)
-            if inside:
-                continue
-            sums.append(_checked(previous, step, layout))
-            logged, previous, sums = _means(sums, layout), None, []
-            if timetable.due(timetable.evaluate_every, epoch):
-                state, scores = validate(state)
-                logged |= scores
-            writer.write(step, {"epoch": epoch, **logged})
-            progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
-            if timetable.due(timetable.checkpoint_every, epoch):
+            if not inside:
+                sums.append(_checked(previous, step, layout))
+                sums = _of_all(sums, step, layout)
+                logged, previous, sums = _means(sums, layout), None, []
+                if timetable.due(timetable.evaluate_every, epoch):
+                    state, scores = validate(state)
+                    logged |= scores
+                writer.write(step, {"epoch": epoch, **logged})
+                progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
+            asked = requested(step)
+            if asked and inside:
+                sums.append(_checked(previous, step, layout))
+            due = timetable.due(timetable.checkpoint_every, epoch) and not inside
+            if asked or due:
                 # A finite loss may have had a gradient that is not.
-                _require_finite("parameter", state.params, step, layout)
-                checkpoints.save(step, state)
+                finite = layout.get(_finite_replicas(state.params))
+                _require_finite("parameter", finite, step, layout)
+                checkpoints.save(step, state, _of_all(sums, step, layout))
+            if asked:
+                raise Interrupted(asked, step)
     return state
 
 
 def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarray]:
-    """Metrics on the host, once their loss is known to be finite."""
-    values = jax.device_get(metrics)
-    _require_finite("loss", values["loss"], step, layout)
+    """Metrics of this process's groups, once their loss is known to be finite."""
+    values = layout.own(metrics)
+    # Of several processes none may stop alone: they look when all can see.
+    if jax.process_count() == 1:
+        _require_finite("loss", np.isfinite(values["loss"]), step, layout)
     return values
 
 
-def _require_finite(what: str, values: PyTree, step: int, layout: Layout) -> None:
-    """Raise `TrainingDiverged` unless all values `[groups, arms, ...]` are finite."""
-    finite = np.all(
-        [
-            np.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(-1)
-            for leaf in jax.tree.leaves(jax.device_get(values))
-        ],
-        axis=0,
-    )
-    bad = np.argwhere(~finite)
+def _of_all(
+    steps: list[dict[str, np.ndarray]], last: int, layout: Layout
+) -> list[dict[str, np.ndarray]]:
+    """Metrics of all groups from those of this process's, of the steps up to `last`."""
+    if jax.process_count() == 1 or not steps:
+        return steps
+    stacked = jax.tree.map(lambda *values: np.stack(values, 2), *steps)
+    stacked = layout.get(layout.put(stacked))
+    shared = [
+        {name: values[:, :, k] for name, values in stacked.items()}
+        for k in range(len(steps))
+    ]
+    for step, values in enumerate(shared, start=last - len(steps) + 1):
+        _require_finite("loss", np.isfinite(values["loss"]), step, layout)
+    return shared
+
+
+@jax.jit
+def _finite_replicas(values: PyTree) -> Array:
+    """Which replicas have only finite values, bool `[groups, arms]`."""
+    finite = [
+        jnp.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(-1)
+        for leaf in jax.tree.leaves(values)
+    ]
+    return jnp.all(jnp.stack(finite), axis=0)
+
+
+def _require_finite(what: str, finite: Array, step: int, layout: Layout) -> None:
+    """Raise `TrainingDiverged` unless all replicas `[groups, arms]` are finite."""
+    bad = np.argwhere(~np.asarray(finite))
     if len(bad):
         raise TrainingDiverged(
             f"a {what} is not finite at step {step} for {layout.name(*bad[0])} "

@@ -18,17 +18,22 @@ def make_batch(
     *,
     shuffle: bool,
 ) -> Batch:
-    """The batch of every group at one step, with a leading group axis.
+    """The batches of this process's groups at one step, with a leading group axis.
 
     It is complete if `assemble` is an `Assembler`, and an outline if it is the
     `outline` of an assembler or of a `Feed`.
     """
+    own = layout.own_groups
+    folds, seeds = layout.fold_of[own], layout.seed_of[own]
     chosen = [
         plan.batch(step, fold, seed, shuffle=shuffle)
-        for fold, seed in zip(layout.fold_of, layout.seed_of, strict=True)
+        for fold, seed in zip(folds, seeds, strict=True)
     ]
     dialogues = np.stack([dialogue for dialogue, _ in chosen])
-    return assemble(dialogues, chosen[0][1], layout.fold_of)
+    # Every part has as many places.
+    empty = -dialogues.shape[1] % layout.parts
+    dialogues = np.pad(dialogues, ((0, 0), (0, empty)), constant_values=UNKNOWN)
+    return assemble(dialogues, chosen[0][1], folds)
 
 
 def predict(
@@ -62,15 +67,14 @@ def predict(
     place[rows] = np.arange(len(rows))
     kept, feed = None, Feed(assemble, layout, most_bytes=most_bytes)
     for step in range(plan.steps_per_epoch):
-        batch = make_batch(plan, feed.outline, layout, step, shuffle=False)
+        batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
         # Only the wanted output leaves the device.
-        values = np.asarray(getattr(evaluate(params, feed(batch)), output))
+        found = {"row": batch.row, "value": getattr(evaluate(params, batch), output)}
+        row, values = (layout.get(found)[name] for name in ("row", "value"))
         if kept is None:
             shape = (layout.num_groups, values.shape[1], len(rows), values.shape[-1])
             kept = np.full(shape, np.nan, np.float32)
         for group in range(layout.num_groups):
-            wanted = (batch.row[group] != UNKNOWN) & (
-                place[batch.row[group]] != UNKNOWN
-            )
-            kept[group][:, place[batch.row[group][wanted]]] = values[group][:, wanted]
+            wanted = (row[group] != UNKNOWN) & (place[row[group]] != UNKNOWN)
+            kept[group][:, place[row[group][wanted]]] = values[group][:, wanted]
     return kept

@@ -3,17 +3,20 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from jax.sharding import PartitionSpec as P
 
 from dann_jax.models.network import as_apply, initialise
-from dann_jax.models.normalisation import as_moments
+from dann_jax.models.normalisation import as_moments, normalisations
 from dann_jax.objectives.stateful import from_outputs
-from dann_jax.training.replicas import Layout, map_replicas
+from dann_jax.training.parts import DIVIDED
+from dann_jax.training.replicas import DATA, REPLICA, Layout, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import make_evaluation_step, make_train_step
 from dann_jax.types import (
@@ -56,7 +59,7 @@ def make_program(
     vectorise: bool | None = None,
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
-    apply = as_apply(module)
+    apply, in_parts = as_apply(module), layout.parts > 1
     train_step = make_train_step(
         apply=apply,
         objective=objective,
@@ -64,14 +67,27 @@ def make_program(
         schedule=schedule,
         average_decay=average_decay,
         own_schedules=own_schedules,
+        in_parts=in_parts,
     )
+    evaluation_step = make_evaluation_step(apply=apply, in_parts=in_parts)
+    batch = DIVIDED if in_parts else P(REPLICA)
 
-    def on_replicas(function: Callable, **places: tuple[int, ...]) -> Callable:
+    def on_replicas(function: Callable, **places: Any) -> Callable:
         return map_replicas(function, layout.mesh, vectorise=vectorise, **places)
 
     return Program(
-        train_step=on_replicas(train_step, shared=(1,), donate=(0,)),
-        evaluate=on_replicas(make_evaluation_step(apply=apply), shared=(1,)),
+        train_step=on_replicas(
+            train_step,
+            shared=(1,),
+            donate=(0,),
+            in_specs=(P(REPLICA), batch, P(REPLICA)),
+        ),
+        evaluate=on_replicas(
+            evaluation_step,
+            shared=(1,),
+            in_specs=(P(REPLICA), batch),
+            out_specs=P(REPLICA, None, DATA),
+        ),
         moments=on_replicas(as_moments(module), shared=(1,)),
         keep_best=on_replicas(keep_best, donate=(0,)),
         initial_state=functools.partial(
@@ -96,7 +112,7 @@ def initial_state(
 
     Args:
       module: the network.
-      batch: any batch with a group axis.
+      batch: any batch with a group axis; only its shapes matter.
       layout: of the replicas.
       optimizer: as in the train step.
       objective: as in the train step; it may be left out if it has no state.
@@ -104,8 +120,12 @@ def initial_state(
     Returns:
       State `[groups, arms]`; the arms of a group start from the same parameters and
       the same key, so that what differs between them is their strength alone.
+
+    Raises:
+      ValueError: the batches are divided among devices and the network normalises by
+        their statistics.
     """
-    one = jax.tree.map(lambda leaf: leaf[0], batch)
+    one = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), batch)
 
     def memory(params: PyTree) -> PyTree:
         if objective is None:
@@ -118,6 +138,11 @@ def initial_state(
         key = jax.random.fold_in(jax.random.key(seed), fold)
         init_key, run_key = jax.random.split(key)
         params = initialise(module, one, init_key)
+        if layout.parts > 1 and normalisations(params):
+            raise ValueError(
+                "a normalisation by the statistics of a batch needs all of it on one "
+                "device: --data_parallel=1"
+            )
         return create_state(params, optimizer, run_key, memory(params))
 
     def replicas(pairs: tuple[jax.Array, jax.Array]) -> TrainState:
@@ -137,4 +162,4 @@ def initial_state(
 
 def step_of(state: TrainState) -> int:
     """Optimiser steps that the replicas have taken."""
-    return int(np.asarray(state.step).flat[0])
+    return int(np.asarray(state.step.addressable_data(0)).flat[0])

@@ -2,7 +2,9 @@
 
 The first axis is the group, one (fold, seed); the second the arm. Arms of a group
 share batches, initialisation and keys: the comparison is paired. Groups are spread
-over the devices. This is the one place that applies jit, donation and sharding.
+over the devices of all processes; where there are more devices than groups, several
+may share a group's batches. This is the one place that applies jit, donation and
+sharding.
 """
 
 import dataclasses
@@ -12,10 +14,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from dann_jax.types import PyTree
+from dann_jax.types import Batch, PyTree
+
+REPLICA, DATA = "replica", "data"
+"""The axes of a mesh: groups of replicas, and parts of their batches."""
+
+_BY_GROUP = P(REPLICA)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Layout:
       folds: fold names.
       seeds: seeds.
       arms: arm name -> adversary -> peak strength; every arm names every adversary.
-      mesh: one axis, `replica`.
+      mesh: the axes `replica` and `data`, from `make_mesh`.
     """
 
     folds: Sequence[str]
@@ -45,15 +53,19 @@ class Layout:
     @property
     def fold_of(self) -> np.ndarray:
         """Fold index of every group, fillers included, int `[G]`."""
-        return self._pairs() // len(self.seeds)
+        return self.pairs // len(self.seeds)
 
     @property
     def seed_of(self) -> np.ndarray:
         """Seed of every group, fillers included, int `[G]`."""
-        return np.asarray(self.seeds)[self._pairs() % len(self.seeds)]
+        return np.asarray(self.seeds)[self.pairs % len(self.seeds)]
 
-    def _pairs(self) -> np.ndarray:
-        padded = -(-self.num_groups // self.mesh.size) * self.mesh.size
+    @property
+    def pairs(self) -> np.ndarray:
+        """Which of the reported groups every group is or repeats, int `[G]`."""
+        padded = (
+            -(-self.num_groups // self.mesh.shape[REPLICA]) * self.mesh.shape[REPLICA]
+        )
         return np.arange(padded) % self.num_groups
 
     def strength(self) -> dict[str, np.ndarray]:
@@ -75,16 +87,118 @@ class Layout:
             f"fold {fold!r}, seed {self.seed_of[group]}, arm {list(self.arms)[arm]!r}"
         )
 
+    @property
+    def parts(self) -> int:
+        """How many devices share the batches of a group."""
+        return self.mesh.shape[DATA]
+
+    @property
+    def own_groups(self) -> slice:
+        """The groups whose batches this process makes."""
+        return self._own(P(REPLICA), len(self.pairs))
+
+    def own_dialogues(self, count: int) -> slice:
+        """Of `count` dialogues of a batch those whose features this process reads."""
+        return self._own(P(DATA), count)
+
+    def _own(self, spec: P, size: int) -> slice:
+        sharding = NamedSharding(self.mesh, spec)
+        places = sharding.addressable_devices_indices_map((size,)).values()
+        spans = [place.indices(size) for (place,) in places]
+        return slice(min(s[0] for s in spans), max(s[1] for s in spans))
+
     def put(self, tree: PyTree) -> PyTree:
-        """Put arrays with a leading group axis on the mesh."""
-        return jax.device_put(tree, NamedSharding(self.mesh, P("replica")))
+        """Put arrays with a leading group axis on the mesh.
+
+        A process has all groups in them, or its own alone.
+        """
+        return _placed(tree, self.mesh, P(REPLICA), (len(self.pairs),))
+
+    def put_batch(self, batch: Batch) -> Batch:
+        """Put a batch on the mesh, its inputs divided among the devices of a group.
+
+        A process has all dialogues in the inputs, or its own alone; of the rest all.
+        """
+        sizes = (len(self.pairs), batch.row.shape[1])
+        inputs = _placed(batch.inputs, self.mesh, P(REPLICA, DATA), sizes)
+        return self.put(batch._replace(inputs={}))._replace(inputs=inputs)
+
+    def put_everywhere(self, tree: PyTree) -> PyTree:
+        """Copy arrays, the same in all processes, to every device of the mesh."""
+        return _placed(tree, self.mesh, P(), ())
+
+    def own(self, tree: PyTree) -> PyTree:
+        """Arrays of the mesh, as NumPy arrays of the groups of this process."""
+        if jax.process_count() == 1:
+            return jax.device_get(tree)
+
+        def rows(leaf: jax.Array) -> np.ndarray:
+            found = {s.index[0].start or 0: s.data for s in leaf.addressable_shards}
+            return np.concatenate([np.asarray(found[start]) for start in sorted(found)])
+
+        return jax.tree.map(rows, tree)
+
+    def get(self, tree: PyTree) -> PyTree:
+        """Arrays of the mesh as NumPy arrays of all groups, in every process."""
+        if jax.process_count() == 1:
+            return jax.device_get(tree)
+        return multihost_utils.process_allgather(tree, tiled=True)
 
 
-def make_mesh(devices: int | None = None) -> Mesh:
-    """A mesh with the axis `replica` over the first `devices` devices (default all)."""
-    count = devices or jax.device_count()
-    return jax.make_mesh(
-        (count,), ("replica",), (AxisType.Auto,), devices=jax.devices()[:count]
+def _placed(tree: PyTree, mesh: Mesh, spec: P, sizes: tuple[int, ...]) -> PyTree:
+    """Arrays on the mesh; `sizes` are those of the leading axes in all processes."""
+    sharding = NamedSharding(mesh, spec)
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def place(leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return jax.device_put(leaf, sharding)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(place(jax.random.key_data(leaf)))
+        leaf = np.asarray(leaf)
+        shape = (*sizes, *leaf.shape[len(sizes) :])
+        return jax.make_array_from_process_local_data(sharding, leaf, shape)
+
+    return jax.tree.map(place, tree)
+
+
+def make_mesh(devices: int | None = None, *, parts: int = 1) -> Mesh:
+    """A mesh with the axes `replica` and `data` over devices of all processes.
+
+    Args:
+      devices: the first so many; by default all.
+      parts: devices that share the batches of a group; each process must have whole
+        groups, or one part of a single one.
+
+    Raises:
+      ValueError: the devices cannot be divided so.
+    """
+    # Neighbours of one process first: their parts meet in every step.
+    every = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
+    chosen = every[: devices or len(every)]
+    local = min(len(chosen), jax.local_device_count())
+    if len(chosen) % parts or (local % parts and parts % local):
+        raise ValueError(
+            f"{len(chosen)} devices, {local} of them in each process, cannot be "
+            f"divided into groups of {parts}"
+        )
+    grid = np.array(chosen).reshape(-1, parts)
+    return Mesh(grid, (REPLICA, DATA), axis_types=(AxisType.Auto,) * 2)
+
+
+def spare_parts(groups: int) -> int:
+    """The most devices that each of so many groups can have for itself."""
+    devices, local = jax.device_count(), jax.local_device_count()
+    return max(
+        parts
+        for parts in range(1, devices + 1)
+        if parts == 1
+        or (
+            parts * groups <= devices
+            and devices % parts == 0
+            and (local % parts == 0 or parts % local == 0)
+        )
     )
 
 
@@ -95,6 +209,8 @@ def map_replicas(
     shared: tuple[int, ...] = (),
     donate: tuple[int, ...] = (),
     vectorise: bool | None = None,
+    in_specs: Any = _BY_GROUP,
+    out_specs: Any = _BY_GROUP,
 ) -> Callable:
     """Map a function of one replica over groups and arms, compiled.
 
@@ -107,6 +223,9 @@ def map_replicas(
       vectorise: True maps the replicas of a device side by side, False one after
         the other. By default they go side by side except on CPU, where small matrix
         products run fastest alone.
+      in_specs: of the arguments, as for `jax.shard_map`, if they are divided among the
+        devices of a group too.
+      out_specs: of the results.
 
     Returns:
       A jitted function of arrays with leading axes `[groups, arms]`.
@@ -121,8 +240,8 @@ def map_replicas(
     mapped = jax.shard_map(
         per_device,
         mesh=mesh,
-        in_specs=P("replica"),
-        out_specs=P("replica"),
+        in_specs=in_specs,
+        out_specs=out_specs,
         check_vma=False,
     )
     return jax.jit(mapped, donate_argnums=donate)

@@ -106,7 +106,7 @@ class Selector:
         groups = len(self._layout.fold_of)
         shape = (groups, len(self._layout.arms))
         # Later is better, unless there is something to tell by.
-        score = np.broadcast_to(np.float32(np.asarray(state.step)), shape)
+        score = np.broadcast_to(np.float32(self._layout.get(state.step)), shape)
         found: dict[str, np.ndarray] = {}
         if len(self._rows):
             logits = predict(

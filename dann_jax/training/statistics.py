@@ -40,9 +40,9 @@ def normalised_for(
     total, feed = None, Feed(view, layout)
     for step in range(plan.steps_per_epoch):
         batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
-        found = jax.tree.map(np.float64, program.moments(params, batch))
+        found = jax.tree.map(np.float64, layout.get(program.moments(params, batch)))
         total = found if total is None else _added(total, found)
-    filled = with_statistics(jax.device_get(params), jax.tree.map(np.float32, total))
+    filled = with_statistics(layout.get(params), jax.tree.map(np.float32, total))
     return layout.put(filled)
 
 

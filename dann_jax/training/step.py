@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from dann_jax.objectives.stateful import from_outputs
+from dann_jax.training.parts import divided, part_of, summed
 from dann_jax.training.state import TrainState
 from dann_jax.types import (
     Apply,
@@ -33,6 +34,7 @@ def make_train_step(
     schedule: Schedule,
     average_decay: float = 0.0,
     own_schedules: Mapping[str, Schedule] = {},
+    in_parts: bool = False,
 ) -> TrainStep:
     """Bind what is fixed in a run; return `(state, batch, strength) -> state, metrics`.
 
@@ -49,6 +51,7 @@ def make_train_step(
         last ones. The decay starts low, so that the average forgets the first steps.
       own_schedules: adversary (or penalty) -> the schedule of its strength, for those
         that follow another one.
+      in_parts: whether several devices share the batch, see `parts`.
 
     Returns:
       A step. Its `strength` maps each adversary to the peak of its strength; a
@@ -66,15 +69,17 @@ def make_train_step(
             name: strength_at(state.step, name, peak) for name, peak in strength.items()
         }
         dropout_key = jax.random.fold_in(state.key, state.step)
+        forward, batch = divided(apply, batch) if in_parts else (apply, batch)
 
         def loss_fn(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
             return objective.apply(
-                apply, params, batch, now, dropout_key, state.objective
+                forward, params, batch, now, dropout_key, state.objective
             )
 
         (loss, (metrics, memory)), gradients = jax.value_and_grad(
             loss_fn, has_aux=True
         )(state.params)
+        gradients = summed(gradients) if in_parts else gradients
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(average_decay, (1.0 + state.step) / (10.0 + state.step))
@@ -93,10 +98,11 @@ def make_train_step(
     return train_step
 
 
-def make_evaluation_step(*, apply: Apply) -> EvaluationStep:
-    """Return `(params, batch) -> Outputs`, without dropout."""
+def make_evaluation_step(*, apply: Apply, in_parts: bool = False) -> EvaluationStep:
+    """Return `(params, batch) -> Outputs`, without dropout (of the own part)."""
 
     def evaluation_step(params: PyTree, batch: Any) -> Outputs:
+        batch = part_of(batch) if in_parts else batch
         return apply(params, batch, dict.fromkeys(batch.domain, 0.0), None)
 
     return evaluation_step

@@ -5,13 +5,17 @@ import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 
+import jax
 from etils import epath
 
 from dann_jax.workdir import write_whole
 
 
 class MetricWriter:
-    """Appends one JSON object a call to `metrics.jsonl` in `directory`.
+    """Adds one JSON object a call to `metrics.jsonl` in `directory`.
+
+    The file is written anew each time, since not every store can append to one. Of
+    several processes the first alone writes.
 
     Args:
       directory: of the run.
@@ -21,21 +25,25 @@ class MetricWriter:
 
     def __init__(self, directory: epath.Path, *, resume_step: int = 0) -> None:
         self._path = directory / "metrics.jsonl"
-        kept = []
+        self._board = None
+        if jax.process_index():
+            return
+        self._lines: list[str] = []
         if self._path.exists():
             for line in self._path.read_text().splitlines():
-                # A process killed while it wrote may leave half a line.
+                # Half a line is none.
                 with contextlib.suppress(json.JSONDecodeError):
                     if json.loads(line)["step"] <= resume_step:
-                        kept.append(line + "\n")
-        write_whole(self._path, "".join(kept))
+                        self._lines.append(line + "\n")
+        write_whole(self._path, "".join(self._lines))
         self._board = _tensorboard(directory)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Record scalars of one step."""
-        line = json.dumps({"step": step, **metrics})
-        with self._path.open("a") as file:
-            file.write(line + "\n")
+        if jax.process_index():
+            return
+        self._lines.append(json.dumps({"step": step, **metrics}) + "\n")
+        write_whole(self._path, "".join(self._lines))
         if self._board is not None:
             import tensorflow as tf
 
