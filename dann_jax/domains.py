@@ -33,6 +33,22 @@ def domain_ids(
 
     Returns:
       Ids, `UNKNOWN` where a row takes no part, and the number of domains.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> from dann_jax.protocols import make_protocol
+      >>> protocol = make_protocol(
+      ...     corpus,
+      ...     split="leave_one_out",
+      ...     split_args={"column": "session"},
+      ...     name="leave-one-session-out",
+      ...     labels=("anger", "neutral"),
+      ...     validation_folds=0,
+      ... )
+      >>> ids, speakers = domain_ids(protocol, corpus, column="speaker")
+      >>> ids.shape == (3, len(corpus)), speakers
+      (True, 6)
     """
     require_pools(unlabelled)
     like_test = protocol.test_side | (protocol.roles == Role.VALIDATION)

@@ -94,7 +94,8 @@ class Progress:
           'features: 1 of 4 files (25 %)'
         """
         done, taken = self._done - self._start, time.monotonic() - self._began
-        left = taken / done * (self._total - self._done) if done else 0
+        # The first may have waited for what is done once, such as compiling.
+        left = taken / done * (self._total - self._done) if done > 1 else 0
         return (
             f"{self._doing}: {self._done} of {self._total} {self._unit}s "
             f"({self._done / self._total:.0%})".replace("%", " %")

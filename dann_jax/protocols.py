@@ -161,6 +161,20 @@ def assign_roles(
       ProtocolError: labelled and test rows share a speaker, a class is absent from
         a side of a fold or has too few rows set aside for adaptation, a target does
         not vary on a side of a fold, or an argument makes no sense.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> from dann_jax.splits import leave_one_out
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> protocol = assign_roles(
+      ...     corpus,
+      ...     leave_one_out(corpus, "session"),
+      ...     name="leave-one-session-out",
+      ...     labels=("anger", "neutral"),
+      ...     validation_folds=0,
+      ... )
+      >>> sorted(set(protocol.roles[0][corpus.column("session") == "1"].tolist()))
+      [0, 4]
     """
     require_pools(unlabelled)
     if targets:

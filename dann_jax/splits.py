@@ -51,6 +51,12 @@ def leave_one_out(
         out and do not train are set aside for adaptation: with `train={"style":
         ["script"]}` and `test={"style": ["impro"]}`, improvised speech of the
         sessions whose scripted speech trains.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> [split.name for split in leave_one_out(corpus, "session")]
+      ['session 1', 'session 2', 'session 3']
     """
     groups = corpus.column(column)
     _require_values(corpus, column, 2)
@@ -65,7 +71,15 @@ def leave_one_out(
 
 
 def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
-    """`k` folds that never share a value of `column`."""
+    """`k` folds that never share a value of `column`.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> folds = group_k_fold(corpus, "speaker", 3)
+      >>> [len(set(corpus.column("speaker")[fold.test])) for fold in folds]
+      [2, 2, 2]
+    """
     _require_values(corpus, column, k)
     splitter = GroupKFold(n_splits=k).split(
         np.arange(len(corpus)), groups=corpus.column(column)
@@ -87,6 +101,12 @@ def fixed_split(
 
     With `column="corpus"` or `"language"` this is source -> target; for `adapt_on` see
     `ordered_pairs`.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> fixed_split(corpus, "session", train=["1"], test=["2", "3"])[0].name
+      '1 -> 2,3'
     """
     values = corpus.column(column)
     unknown = sorted({*train, *test} - set(values))
@@ -118,6 +138,12 @@ def ordered_pairs(
       adapt_on: a column, such as `speaker`. Every other one of a target's values of it
         (in sorted order) is set aside for adaptation, without labels, and only the
         rest is scored, so that what is scored is never seen in training.
+
+    Example:
+      >>> from dann_jax.corpora import synthetic_conversations
+      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> len(ordered_pairs(corpus, "session"))
+      6
     """
     found = corpus.column(column)
     values = tuple(values) or tuple(np.unique(found[found != ""]))

@@ -34,6 +34,11 @@ def open_corpus(
         are standardised; not at all by default. It makes every result transductive.
       rows: column -> values; rows with others are not there, to nothing that follows:
         see `keep_rows`.
+
+    Example:
+      >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
+      >>> list(corpus.features), "emotion" in corpus.columns
+      (['acoustic'], True)
     """
     if source in EMBEDDED:
         corpus = EMBEDDED[str(source)]()

@@ -61,6 +61,14 @@ def interval(
 
     Returns:
       The 2.5 and 97.5 percentiles; NaN where there is a single speaker.
+
+    Example:
+      >>> counts = np.zeros((1, 3, 2, 2))  # one seed, three speakers, two classes
+      >>> counts[0, :, [0, 1], [0, 1]] = [[9, 7, 8], [8, 8, 6]]  # right
+      >>> counts[0, :, 0, 1] = [1, 3, 2]  # wrong
+      >>> low, high = interval(counts, "wa")
+      >>> round(low, 2), round(high, 2)
+      (0.83, 0.94)
     """
 
     def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -95,6 +103,15 @@ def compare(
     Returns:
       `difference` of the pooled scores; `ci95`, from the same draws of speakers and
       seeds for both arms; `p_value`, see `permutation_p_value`.
+
+    Example:
+      >>> counts = np.zeros((1, 3, 2, 2))  # one seed, three speakers, two classes
+      >>> counts[0, :, 0, 0], counts[0, :, 0, 1] = [9, 8, 7], [1, 2, 3]
+      >>> counts[0, :, 1, 1] = [8, 8, 8]
+      >>> worse = counts + [[-1, 1], [0, 0]]  # one more mistake each
+      >>> found = compare(counts, worse, "wa")
+      >>> round(found["difference"], 3), found["p_value"]
+      (0.056, 0.25)
     """
 
     def difference(who: np.ndarray, which: np.ndarray) -> np.ndarray:

@@ -43,6 +43,18 @@ def dann(
         posterior; with a conditional head this is CDAN+E, without weights CDAN.
       penalties: more terms; see `penalised`.
 
+    Example:
+      >>> from types import SimpleNamespace
+      >>> from dann_jax.types import Outputs
+      >>> batch = SimpleNamespace(
+      ...     label=jnp.array([0, 1, -1]), domain={"speaker": jnp.array([0, 1, 1])}
+      ... )
+      >>> zeros = jnp.zeros((3, 2))
+      >>> outputs = Outputs(zeros, zeros, {"speaker": zeros})
+      >>> loss, _ = dann()(outputs, batch, {"speaker": 0.3})
+      >>> round(float(loss), 3)  # twice the logarithm of 2
+      1.386
+
     Reference:
       Ganin et al., JMLR 17 (2016), equation 9; Lian et al. 2019 (1910.13807) with
       speakers as domains and unlabelled rows in the second term; Long et al., NeurIPS

@@ -21,6 +21,19 @@ def source_only(
       label_smoothing: share of the target spread over all classes, in [0, 1).
       label_balanced: count each class of the batch alike, however frequent it is
         (weights of one over its frequency among the labelled rows).
+
+    Example:
+      >>> from types import SimpleNamespace
+      >>> import numpy as np
+      >>> from dann_jax.types import Outputs
+      >>> batch = SimpleNamespace(
+      ...     label=np.array([0, 1, -1]), domain={"speaker": np.array([0, 1, 1])}
+      ... )
+      >>> zeros = np.zeros((3, 2))
+      >>> outputs = Outputs(zeros, zeros, {"speaker": zeros})
+      >>> loss, _ = source_only()(outputs, batch, {"speaker": 0.3})
+      >>> round(float(loss), 3)  # the logarithm of 2
+      0.693
     """
 
     def objective(

@@ -41,7 +41,14 @@ def create_state(
     key: jax.Array,
     objective: PyTree = (),
 ) -> TrainState:
-    """The state before the first step."""
+    """The state before the first step.
+
+    Example:
+      >>> params = {"weight": jnp.ones((2, 3))}
+      >>> state = create_state(params, optax.sgd(0.1), jax.random.key(0))
+      >>> int(state.step), state.best["weight"].shape
+      (0, (2, 3))
+    """
     return TrainState(
         step=jnp.int32(0),
         params=params,
