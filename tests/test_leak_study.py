@@ -80,6 +80,7 @@ def test_a_leak_trains_on_and_tests_as_many_rows_as_its_twin(leak: str) -> None:
     assert plans[0].steps_per_epoch == plans[1].steps_per_epoch
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_leaks_and_counts_and_is_not_repeated(
     tmp_path: pathlib.Path,
 ) -> None:
