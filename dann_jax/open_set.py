@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.evaluation.effects import concluded
 from dann_jax.evaluation.trials import (
     METRICS,
     ScoredTrials,
@@ -190,15 +191,17 @@ def _comparisons(
 ) -> list[dict[str, Any]]:
     """Every arm against the first one."""
     baseline, *others = summary
-    return [
-        {
-            "arm": arm,
-            "against": baseline,
-            "metric": name,
-            "difference": summary[arm][name]["pooled"]
-            - summary[baseline][name]["pooled"],
-            **compare_draws(draws[name][index], draws[name][0]),
-        }
-        for index, arm in enumerate(others, start=1)
-        for name in draws
-    ]
+    return concluded(
+        [
+            {
+                "arm": arm,
+                "against": baseline,
+                "metric": name,
+                "difference": summary[arm][name]["pooled"]
+                - summary[baseline][name]["pooled"],
+                **compare_draws(draws[name][index], draws[name][0]),
+            }
+            for index, arm in enumerate(others, start=1)
+            for name in draws
+        ]
+    )

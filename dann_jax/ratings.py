@@ -42,7 +42,12 @@ def rate_replicas(
         "targets": list(targets),
         "replicas": diagnosed(replicas, state, program, task, layout),
         "summary": summarise(replicas, tables, metrics=names, scores=score),
-        "comparisons": comparisons(tables, metrics=names, scores=score),
+        "comparisons": comparisons(
+            tables,
+            trainings=fold_moments(moments, layout),
+            metrics=names,
+            scores=score,
+        ),
     }
 
 
@@ -102,3 +107,11 @@ def speaker_moments(moments: np.ndarray, layout: Layout) -> dict[str, np.ndarray
     seed_of = layout.seed_of[: layout.num_groups]
     by_seed = np.stack([moments[seed_of == seed].sum(0) for seed in layout.seeds])
     return {arm: by_seed[:, index] for index, arm in enumerate(layout.arms)}
+
+
+def fold_moments(moments: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    """Arm -> moments `[seeds, folds, targets, 6]`: one for each training."""
+    tested = moments.sum(2)
+    shape = (len(layout.folds), len(layout.seeds))
+    table = tested.reshape(*shape, *tested.shape[1:]).swapaxes(0, 1)
+    return {arm: table[:, :, index] for index, arm in enumerate(layout.arms)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.evaluation.effects import concluded, gain_size
 from dann_jax.evaluation.metrics import classification_scores, scores_of_confusion
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.statistics import (
@@ -41,7 +42,7 @@ def score_replicas(
         "labels": list(task.protocol.labels),
         "replicas": diagnosed(replicas, state, program, task, layout),
         "summary": summarise(replicas, counts),
-        "comparisons": comparisons(counts),
+        "comparisons": comparisons(counts, trainings=fold_counts(replicas, layout)),
     }
 
 
@@ -235,21 +236,53 @@ def over_seeds(
     }
 
 
+def fold_counts(
+    replicas: list[dict[str, Any]], layout: Layout
+) -> dict[str, np.ndarray]:
+    """Arm -> confusion counts `[seeds, folds, labels, labels]`: one for each training.
+
+    Args:
+      replicas: scores, in the order of groups, then arms.
+      layout: of the replicas.
+    """
+    counts = np.array([replica["confusion"] for replica in replicas], np.float64)
+    shape = (len(layout.folds), len(layout.seeds), len(layout.arms))
+    table = counts.reshape(*shape, *counts.shape[1:]).swapaxes(0, 1)
+    return {arm: table[:, :, index] for index, arm in enumerate(layout.arms)}
+
+
 def comparisons(
     counts: Mapping[str, np.ndarray],
     *,
+    trainings: Mapping[str, np.ndarray],
     metrics: Sequence[str] = ("wa", "ua"),
     scores: Scores = scores_of_confusion,
 ) -> list[dict[str, Any]]:
-    """Every arm against the first one; arguments as in `summarise`."""
+    """Every arm against the first one: how much, how surely, and what to say of it.
+
+    Args:
+      counts: arm -> table `[seeds, speakers, ...]`, as in `summarise`.
+      trainings: arm -> table `[seeds, folds, ...]`.
+      metrics: which scores.
+      scores: of sums of such tables.
+    """
     baseline, *others = counts
-    return [
-        {
-            "arm": arm,
-            "against": baseline,
-            "metric": metric,
-            **compare(counts[arm], counts[baseline], metric, scores=scores),
-        }
-        for arm in others
-        for metric in metrics
-    ]
+    return concluded(
+        [
+            {
+                "arm": arm,
+                "against": baseline,
+                "metric": metric,
+                **compare(
+                    counts[arm],
+                    counts[baseline],
+                    metric,
+                    trainings=(trainings[arm], trainings[baseline]),
+                    scores=scores,
+                ),
+                **gain_size(counts[arm], counts[baseline], metric, scores=scores),
+            }
+            for arm in others
+            for metric in metrics
+        ]
+    )

@@ -119,7 +119,7 @@ def test_intervals_and_comparisons_take_moments_as_they_take_counts() -> None:
         assert point == pytest.approx(scores(truth, prediction)[metric], rel=1e-9)
         low, high = interval(good, metric, scores=score)
         assert low <= point <= high
-    found = compare(good, worse, "ccc", scores=score)
+    found = compare(good, worse, "ccc", trainings=(good, worse), scores=score)
     assert found["difference"] > 0.0 and found["ci95"][0] > 0.0
     # Four speakers: the names can be swapped in sixteen ways.
     assert found["p_value"] == pytest.approx(2 / 16)

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dann_jax.evaluation.correction import benjamini_hochberg, corrected, holm
 from dann_jax.evaluation.effects import (
-    benjamini_hochberg,
-    corrected,
+    concluded,
     effect_size,
-    holm,
+    gain_size,
     sentence,
     speaker_scores,
     verdict,
 )
+from dann_jax.evaluation.power import seeds_needed, variance_components
 from dann_jax.evaluation.statistics import compare
 
 
@@ -122,17 +123,19 @@ def entry(arm: str, metric: str, p: float, **other: object) -> dict:
 
 
 def test_each_metric_is_a_family_and_a_missing_p_stays_missing() -> None:
-    found = corrected(
-        [
-            entry("a", "ua", 0.01),
-            entry("a", "wa", 0.01),
-            entry("b", "ua", 0.04),
-            entry("c", "ua", float("nan")),
-        ]
-    )
-    assert [e["p_holm"] for e in found[:3]] == [0.02, 0.01, 0.04]
-    assert [e["p_benjamini_hochberg"] for e in found[:3]] == [0.02, 0.01, 0.04]
-    assert np.isnan(found[3]["p_holm"]) and found[3]["arm"] == "c"
+    entries = [
+        entry("a", "ua", 0.03),
+        entry("a", "wa", 0.01),
+        entry("b", "ua", 0.04),
+        entry("c", "ua", float("nan")),
+    ]
+    for by, expected in (
+        ("holm", [0.06, 0.01, 0.06]),
+        ("benjamini_hochberg", [0.04, 0.01, 0.04]),
+    ):
+        found = corrected(entries, by=by)
+        assert [e["p_corrected"] for e in found[:3]] == expected
+        assert np.isnan(found[3]["p_corrected"]) and found[3]["arm"] == "c"
 
 
 def test_what_was_compared_is_left_as_it_was() -> None:
@@ -165,8 +168,33 @@ def test_a_gain_that_the_correction_takes_back_says_so() -> None:
     assert sentence(base) == (
         "dann is better than plain in UA (+2.0 points, 95 % +1.0 to +3.0)."
     )
-    assert "not after correction" in sentence({**base, "p_holm": 0.09})
-    assert "not after correction" not in sentence({**base, "p_holm": 0.04})
+    assert "not after correction" in sentence({**base, "p_corrected": 0.09})
+    assert "not after correction" not in sentence({**base, "p_corrected": 0.04})
+    # What was no finding before it has nothing to lose.
+    few = {**base, "p_value": 0.06, "p_corrected": 0.12}
+    assert "not after correction" not in sentence(few)
+
+
+def test_a_conclusion_holds_verdict_sentence_and_corrected_p() -> None:
+    ends = {"difference": 0.02, "ci95": [0.01, 0.03]}
+    found = concluded([entry("a", "ua", 0.03, **ends), entry("b", "ua", 0.04, **ends)])
+    assert [e["verdict"] for e in found] == ["better", "better"]
+    assert [e["p_corrected"] for e in found] == [0.06, 0.06]
+    assert all("not after correction" in e["sentence"] for e in found)
+
+
+def test_seeds_needed_are_those_of_the_mean_gain_of_the_speakers() -> None:
+    arm, other = counts_of(ARM), counts_of(OTHER)
+    found = gain_size(arm, other, "ua")
+    gain = (ARM - OTHER) / 20
+    parts = variance_components(gain)
+    expected = seeds_needed(parts, gain.mean(), speakers=gain.shape[1])
+    assert found["seeds_needed"] == expected
+    assert found["effect_size"] == effect_size(arm, other, "ua")["d_z"]
+    for few in (slice(0, 1), slice(0, 3)):
+        one = gain_size(arm[few, :1], other[few, :1], "ua")
+        assert one["seeds_needed"] is None
+    assert gain_size(arm, arm, "ua")["seeds_needed"] is None
 
 
 def test_an_arm_compared_with_itself_is_no_difference() -> None:

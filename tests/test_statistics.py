@@ -11,6 +11,7 @@ from dann_jax.evaluation.statistics import (
     compare,
     confusion_counts,
     interval,
+    permutation_p_value,
     pooled,
 )
 
@@ -109,7 +110,7 @@ def test_interval_is_that_of_a_bootstrap_of_whole_speakers_and_of_seeds(
     # density at them taken from a normal; the package draws 2000 times.
     spread, density = np.std(scores), 0.0584
     error = np.sqrt(0.025 * 0.975 * (1 / draws + 1 / 2000)) / density * spread
-    found = interval(trial.counts, metric)
+    found = interval(trial.counts, metric, expanded=False)
     np.testing.assert_allclose(
         found, np.percentile(scores, [2.5, 97.5]), atol=4 * error, rtol=0
     )
@@ -149,7 +150,8 @@ def test_p_is_the_share_of_all_swaps_with_as_large_a_difference(
 
     swaps = list(itertools.product([False, True], repeat=speakers))
     null = np.array([difference(swapped) for swapped in swaps])
-    found = compare(one, other, metric)
+    # Each speaker is tested by a fold of their own.
+    found = compare(one, other, metric, trainings=(one, other))
     assert found["difference"] == pytest.approx(null[0], abs=1e-12)
     expected = np.mean(np.abs(null) >= abs(null[0]) - 1e-12)
     assert 0.0 < expected < 1.0
@@ -167,28 +169,56 @@ def test_p_is_small_where_every_speaker_gains(speakers: int) -> None:
     # are more swaps than draws, the one observed is counted in.
     smallest = 2 / 2**speakers if 2**speakers <= 2000 else 2 / 2001
     for metric in ("wa", "ua"):
-        found = compare(better, worse, metric)
+        found = compare(better, worse, metric, trainings=(better, worse))
+        again = compare(worse, better, metric, trainings=(worse, better))
         assert found["p_value"] == pytest.approx(smallest, rel=1e-9)
         assert found["difference"] == pytest.approx(0.2)
-        assert compare(worse, better, metric)["p_value"] == found["p_value"]
+        assert again["p_value"] == found["p_value"]
 
 
 def test_p_is_large_where_half_of_the_speakers_lose_what_the_others_gain() -> None:
     right = np.full(10, 10)
     change = np.where(np.arange(10) % 2, 3, -3)
     arm = counts_with(right + change, 10 - change)
-    found = compare(arm, counts_with(right, right), "ua")
+    other = counts_with(right, right)
+    found = compare(arm, other, "ua", trainings=(arm, other))
     assert found["difference"] == pytest.approx(0.0, abs=1e-12)
     assert found["p_value"] == 1.0
     assert found["ci95"][0] < -0.02 and found["ci95"][1] > 0.02
 
 
-def test_one_speaker_has_a_difference_but_no_interval_and_no_p() -> None:
+def test_one_speaker_has_a_difference_but_no_interval_and_p_is_of_the_seeds() -> None:
     one, other = (Trial(1, seeds=3, skill=skill).counts for skill in (0.5, 0.2))
     assert np.isnan(interval(one, "ua")).all()
     found = compare(one, other, "ua")
     assert found["difference"] > 0.1
-    assert np.isnan(found["ci95"]).all() and np.isnan(found["p_value"])
+    assert np.isnan(found["ci95"]).all()
+    # Three seeds can be swapped in eight ways, one seed in no way.
+    assert found["p_value"] == 0.25
+    assert np.isnan(compare(one[:1], other[:1], "ua")["p_value"])
+
+
+def gains_of_trainings(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two arms of six seeds that differ by the luck of each training alone."""
+    luck = rng.normal(0.0, 0.05, (2, 6, 1))
+    right = rng.binomial(100, np.clip(0.7 + luck, 0.0, 1.0), (2, 6, 10))
+    counts = np.zeros((2, 6, 10, 2, 2))
+    counts[..., 0, 0], counts[..., 0, 1] = right, 100 - right
+    counts[..., 1, 1] = 100
+    return counts[0], counts[1]
+
+
+def test_p_finds_nothing_in_the_luck_of_trainings_that_serve_all_speakers() -> None:
+    rng, trials = np.random.default_rng(0), 150
+    by_training, by_speaker = [], []
+    for _ in range(trials):
+        one, other = gains_of_trainings(rng)
+        by_training.append(compare(one, other, "wa")["p_value"] <= 0.05)
+        by_speaker.append(permutation_p_value(one, other, "wa") <= 0.05)
+    # Of 64 swaps two are as extreme in 3 % of the trials; three deviations allowed.
+    assert np.mean(by_training) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
+    # Swapping speaker by speaker would find what is not there.
+    assert np.mean(by_speaker) > 0.3
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others() -> None:
@@ -196,8 +226,12 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others() -> None:
     one, other = (Trial(14, seeds=2, skill=skill).counts for skill in (0.3, 0.28))
     assert interval(one, "ua", seed=3) == interval(one, "ua", seed=3)
     assert interval(one, "ua", seed=3) != interval(one, "ua", seed=4)
-    assert compare(one, other, "ua", seed=3) == compare(one, other, "ua", seed=3)
-    drawn = [compare(one, other, "ua", seed=seed)["p_value"] for seed in range(4)]
+    found = [
+        compare(one, other, "ua", trainings=(one, other), seed=seed)
+        for seed in (3, 3, 4, 5)
+    ]
+    assert found[0] == found[1]
+    drawn = [comparison["p_value"] for comparison in found]
     assert len(set(drawn)) > 1
 
 

@@ -1,26 +1,66 @@
 """How large a difference is, and what may be said of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from dann_jax.evaluation.correction import corrected
 from dann_jax.evaluation.metrics import scores_of_confusion
+from dann_jax.evaluation.power import seeds_needed, variance_components
+from dann_jax.evaluation.statistics import Scores
 
 
-def speaker_scores(counts: np.ndarray, metric: str) -> np.ndarray:
+def speaker_scores(
+    counts: np.ndarray, metric: str, *, scores: Scores = scores_of_confusion
+) -> np.ndarray:
     """Score of every speaker in every seed, float `[seeds, speakers]`.
 
     Args:
       counts: `[seeds, speakers, classes, classes]`, no speaker without a row.
       metric: `wa`, `ua` (over the classes that the speaker has) or `macro_f1`.
+      scores: of counts; of another table, metrics are its own.
     """
-    return scores_of_confusion(counts)[metric]
+    return scores(counts)[metric]
+
+
+def gain_size(
+    counts: np.ndarray,
+    against: np.ndarray,
+    metric: str,
+    *,
+    scores: Scores = scores_of_confusion,
+) -> dict[str, float | int | None]:
+    """What a comparison says of the size of a gain.
+
+    Args:
+      counts: `[seeds, speakers, classes, classes]` of the arm.
+      against: the same of the arm it is compared with.
+      metric: as in `speaker_scores`.
+      scores: as in `speaker_scores`.
+
+    Returns:
+      `effect_size`, the `d_z` of `effect_size`; `seeds_needed` to show the mean gain of
+      the speakers with a power of 80 %, None where no number is enough, or where there
+      are too few seeds or speakers to tell.
+    """
+    gain = speaker_scores(counts, metric, scores=scores) - speaker_scores(
+        against, metric, scores=scores
+    )
+    needed = None
+    if min(gain.shape) > 1 and np.isfinite(gain).all() and abs(gain.mean()) > 1e-12:
+        components = variance_components(gain)
+        needed = seeds_needed(components, float(gain.mean()), speakers=gain.shape[1])
+    size = effect_size(counts, against, metric, scores=scores)
+    return {"effect_size": size["d_z"], "seeds_needed": needed}
 
 
 def effect_size(
-    counts: np.ndarray, against: np.ndarray, metric: str
+    counts: np.ndarray,
+    against: np.ndarray,
+    metric: str,
+    *,
+    scores: Scores = scores_of_confusion,
 ) -> dict[str, float]:
     """How large the gain of an arm is beside the spread of it over speakers.
 
@@ -28,6 +68,7 @@ def effect_size(
       counts: `[seeds, speakers, classes, classes]` of the arm.
       against: the same of the arm it is compared with.
       metric: `wa`, `ua` or `macro_f1`, of each speaker, averaged over seeds.
+      scores: as in `speaker_scores`.
 
     Returns:
       `d_z`, mean over standard deviation of the speakers' gains (NaN where all gain
@@ -38,7 +79,10 @@ def effect_size(
     Kim, "Effect Sizes for Research", 2012, for the probability of superiority in
     paired data.
     """
-    gain = (speaker_scores(counts, metric) - speaker_scores(against, metric)).mean(0)
+    gain = speaker_scores(counts, metric, scores=scores) - speaker_scores(
+        against, metric, scores=scores
+    )
+    gain = gain.mean(0)
     # Equal gains differ by rounding.
     spread = np.std(gain, ddof=1) if len(gain) > 1 else 0.0
     flat = spread <= 1e-12
@@ -49,67 +93,16 @@ def effect_size(
     }
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjusted p that keep the chance of any false finding at the level.
-
-    Args:
-      p_values: float `[k]` in [0, 1].
-
-    Example:
-      >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-      [0.03, 0.06, 0.06]
-
-    Reference: Holm, "A Simple Sequentially Rejective Multiple Test Procedure",
-    Scandinavian Journal of Statistics 6 (1979).
-    """
-    order = np.argsort(p_values, kind="stable")
-    scaled = p_values[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """Adjusted p that keep the expected share of false findings at the level.
-
-    Args:
-      p_values: float `[k]` in [0, 1].
-
-    Reference: Benjamini and Hochberg, Journal of the Royal Statistical Society B 57
-    (1995).
-    """
-    return stats.false_discovery_control(p_values, method="bh")
-
-
-CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "holm": holm,
-    "benjamini_hochberg": benjamini_hochberg,
-}
-"""The word in a result -> p-values `[k]` to adjusted p-values `[k]`."""
-
-
-def corrected(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The comparisons with adjusted p-values for having compared several arms.
-
-    The arms of one metric are a family. A p that is NaN stays so and is not counted.
-
-    Args:
-      comparisons: as in `results.json`, with `metric` and `p_value`.
-
-    Returns:
-      Copies, with `p_holm` and `p_benjamini_hochberg`.
-    """
-    found = [dict(entry) for entry in comparisons]
-    for metric in {entry["metric"] for entry in found}:
-        family = [e for e in found if e["metric"] == metric]
-        tested = [e for e in family if not np.isnan(e["p_value"])]
-        p_values = np.array([entry["p_value"] for entry in tested])
-        for word, correct in CORRECTIONS.items():
-            for entry in family:
-                entry[f"p_{word}"] = float("nan")
-            for entry, p in zip(tested, correct(p_values), strict=True):
-                entry[f"p_{word}"] = float(p)
-    return found
+def concluded(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons, corrected, each with its `verdict` and its `sentence`."""
+    return [
+        {
+            **entry,
+            "verdict": verdict(entry["ci95"], entry["metric"]),
+            "sentence": sentence(entry),
+        }
+        for entry in corrected(comparisons)
+    ]
 
 
 ERRORS = ("eer", "min_dcf")
@@ -181,6 +174,9 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     if found == "no difference shown":
         return f"{arm} and {against}: {found} in {metric} ({numbers})."
     said = f"{arm} is {found} than {against} in {metric} ({numbers})"
-    if comparison.get("p_holm", 0.0) > 0.05:
+    p_value, p_corrected = (
+        comparison.get(name, 0.0) for name in ("p_value", "p_corrected")
+    )
+    if p_value <= 0.05 < p_corrected:
         said += ", but not after correction for the number of arms compared"
     return f"{said}."

@@ -43,7 +43,7 @@ def interval(
     *,
     scores: Scores = scores_of_confusion,
     resampling: str = "crossed",
-    expanded: bool = False,
+    expanded: bool = True,
     seed: int = 0,
 ) -> tuple[float, float]:
     """95 % bootstrap interval of `pooled`, over speakers and over seeds.
@@ -60,7 +60,7 @@ def interval(
       seed: of the resampling.
 
     Returns:
-      The 2.5 and 97.5 percentiles; NaN where there is a single speaker.
+      Its two ends; NaN where there is a single speaker.
 
     Example:
       >>> counts = np.zeros((1, 3, 2, 2))  # one seed, three speakers, two classes
@@ -84,9 +84,10 @@ def compare(
     against: np.ndarray,
     metric: str,
     *,
+    trainings: tuple[np.ndarray, np.ndarray] | None = None,
     scores: Scores = scores_of_confusion,
     resampling: str = "crossed",
-    expanded: bool = False,
+    expanded: bool = True,
     seed: int = 0,
 ) -> dict[str, float | list[float]]:
     """Paired difference of two arms: what one gains over the other.
@@ -95,6 +96,8 @@ def compare(
       counts: `[seeds, speakers, classes, classes]` of the arm.
       against: the same of the arm it is compared with, same seeds and speakers.
       metric: `wa`, `ua` or `macro_f1`.
+      trainings: both arms' counts `[seeds, folds, classes, classes]`, for p; by default
+        there is one fold.
       scores: of summed counts; of another table, metrics are its own.
       resampling: a word of `RESAMPLING`.
       expanded: as in `bootstrap_interval`.
@@ -109,7 +112,7 @@ def compare(
       >>> counts[0, :, 0, 0], counts[0, :, 0, 1] = [9, 8, 7], [1, 2, 3]
       >>> counts[0, :, 1, 1] = [8, 8, 8]
       >>> worse = counts + [[-1, 1], [0, 0]]  # one more mistake each
-      >>> found = compare(counts, worse, "wa")
+      >>> found = compare(counts, worse, "wa", trainings=(counts, worse))
       >>> round(found["difference"], 3), found["p_value"]
       (0.056, 0.25)
     """
@@ -126,13 +129,14 @@ def compare(
         expanded=expanded,
         seed=seed,
     )
+    one, other = trainings or (
+        table.sum(1, keepdims=True) for table in (counts, against)
+    )
     return {
         "difference": pooled(counts, metric, scores=scores)
         - pooled(against, metric, scores=scores),
         "ci95": [low, high],
-        "p_value": permutation_p_value(
-            counts, against, metric, scores=scores, seed=seed
-        ),
+        "p_value": permutation_p_value(one, other, metric, scores=scores, seed=seed),
     }
 
 
@@ -144,26 +148,33 @@ def permutation_p_value(
     scores: Scores = scores_of_confusion,
     seed: int = 0,
 ) -> float:
-    """Two-sided p of a test that swaps the arms' names within speakers.
+    """Two-sided p of a test that swaps the arms' names within folds.
 
-    All swaps are tried where there are no more than 2000 (up to ten speakers), else so
-    many are drawn. The seeds are taken as they are: where one training serves all
-    speakers, p leaves out that another one would have had other luck; the interval of
-    `compare` does not.
+    What shares a training is swapped together: speakers of one fold had the same luck,
+    and swapping them one by one finds differences where there are none. A fold is
+    swapped with all its seeds, because they test the same speakers; if there is one
+    fold, its seeds are swapped one by one, and p is of those speakers alone. All swaps
+    are tried where there are no more than 2000 (up to ten folds), else so many are
+    drawn.
 
     Args:
-      counts: `[seeds, speakers, classes, classes]` of the arm.
+      counts: `[seeds, folds, classes, classes]` of the arm.
       against: the same of the other arm.
       metric: `wa`, `ua` or `macro_f1`.
       scores: of summed counts; of another table, metrics are its own.
       seed: of the draws.
 
     Returns:
-      At least 2 / 2**speakers; NaN where there is a single speaker.
+      At least 2 / 2**folds; NaN where there is a single training.
+
+    Reference: Winkler et al., "Multi-level block permutation", NeuroImage 123 (2015),
+    for exchanging whole blocks of what is not independent.
     """
+    if counts.shape[1] == 1:
+        counts, against = counts.swapaxes(0, 1), against.swapaxes(0, 1)
     both = np.concatenate([counts, against], axis=1)
-    speakers = counts.shape[1]
-    if speakers < 2:
+    units = counts.shape[1]
+    if units < 2:
         return float("nan")
     every = np.arange(counts.shape[0])
 
@@ -174,7 +185,7 @@ def permutation_p_value(
         ) - _resampled(both, other[..., None, :], every[:, None], metric, scores)
 
     result = stats.permutation_test(
-        (np.arange(speakers), np.arange(speakers) + speakers),
+        (np.arange(units), np.arange(units) + units),
         difference,
         permutation_type="samples",
         vectorized=True,
