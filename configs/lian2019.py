@@ -19,10 +19,15 @@ from dann_jax.defaults import base_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The experiment; `configs/lian2019.py:ablation` is the one over its options."""
-    variants = {"": lambda config: config, "ablation": _ablation}
+    """The experiment; `:ablation` is over its options, `:strengths` over strengths."""
+    variants = {
+        "": lambda config: config,
+        "ablation": _ablation,
+        "strengths": _strengths,
+    }
     if variant not in variants:
-        raise ValueError(f"unknown variant {variant!r}; there is 'ablation'")
+        known = ", ".join(filter(None, variants))
+        raise ValueError(f"unknown variant {variant!r}; choose from {known}")
     return variants[variant](_main_system()).lock()
 
 
@@ -44,6 +49,25 @@ def _ablation(config: ConfigDict) -> ConfigDict:
     config.seeds = 2
     config.encoder.width = 64
     config.timetable.epochs = 25
+    return config
+
+
+def _strengths(config: ConfigDict) -> ConfigDict:
+    """What a stronger adversary hides, and what it costs; a shortened schedule."""
+    config.arms = ConfigDict(
+        {
+            "source_only": {},
+            "s0_03": {"speaker": 0.03},
+            "s0_1": {"speaker": 0.1},
+            "s0_3": {"speaker": 0.3},
+            "s1": {"speaker": 1.0},
+            "s3": {"speaker": 3.0},
+        }
+    )
+    config.seeds = 1
+    # Rows to choose an epoch by, for `benchmarks/selection.py`.
+    config.protocol.validation_folds = 8
+    config.timetable.epochs = 8
     return config
 
 

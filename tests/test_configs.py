@@ -74,6 +74,6 @@ def test_the_adversary_over_training_speakers_never_sees_a_tested_one(
     np.testing.assert_array_equal(domain["labelled_rows_only"] >= 0, labelled)
 
 
-def test_an_unknown_variant_names_the_one_there_is() -> None:
-    with pytest.raises(ValueError, match="ablation"):
+def test_an_unknown_variant_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="ablation, strengths"):
         load("lian2019").get_config("nonsense")

@@ -9,6 +9,7 @@ from typing import Any
 from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.effects import scale_of
+from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.oracle import leak_notes
 
 _LIMITS = """\
@@ -108,7 +109,7 @@ def _protocol(description: Description) -> str:
             if protocol["transductive"]
             else "inductive: test rows were not seen in training."
         ),
-        f"- Selection of the step to keep: {protocol['selection']}.",
+        f"- Selection of the step to keep: {described_choice(protocol['selection'])}.",
         f"- Arm: {description.measured['arm']}; adversaries: "
         f"{', '.join(description.adversaries) or 'none'}.",
         "- Members: "

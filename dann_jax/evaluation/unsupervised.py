@@ -169,10 +169,8 @@ CRITERIA: Mapping[str, Callable[[View], float]] = {
     "information-maximisation": lambda view: information_maximisation(
         view.target_logits
     ),
-    "soft-neighbourhood-density": lambda view: soft_neighbourhood_density(
-        view.target_logits
-    ),
-    "deep-embedded-validation": lambda view: (
+    "snd": lambda view: soft_neighbourhood_density(view.target_logits),
+    "dev": lambda view: (
         -deep_embedded_validation(
             view.train_features,
             view.validation_features,
@@ -188,3 +186,36 @@ CRITERIA: Mapping[str, Callable[[View], float]] = {
     ),
 }
 """The word in a config -> a score that must rise."""
+
+FROM_LOGITS = ("entropy", "information-maximisation", "snd")
+"""Those that look at logits of the target and at nothing else."""
+
+ORACLE = "oracle"
+"""UA on the target, by its labels: a leak, and only under this name."""
+
+
+def looks_at(word: str) -> str:
+    """What a choice by this word sees of the target; empty for nothing.
+
+    Example:
+      >>> looks_at("entropy"), looks_at("oracle"), looks_at("last")
+      ('tested rows without their labels', 'THE LABELS OF TESTED ROWS', '')
+    """
+    if word == ORACLE:
+        return "THE LABELS OF TESTED ROWS"
+    return "tested rows without their labels" if word in CRITERIA else ""
+
+
+def described_choice(word: str) -> str:
+    """The word, and what it sees, for whatever tells how a model was chosen.
+
+    Example:
+      >>> described_choice("snd"), described_choice("last")
+      ('snd, which looks at tested rows without their labels', 'last')
+      >>> described_choice("oracle")
+      'oracle, A LEAK: it looks at THE LABELS OF TESTED ROWS'
+    """
+    seen = looks_at(word)
+    if word == ORACLE:
+        return f"{word}, A LEAK: it looks at {seen}"
+    return f"{word}, which looks at {seen}" if seen else word

@@ -1,8 +1,10 @@
 """The page of a run: one file, complete in itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import Any
 
+from dann_jax.evaluation.unsupervised import ORACLE
 from dann_jax.oracle import leak_notes
 from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
@@ -50,7 +52,7 @@ def report_page(run: Run) -> str:
         tag("h1", heading),
         tag("p", run_verdict(run.results), class_="verdict"),
         _said(run),
-        leak_banner(run.results["protocol"]["allowed_leaks"]),
+        leak_banner(run.results["protocol"]),
     ]
     return page(heading, head, sections, arms=run.arms)
 
@@ -63,17 +65,21 @@ def _said(run: Run) -> Markup | None:
     return tag("ul", (tag("li", words) for words in said), class_="said")
 
 
-def leak_banner(leaks: Sequence[str], title: str = "Leak allowed.") -> Markup | None:
+def leak_banner(
+    protocol: Mapping[str, Any], title: str = "Leak allowed."
+) -> Markup | None:
     """What nobody may miss."""
-    if not leaks:
+    said, notes = [], leak_notes(protocol["allowed_leaks"])
+    if notes:
+        said.append(f" {'. '.join(notes)}. The scores do not speak for unseen ones.")
+    if protocol["selection"] == ORACLE:
+        said.append(
+            " The labels of tested rows chose which parameters are kept. The scores "
+            "are a bound and no result."
+        )
+    if not said:
         return None
-    return tag(
-        "div",
-        tag("strong", title),
-        f" {'. '.join(leak_notes(leaks))}. The scores do not speak for unseen ones.",
-        role="alert",
-        class_="leak",
-    )
+    return tag("div", tag("strong", title), *said, role="alert", class_="leak")
 
 
 def page(

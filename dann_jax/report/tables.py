@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.effects import is_error, scale_of, verdict
+from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.oracle import leak_notes
 from dann_jax.report.table import Interval, Number, Table, markdown
 
@@ -65,7 +66,10 @@ def result_table(results: Mapping[str, Any]) -> str:
     Args:
       results: as in `results.json`.
     """
-    return "\n\n".join([heading(results), *map(markdown, result_tables(results))])
+    parts = [heading(results), *map(markdown, result_tables(results))]
+    if results["comparisons"]:
+        parts.append(comparison_rule(results))
+    return "\n\n".join(parts)
 
 
 def result_tables(results: Mapping[str, Any]) -> list[Table]:
@@ -139,7 +143,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         "transductive: test rows are seen in training without their labels"
         if protocol["transductive"]
         else "inductive: test rows are not seen in training",
-        f"selection: {protocol['selection']}",
+        f"selection: {described_choice(protocol['selection'])}",
     ]
     if is_error(headline(results)[0]):
         found.append("error rates in %: lower is better")
@@ -285,6 +289,24 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
     header = ["paired difference", "metric", "points", "[95 %]", "p"]
     header += ["p, Holm"] * corrected + ["verdict"]
     return Table("comparisons", "Paired differences of arms in points", header, rows)
+
+
+def comparison_rule(results: Mapping[str, Any]) -> str:
+    """How the verdicts and the p of a result come about, once for all of them."""
+    said = "Better or worse: the interval, over speakers and seeds, excludes 0."
+    if headline(results)[0].startswith("eer"):
+        return f"{said} p comes from the same draws as the interval."
+    folds, seeds = (
+        len({replica[name] for replica in results["replicas"]})
+        for name in ("fold", "seed")
+    )
+    unit, count = ("folds", folds) if folds > 1 else ("seeds", seeds)
+    if count < 2:
+        return f"{said} There is no p of a single training."
+    return (
+        f"{said} p swaps the names of the arms within {unit}; of {count} it cannot be "
+        f"below {2.0 ** (1 - count):.2g}."
+    )
 
 
 def difference(entry: Mapping[str, Any]) -> Number:

@@ -1,6 +1,7 @@
 """Outputs of all replicas for chosen rows, from batches of whole dialogues."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,18 +42,29 @@ def predict(
     params: PyTree,
     *,
     output: str,
+    **options: Any,
+) -> np.ndarray:
+    """One of the network's outputs; arguments as in `predict_several`."""
+    return predict_several(evaluate, params, outputs=(output,), **options)[output]
+
+
+def predict_several(
+    evaluate: Callable[[PyTree, Batch], Outputs],
+    params: PyTree,
+    *,
+    outputs: Sequence[str],
     plan: Plan,
     assemble: Assembler,
     layout: Layout,
     rows: np.ndarray,
     most_bytes: int = MOST_BYTES,
-) -> np.ndarray:
-    """One of the network's outputs for every row that the plan goes through.
+) -> dict[str, np.ndarray]:
+    """Some of the network's outputs for every row that the plan goes through.
 
     Args:
       evaluate: mapped over replicas; outputs are `[groups, arms, B, T, dim]`.
       params: of every replica.
-      output: the field of `Outputs` to keep, `features` or `label_logits`.
+      outputs: the fields of `Outputs` to keep, `features` and `label_logits`.
       plan: the dialogues to go through.
       assemble: the view of an evaluation.
       layout: of the replicas.
@@ -60,21 +72,26 @@ def predict(
       most_bytes: as for `Feed`; 0 for a corpus that is gone through once.
 
     Returns:
-      float32 `[groups, arms, n, dim]` without fillers; NaN for a row that a group's
-      plan does not hold.
+      Field -> float32 `[groups, arms, n, dim]` without fillers; NaN for a row that a
+      group's plan does not hold.
     """
     place = np.full(len(assemble.corpus), UNKNOWN)
     place[rows] = np.arange(len(rows))
-    kept, feed = None, Feed(assemble, layout, most_bytes=most_bytes)
+    kept: dict[str, np.ndarray] = {}
+    feed = Feed(assemble, layout, most_bytes=most_bytes)
     for step in range(plan.steps_per_epoch):
         batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
-        # Only the wanted output leaves the device.
-        found = {"row": batch.row, "value": getattr(evaluate(params, batch), output)}
-        row, values = (layout.get(found)[name] for name in ("row", "value"))
-        if kept is None:
-            shape = (layout.num_groups, values.shape[1], len(rows), values.shape[-1])
-            kept = np.full(shape, np.nan, np.float32)
-        for group in range(layout.num_groups):
-            wanted = (row[group] != UNKNOWN) & (place[row[group]] != UNKNOWN)
-            kept[group][:, place[row[group][wanted]]] = values[group][:, wanted]
+        # Only what is wanted leaves the device.
+        made = evaluate(params, batch)
+        found = {name: getattr(made, name) for name in outputs}
+        found = layout.get({"row": batch.row, **found})
+        for output in outputs:
+            values = found[output]
+            if output not in kept:
+                shape = (layout.num_groups, values.shape[1], len(rows))
+                kept[output] = np.full((*shape, values.shape[-1]), np.nan, np.float32)
+            for group in range(layout.num_groups):
+                row = found["row"][group]
+                wanted = (row != UNKNOWN) & (place[row] != UNKNOWN)
+                kept[output][group][:, place[row[wanted]]] = values[group][:, wanted]
     return kept

@@ -1,13 +1,19 @@
-"""Which parameters of a replica are kept: scores that never see a target label."""
+"""Which parameters of a replica are kept: scores that never see a target label.
+
+But for the oracle, which every table names as a leak.
+"""
 
 import numpy as np
 from scipy.special import log_softmax
 
 from dann_jax.evaluation.agreement import scores_of_moments, value_moments
 from dann_jax.evaluation.metrics import classification_scores
+from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, looks_at
 from dann_jax.protocols import Protocol, Role
 from dann_jax.task import Task
+from dann_jax.training.criteria import criterion_scores
 from dann_jax.training.evaluated import as_evaluated
+from dann_jax.training.loop import epoch_means
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
@@ -20,9 +26,10 @@ SELECTIONS = {
         "regression": "negative_loss",
     },
     "last": {},
+    **{word: {"classification": word} for word in (*CRITERIA, ORACLE)},
 }
-"""The word in a config -> the validation score that must rise, by the protocol's kind;
-none for `last`."""
+"""The word in a config -> the score that must rise, by the protocol's kind; none for
+`last`."""
 
 
 def validation_scores(
@@ -91,12 +98,19 @@ class Selector:
                 f"unknown selection {selection!r}; choose from {', '.join(SELECTIONS)}"
             )
         validates = (task.protocol.roles == Role.VALIDATION).any()
-        if SELECTIONS[selection] and not validates:
+        from_test = (*FROM_LOGITS, ORACLE)
+        if SELECTIONS[selection] and selection not in from_test and not validates:
             raise ValueError(
                 f"selection {selection!r} needs validation rows: set validation_folds "
                 f"to 2 or more, or select the last step"
             )
-        self._score = SELECTIONS[selection].get(task.protocol.kind, "")
+        kind = task.protocol.kind
+        if looks_at(selection) and kind not in SELECTIONS[selection]:
+            raise ValueError(
+                f"selection {selection!r} is of classes; this protocol asks for {kind}"
+            )
+        self._score = SELECTIONS[selection].get(kind, "")
+        self._criteria = [selection] if looks_at(selection) else []
         self._program, self._task, self._layout = program, task, layout
         self._plan = task.plan(task.protocol.roles == Role.VALIDATION)
         self._rows = task.rows_with(Role.VALIDATION)
@@ -107,6 +121,16 @@ class Selector:
         shape = (groups, len(self._layout.arms))
         # Later is better, unless there is something to tell by.
         score = np.broadcast_to(np.float32(self._layout.get(state.step)), shape)
+        found = self.scores(state)
+        if self._score:
+            # Fillers repeat the first groups, and so do their scores.
+            score = np.resize(found[self._score], shape)
+        state = self._program.keep_best(state, self._layout.put(np.array(score)))
+        named = {f"validation/{name}": values for name, values in found.items()}
+        return state, epoch_means([named], self._layout)
+
+    def scores(self, state: TrainState) -> dict[str, np.ndarray]:
+        """Name -> scores `[groups, arms]`, without fillers, of averaged parameters."""
         found: dict[str, np.ndarray] = {}
         if len(self._rows):
             logits = predict(
@@ -127,13 +151,10 @@ class Selector:
             found = validation_scores(
                 logits, self._rows, self._task.protocol, self._layout
             )
-            if self._score:
-                # Fillers repeat the first groups, and so do their scores.
-                score = np.resize(found[self._score], shape)
-        state = self._program.keep_best(state, self._layout.put(np.array(score)))
-        logged = {
-            f"{arm}/validation/{name}": float(values[:, index].mean())
-            for index, arm in enumerate(self._layout.arms)
-            for name, values in found.items()
-        }
-        return state, logged
+        return found | criterion_scores(
+            self._criteria,
+            state.average,
+            program=self._program,
+            task=self._task,
+            layout=self._layout,
+        )

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.report.elements import Section, data_table, details, facts, flattened
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
@@ -27,7 +28,7 @@ def data_section(run: Run) -> Section:
             "test rows",
             seen if protocol["transductive"] else "not seen in training (inductive)",
         ),
-        ("selection", protocol["selection"]),
+        ("selection", described_choice(protocol["selection"])),
         ("leaks allowed", ", ".join(protocol["allowed_leaks"]) or "none"),
     ]
     content = [
