@@ -67,6 +67,7 @@ setuptools.setup(
         "console_scripts": [
             "dann-prepare=dann_jax.cli.prepare:run",
             "dann-train=dann_jax.cli.train:run",
+            "dann-evaluate=dann_jax.cli.evaluate:run",
             "dann-report=dann_jax.cli.report:run",
             "dann-predict=dann_jax.cli.predict:run",
             "dann-export=dann_jax.cli.export:run",

@@ -42,6 +42,8 @@ _SHARE, _RATE = Range(0, 1), Range(0, 1, high_inside=False)
 RANGES: Mapping[str, Range] = {
     **dict.fromkeys(("seeds", "timetable.epochs"), _COUNT),
     **dict.fromkeys(("timetable.evaluate_every", "timetable.checkpoint_every"), _COUNT),
+    **dict.fromkeys(("timetable.gradients_every", "analysis.rows"), _FROM_0),
+    "analysis.replicas": _COUNT,
     **dict.fromkeys(("batches.batch_size", "batches.num_buckets"), _COUNT),
     **dict.fromkeys(("batches.max_frames", "protocol.seed"), _FROM_0),
     **dict.fromkeys(("encoder.width", "encoder.heads", "heads.domain_hidden"), _COUNT),

@@ -120,14 +120,29 @@ def base_config() -> ConfigDict:
                 "clip_norm": 0.0,
             },
             "average_decay": 0.98,
-            # The last step of a fixed schedule: no label chooses anything.
+            # A word of `training.selection.SELECTIONS`. The last step of a fixed
+            # schedule: no label chooses anything.
             "selection": "last",
+            # `analysis.analyse`, after training; with no "rows" there is none. No
+            # "columns" are speaker, corpus, language, gender and emotion.
+            "analysis": {
+                "columns": (),
+                "rows": 600,
+                "replicas": 2,
+                "maps": ("pca", "tsne", "umap"),
+            },
             # `bundle.bundle_run`: the arm to keep ("" is `dann`, if there is one, else
             # the last by name, as arms are sorted), the models of "all" folds or of the
             # "first", and the licence of the data, if known.
             "bundle": {"arm": "", "members": "all", "licence": ""},
             # `training.loop.Timetable`
-            "timetable": {"epochs": 30, "evaluate_every": 1, "checkpoint_every": 10},
+            "timetable": {
+                "epochs": 30,
+                "evaluate_every": 1,
+                "checkpoint_every": 10,
+                # How often the gradients in the encoder are looked at; 0 for never.
+                "gradients_every": 2,
+            },
         }
     )
 

@@ -15,6 +15,7 @@ from etils import epath
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from dann_jax.analysis import analyse, require_analysis
 from dann_jax.arguments import call
 from dann_jax.bundle import bundle_run
 from dann_jax.checks import check_config
@@ -42,8 +43,8 @@ from dann_jax.training.program import Program, make_program, step_of
 from dann_jax.training.replicas import Layout, make_mesh, spare_parts
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
-from dann_jax.training.writer import open_writer
-from dann_jax.workdir import claim, write_json
+from dann_jax.training.writer import open_writer, read_metrics
+from dann_jax.workdir import WorkdirError, claim, read_json, strict, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def train_and_evaluate(
       data_parallel: see `setting`.
 
     Returns:
-      What `results.json` holds.
+      What `results.json` holds; where that has null, NaN.
 
     Raises:
       ValueError: the corpus, the protocol, the work directory or another part of the
@@ -99,6 +100,7 @@ def train(
     workdir: epath.PathLike,
     *,
     selecting: Task | None = None,
+    watch: Callable[[Program, TrainState], None] | None = None,
 ) -> Trained:
     """Train all replicas, or go on where an earlier call stopped.
 
@@ -108,6 +110,7 @@ def train(
       layout: of the replicas.
       workdir: as in `train_and_evaluate`, which also says what is raised.
       selecting: the task whose validation rows select, if it is another one.
+      watch: looks at the state at every validation and changes nothing.
     """
     plan = task.plan(task.protocol.visible())
     timetable = call(
@@ -115,9 +118,16 @@ def train(
     )
     program = compiled(config, task, layout, timetable)
     selector = Selector(config.selection, program, selecting or task, layout)
+
+    def validate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
+        if watch is not None:
+            watch(program, state)
+        return selector.validate(state)
+
     feed = Feed(task.training, layout)
     outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
-    state = program.initial_state(feed(outline(0)))
+    first = feed(outline(0))
+    state = program.initial_state(first)
     # What cannot be built leaves no directory behind.
     workdir = claim(workdir, config.to_dict())
     _log.info("%s, in %s", _size(task, layout, timetable), workdir)
@@ -138,15 +148,14 @@ def train(
                 layout=layout,
                 batches=lambda start, stop: map(feed, stream(outline, start, stop)),
                 train_step=program.train_step,
-                validate=selector.validate,
+                validate=validate,
+                # Always the same rows, so that what moves is the network.
+                gradients=lambda state: program.gradients(
+                    state, first, layout.put(layout.strength())
+                ),
                 checkpoints=checkpoints,
                 writer=writer,
             )
-    state = state.replace(
-        best=as_evaluated(
-            state.best, Role.TEST, program=program, task=task, layout=layout
-        )
-    )
     steps = step_of(state) - start
     timing = {
         "resumed_from_step": start,
@@ -156,7 +165,72 @@ def train(
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
-    return Trained(workdir, state, program, timing)
+    return _as_tested(Trained(workdir, state, program, timing), task, layout)
+
+
+def _as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
+    """With the parameters by which tested rows are predicted."""
+    best = as_evaluated(
+        trained.state.best,
+        Role.TEST,
+        program=trained.program,
+        task=task,
+        layout=layout,
+    )
+    return trained._replace(state=trained.state.replace(best=best))
+
+
+def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
+    """Score and analyse a run that has ended, from its last checkpoint.
+
+    Args:
+      workdir: of the run; `results.json`, `analysis.json` and the bundle are written
+        again.
+      **options: of `analyse`, instead of those in the config of the run.
+
+    Returns:
+      What `results.json` holds: the numbers that the run wrote.
+
+    Raises:
+      WorkdirError: there is no run in it, or one that has not ended.
+    """
+    workdir = epath.Path(workdir)
+    if not (workdir / "config.json").exists():
+        raise WorkdirError(f"{workdir} holds no config.json: no run")
+    config = ConfigDict(_with_tuples(read_json(workdir / "config.json")))
+    config.analysis = ConfigDict({**config.get("analysis", {}), **options})
+    task, layout = setting(config)
+    return evaluate(config, task, layout, _restored(config, task, layout, workdir))
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON has lists where a config has tuples."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(part) for key, part in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _restored(
+    config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
+) -> Trained:
+    """What `train` returned when the run ended."""
+    plan = task.plan(task.protocol.visible())
+    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    total = timetable.steps_per_epoch * timetable.epochs
+    with open_checkpoints(workdir / "checkpoints") as checkpoints:
+        step = checkpoints.latest_step()
+        if step != total:
+            raise WorkdirError(
+                f"the run in {workdir} has taken {step or 0} of {total} steps; "
+                f"dann-train goes on with it"
+            )
+        program = compiled(config, task, layout, timetable)
+        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+        state = checkpoints.restore(step, program.initial_state(batch))
+    timing = {}
+    if (workdir / "results.json").exists():
+        timing = read_json(workdir / "results.json")["timing"]
+    return _as_tested(Trained(workdir, state, program, timing), task, layout)
 
 
 def evaluate(
@@ -200,7 +274,22 @@ def evaluate(
         max_frames=config.batches.get("max_frames", 0),
         **config.bundle.to_dict() | _only_arm(layout),
     )
-    write_json(workdir / "results.json", results)
+    _log.info("analysing ...")
+    found = call(
+        "config.analysis",
+        analyse,
+        state,
+        program,
+        task,
+        layout,
+        results=results,
+        metrics=read_metrics(workdir),
+        adversaries={name: own["column"] for name, own in config.adversaries.items()},
+        **config.analysis,
+    )
+    if found:
+        write_json(workdir / "analysis.json", strict(found))
+    write_json(workdir / "results.json", strict(results))
     return results
 
 
@@ -247,6 +336,7 @@ def setting_of(
         adaptive=normalisation.name == "adaptive",
         **config.batches,
     )
+    require_analysis(task, config.get("analysis", {}))
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
     arms, baseline = config.arms.to_dict(), config.baseline
     if config.protocol.oracle:

@@ -86,6 +86,22 @@ def read_json(path: epath.Path) -> Any:
         raise WorkdirError(f"{path} is not JSON: {error}") from None
 
 
+def strict(value: Any) -> Any:
+    """The same nested value as JSON has it: arrays as lists, None for NaN.
+
+    Example:
+      >>> strict({"ends": (np.float32(0.5), float("nan"))})
+      {'ends': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): strict(part) for key, part in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [strict(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def write_json(path: epath.Path, value: Any) -> None:
     """Write JSON so that `path` is never half a file."""
     write_whole(path, json.dumps(value, indent=1) + "\n")

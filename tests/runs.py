@@ -53,6 +53,8 @@ def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDic
         "batches.num_buckets": 2,
         "encoder.width": 8,
         "heads.domain_hidden": (8,),
+        # Most tests are of something else, and probes take seconds.
+        "analysis.rows": 0,
         "timetable.epochs": 2,
         "timetable.checkpoint_every": 1,
     }

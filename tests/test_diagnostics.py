@@ -10,6 +10,7 @@ from toys import network_params, plain_apply, plain_params, stack, toy_batch
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann, source_only
+from dann_jax.objectives.group_dro import group_dro
 from dann_jax.reversal import reverse_gradient
 from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.types import Outputs
@@ -115,6 +116,27 @@ def test_without_adversaries_there_is_the_label_alone() -> None:
     measure = jax.jit(functools.partial(encoder_gradients, plain_apply, source_only()))
     found = measure(PARAMS, BATCH, STRENGTH)
     assert set(found) == {"gradient/label"}
+
+
+def test_an_objective_with_a_state_has_its_label_and_the_rest_of_its_total() -> None:
+    objective = group_dro()
+    state = objective.init(plain_apply(PARAMS, BATCH, STRENGTH, None))
+
+    def loss(encoder: jax.Array) -> jax.Array:
+        params = {**PARAMS, "encoder": encoder}
+        return objective.apply(plain_apply, params, BATCH, STRENGTH, None, state)[0]
+
+    measure = functools.partial(encoder_gradients, plain_apply, objective)
+    found = jax.jit(measure)(PARAMS, BATCH, STRENGTH, memory=state)
+    label = finite_differences("label")
+    others = np.asarray(jax.jit(jax.grad(loss))(PARAMS["encoder"])) - label
+    assert set(found) == {"gradient/label", "gradient/others", "cosine/others"}
+    sizes = [np.linalg.norm(part) for part in (label, others)]
+    assert float(found["gradient/label"]) == pytest.approx(sizes[0], rel=1e-4)
+    assert float(found["gradient/others"]) == pytest.approx(sizes[1], rel=1e-3)
+    assert float(found["cosine/others"]) == pytest.approx(
+        (label * others).sum() / sizes[0] / sizes[1], abs=1e-3
+    )
 
 
 def test_dropout_follows_the_key() -> None:

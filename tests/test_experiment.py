@@ -18,18 +18,25 @@ from toys import assert_trees_equal, network_params, stack
 
 from dann_jax import experiment
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.experiment import build_network, compiled, setting, train_and_evaluate
+from dann_jax.experiment import (
+    build_network,
+    compiled,
+    evaluate_again,
+    setting,
+    train_and_evaluate,
+)
 from dann_jax.pipeline import Plan
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.feed import Feed
-from dann_jax.training.loop import Timetable, TrainingDiverged, fit
+from dann_jax.training.loop import Timetable, TrainingDiverged, epoch_means, fit
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
 from dann_jax.types import Batch, PyTree
+from dann_jax.workdir import WorkdirError, claim, strict
 
 SOURCE_SESSIONS = ("1", "2")
 CONFIG = {
@@ -109,12 +116,18 @@ def assert_same_training(one: Run, other: Run) -> None:
             step = checkpoints.latest_step()
             states.append(checkpoints.restore(step, finished.state, finished.layout))
     assert_trees_equal(*map(bits, states))
-    texts = [(r.workdir / "metrics.jsonl").read_text() for r in (one, other)]
-    assert texts[0] == texts[1]
+    lines = [[without_gradients(line) for line in r.metrics] for r in (one, other)]
+    assert lines[0] == lines[1]
+
+
+def without_gradients(line: Mapping[str, float]) -> dict[str, float]:
+    """What a line of metrics has whether or not the gradients were looked at."""
+    words = ("/gradient/", "/cosine/")
+    return {k: v for k, v in line.items() if not any(word in k for word in words)}
 
 
 def without_timing(results: Mapping) -> dict:
-    return {key: value for key, value in results.items() if key != "timing"}
+    return strict({key: own for key, own in results.items() if key != "timing"})
 
 
 # What a run leaves behind.
@@ -138,7 +151,7 @@ def test_a_run_leaves_its_config_metrics_checkpoints_and_results(finished: Run) 
         (3 * steps, 3),
     ]
     results = json.loads((finished.workdir / "results.json").read_text())
-    assert results == finished.results
+    assert results == strict(finished.results)
 
 
 def test_every_line_of_metrics_has_losses_strength_and_validation_of_every_arm(
@@ -154,7 +167,7 @@ def test_every_line_of_metrics_has_losses_strength_and_validation_of_every_arm(
 
 
 def test_results_have_the_documented_shape(finished: Run) -> None:
-    results = json.loads(json.dumps(finished.results, allow_nan=False))
+    results = json.loads(json.dumps(strict(finished.results), allow_nan=False))
     assert set(results) == {
         "system",
         "corpora",
@@ -203,6 +216,11 @@ def test_results_have_the_documented_shape(finished: Run) -> None:
         "difference",
         "ci95",
         "p_value",
+        "p_corrected",
+        "effect_size",
+        "seeds_needed",
+        "verdict",
+        "sentence",
     }
     timing = results["timing"]
     assert set(timing) == {
@@ -257,13 +275,44 @@ def permuted(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """As `finished`, but for the labels of the test sessions."""
     folder = tmp_path_factory.mktemp("permuted")
     table = write_table(folder, with_test_labels_permuted(tiny_corpus()))
-    return run(tiny_config(table, CONFIG), folder / "run")
+    changes = {**CONFIG, "timetable.gradients_every": 0}
+    return run(tiny_config(table, changes), folder / "run")
 
 
-def test_permuted_target_labels_change_no_bit_of_the_training(
+def test_permuted_target_labels_and_a_look_at_gradients_change_no_bit_of_the_training(
     finished: Run, permuted: Run
 ) -> None:
     assert_same_training(finished, permuted)
+    assert (
+        finished.metrics
+        != permuted.metrics
+        == list(map(without_gradients, permuted.metrics))
+    )
+
+
+def test_gradients_in_the_encoder_are_logged_when_they_are_due(finished: Run) -> None:
+    first, second, last = finished.metrics
+    assert first == without_gradients(first)
+    for line in (second, last):
+        for arm in ("source_only", "dann"):
+            assert line[f"{arm}/gradient/label"] > 0.0
+            assert -1.0 <= line[f"{arm}/cosine/speaker"] <= 1.0
+        assert line["source_only/gradient/speaker"] == 0.0
+        assert line["dann/gradient/speaker"] > 0.0
+
+
+def test_beside_every_metric_is_its_spread_over_replicas() -> None:
+    layout = Layout(["a", "b"], [0], {"one": {}, "two": {}}, make_mesh(4))
+    # [steps, groups and two fillers, arms]
+    steps = np.array(
+        [[[1, 5], [3, 5], [9, 9], [9, 9]], [[3, 5], [5, 5], [9, 9], [9, 9]]]
+    )
+    assert epoch_means([{"loss": own} for own in steps], layout) == {
+        "one/loss": 3.0,
+        "one/loss/std": 1.0,
+        "two/loss": 5.0,
+        "two/loss/std": 0.0,
+    }
 
 
 def test_permuted_target_labels_change_the_scores_and_not_what_was_selected(
@@ -277,7 +326,24 @@ def test_permuted_target_labels_change_the_scores_and_not_what_was_selected(
         assert one["domain_probe"] == other["domain_probe"]
 
 
-# Going on.
+# Going on, and looking again.
+
+
+def test_evaluated_again_a_run_has_the_same_numbers(finished: Run) -> None:
+    before = (finished.workdir / "results.json").read_text()
+    assert strict(evaluate_again(finished.workdir)) == strict(finished.results)
+    assert (finished.workdir / "results.json").read_text() == before
+    assert not (finished.workdir / "analysis.json").exists()
+
+
+def test_only_a_run_that_has_ended_is_evaluated_again(
+    table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(WorkdirError, match="no run"):
+        evaluate_again(tmp_path)
+    claim(tmp_path / "run", tiny_config(table, CONFIG).to_dict())
+    with pytest.raises(WorkdirError, match="taken 0 of .* dann-train goes on"):
+        evaluate_again(tmp_path / "run")
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -412,6 +478,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
                 batches=lambda start, stop: iter(np.zeros((stop - start, 2))),
                 train_step=train_step,
                 validate=lambda state: (state, {}),
+                gradients=lambda state: {},
                 checkpoints=checkpoints,
                 writer=writer,
             )
@@ -484,9 +551,9 @@ def test_the_train_step_compiles_once_a_batch_shape_for_all_folds_seeds_and_arms
     assert counts == [len(shapes), 0]
 
 
-def test_a_run_compiles_its_three_steps_once(finished: Run) -> None:
-    # Training, evaluation and keeping the best, over three epochs and the test.
-    assert finished.compiled.count("jit(per_device)") == 3
+def test_a_run_compiles_its_four_steps_once(finished: Run) -> None:
+    # Training, gradients, evaluation, keeping the best; three epochs and the test.
+    assert finished.compiled.count("jit(per_device)") == 4
 
 
 def test_one_device_and_eight_give_the_same_losses(table: pathlib.Path) -> None:

@@ -9,9 +9,16 @@ import pytest
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.protocols import assign_roles
 from dann_jax.report.tables import result_table
-from dann_jax.results import comparisons, replica_scores, speaker_counts, summarise
+from dann_jax.results import (
+    comparisons,
+    fold_counts,
+    replica_scores,
+    speaker_counts,
+    summarise,
+)
 from dann_jax.splits import Split
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.workdir import strict
 
 # Ann is tested in the first fold, Bob in the second, Cid in neither.
 SPEAKER = np.array(["cid", "ann", "ann", "ann", "bob", "bob", "cid"])
@@ -68,6 +75,7 @@ LOGITS = logits_of(
 )
 REPLICAS = replica_scores(LOGITS, TESTED, PROTOCOL, LAYOUT)
 COUNTS = speaker_counts(LOGITS, TESTED, SPEAKER, PROTOCOL, LAYOUT)
+TRAININGS = fold_counts(REPLICAS, LAYOUT)
 
 
 def results() -> dict:
@@ -88,7 +96,7 @@ def results() -> dict:
             for replica in REPLICAS
         ],
         "summary": summarise(REPLICAS, COUNTS),
-        "comparisons": comparisons(COUNTS),
+        "comparisons": comparisons(COUNTS, trainings=TRAININGS),
         "timing": {"compile_s": 1.0, "train_s": 2.0, "utterances_per_s": 3.0},
     }
 
@@ -172,7 +180,9 @@ def test_one_seed_has_no_spread() -> None:
 
 def test_every_arm_is_compared_with_the_first() -> None:
     third = {**COUNTS, "same": COUNTS["source_only"]}
-    found = comparisons(third)
+    found = comparisons(
+        third, trainings={**TRAININGS, "same": TRAININGS["source_only"]}
+    )
     assert [(c["arm"], c["against"], c["metric"]) for c in found] == [
         ("dann", "source_only", "wa"),
         ("dann", "source_only", "ua"),
@@ -181,11 +191,38 @@ def test_every_arm_is_compared_with_the_first() -> None:
     ]
     assert found[0]["difference"] == pytest.approx(9 / 10 - 4 / 10)
     assert [c["difference"] for c in found[2:]] == [0.0, 0.0]
-    assert comparisons({"source_only": COUNTS["source_only"]}) == []
+    # The arm that is the same is the other half of each family of two.
+    assert [c["p_corrected"] for c in found] == [1.0, 1.0, 1.0, 1.0]
+    assert found[2]["verdict"] == "no difference shown"
+    assert found[2]["sentence"].startswith("same and source_only: no difference shown")
+    assert found[2]["seeds_needed"] is None and np.isnan(found[2]["effect_size"])
+    assert found[0]["seeds_needed"] >= 1
+    assert comparisons({"source_only": COUNTS["source_only"]}, trainings={}) == []
+
+
+def test_counts_of_trainings_are_those_of_their_speakers() -> None:
+    # Each fold tests one speaker.
+    for arm, counts in COUNTS.items():
+        np.testing.assert_array_equal(TRAININGS[arm], counts)
+
+
+def test_p_swaps_folds_and_the_table_says_how_small_it_can_be() -> None:
+    found = results()
+    assert [entry["p_value"] for entry in found["comparisons"]] == [0.5, 0.5]
+    assert "swaps the names of the arms within folds; of 2 it cannot be below 0.5" in (
+        result_table(found)
+    )
+    for replica in found["replicas"]:
+        replica["fold"] = "all"
+    assert "within seeds; of 2" in result_table(found)
+    for replica in found["replicas"]:
+        replica["seed"] = 0
+    assert "no p of a single training" in result_table(found)
 
 
 def test_results_survive_json() -> None:
-    assert json.loads(json.dumps(results(), allow_nan=False)) == results()
+    found = strict(results())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_the_table_says_whether_test_rows_were_seen() -> None:

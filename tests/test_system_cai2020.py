@@ -60,6 +60,7 @@ def small(source: pathlib.Path, variant: str = "emotion") -> ConfigDict:
             "heads.domain_hidden": (4,),
             "batches.batch_size": 16,
             "timetable.epochs": 3,
+            "analysis.rows": 0,
         }
     )
     return config.lock()

@@ -15,6 +15,7 @@ ARMS = ("source_only", "addi", "dann", "saddi")
 TINY = {
     "heads.generator_hidden": (),
     "batches.batch_size": 16,
+    "analysis.rows": 0,
     "objective.pretraining_epochs": 1,
 }
 

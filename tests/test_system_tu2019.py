@@ -1,5 +1,6 @@
 """Speaker-invariant emotions without the tested speakers: the parts are connected."""
 
+import json
 import pathlib
 
 import jax
@@ -54,9 +55,12 @@ def test_a_run_ends_with_results_and_a_bundle_that_hears_frames(
 ) -> None:
     config = emotions(tmp_path, "emodb")
     config.timetable.epochs = 1
+    config.analysis.update(rows=20, replicas=1, maps=("pca",))
     config.arms = ConfigDict({"source_only": {}})
     results = train_and_evaluate(config, tmp_path / "run")
     assert not results["protocol"]["transductive"]
+    found = json.loads((tmp_path / "run" / "analysis.json").read_text())
+    assert len(found["maps"]["points"]["source_only"]["input"]["pca"]) == 20
     corpus = read_feature_table(tmp_path / "emotions")
     probabilities = load_bundle(tmp_path / "run").predict_corpus(corpus)
     assert probabilities.shape == (40, 4)

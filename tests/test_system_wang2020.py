@@ -1,6 +1,7 @@
 """Speakers that were never heard: open-set roles, their trials, errors, and a run."""
 
 import importlib.util
+import json
 import pathlib
 from types import SimpleNamespace
 
@@ -325,6 +326,9 @@ def tiny(table: pathlib.Path, variant: str = "") -> ConfigDict:
             "encoder.width": 8,
             "heads.domain_hidden": (8,),
             "timetable.epochs": 6,
+            "analysis.rows": 40,
+            "analysis.replicas": 1,
+            "analysis.maps": ("pca",),
         }
     )
     return config
@@ -383,6 +387,17 @@ def test_a_run_verifies_speakers_and_the_adversary_changes_them(
     assert set(entries[0]) >= {"arm", "against", "difference", "ci95", "p_value"}
     assert (workdir / "results.json").exists()
     assert (workdir / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_the_analysis_leaves_out_what_needs_classes_and_says_so(
+    finished: tuple[pathlib.Path, dict],
+) -> None:
+    found = json.loads((finished[0] / "analysis.json").read_text())
+    assert not {"speakers", "confusion", "selection"} & set(found)
+    assert any("no classes are tested" in words for words in found["left_out"])
+    assert {record["column"] for record in found["probes"]} >= {"corpus"}
+    assert set(found["maps"]["points"]) == {"source_only", "dann"}
 
 
 @pytest.mark.slow

@@ -78,6 +78,12 @@ def held_out_guesses(
         )
 
 
+def one_value_each(target: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether all rows of each group share one value of the target."""
+    _, first, own = np.unique(groups, return_index=True, return_inverse=True)
+    return bool((target == target[first][own]).all())
+
+
 def shuffled(
     target: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
@@ -94,7 +100,7 @@ def shuffled(
     if groups is None:
         return rng.permutation(target)
     _, first, own = np.unique(groups, return_index=True, return_inverse=True)
-    if (target == target[first][own]).all():
+    if one_value_each(target, groups):
         return rng.permutation(target[first])[own]
     mixed = target.copy()
     for group in range(len(first)):

@@ -1,47 +1,62 @@
 """What each head's loss does to the encoder: sizes and directions of gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from dann_jax.types import Apply, Array, Metrics, Objective, PyTree, Scalar
+from dann_jax.objectives.stateful import from_outputs
+from dann_jax.types import (
+    Apply,
+    Array,
+    Metrics,
+    Objective,
+    PyTree,
+    Scalar,
+    StatefulObjective,
+)
 
 _PART = "loss/"
 
 
 def encoder_gradients(
     apply: Apply,
-    objective: Objective,
+    objective: Objective | StatefulObjective,
     params: PyTree,
     batch: Any,
     strength: Mapping[str, Scalar],
     key: Array | None = None,
     *,
+    memory: PyTree = (),
+    total: Callable[[PyTree], PyTree] = lambda gradients: gradients,
     encoder: str = "encoder",
 ) -> Metrics:
     """Norms of the gradients that reach the encoder, and whether they agree.
 
-    The parts of the objective are those that it logs as `loss/NAME`: the label's and
-    one for each adversary. Pure: it can be jitted and mapped over replicas. It costs
-    one forward pass and one backward pass for each part.
+    The parts of an objective are those that it logs as `loss/NAME`: the label's and
+    one for each adversary. Penalties are not among them. What a `StatefulObjective`
+    logs need not add up to what it minimises, so that it has two parts: `label`, and
+    `others`, the rest of its total. Pure: it can be jitted and mapped over replicas.
+    It costs one forward pass and one backward pass for each part.
 
     Args:
       apply: the network.
-      objective: what is minimised; its total is the sum of the parts that it logs.
+      objective: what is minimised; it logs `loss/label`.
       params: its parameters, a mapping with the entry `encoder`.
       batch: any.
       strength: adversary -> current strength. With 0 nothing of it reaches the encoder.
       key: of the dropout; none without.
+      memory: the state of the objective, if it has one.
+      total: of gradients, where several devices share the batch.
       encoder: the entry of `params` that is the encoder.
 
     Returns:
       `gradient/NAME` for each part, the norm of its gradient over all parameters of
-      the encoder, reversal included; `cosine/NAME` for each adversary, between its
-      gradient and the label's, 0 where either is zero. Below 0 the adversary undoes
-      what the label asks for.
+      the encoder, reversal included; `cosine/NAME` for each but the label, between
+      its gradient and the label's, 0 where either is zero. Below 0 the adversary
+      undoes what the label asks for.
 
     Raises:
       ValueError: `params` has no entry `encoder`.
@@ -49,16 +64,22 @@ def encoder_gradients(
     if encoder not in params:
         raise ValueError(f"no {encoder!r} in the parameters; there are {list(params)}")
 
+    lifted = from_outputs(objective)
+
     def parts(own: PyTree) -> dict[str, Array]:
-        outputs = apply({**params, encoder: own}, batch, strength, key)
-        _, metrics = objective(outputs, batch, strength)
+        loss, (metrics, _) = lifted.apply(
+            apply, {**params, encoder: own}, batch, strength, key, memory
+        )
+        if lifted is objective:
+            label = metrics[f"{_PART}label"]
+            return {"label": label, "others": loss - label}
         return {
             name.removeprefix(_PART): value
             for name, value in metrics.items()
             if name.startswith(_PART)
         }
 
-    gradients = jax.jacrev(parts)(params[encoder])
+    gradients = total(jax.jacrev(parts)(params[encoder]))
     norms = {name: optax.global_norm(tree) for name, tree in gradients.items()}
     label = gradients["label"]
     report = {f"gradient/{name}": norm for name, norm in norms.items()}

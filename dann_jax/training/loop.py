@@ -1,7 +1,7 @@
 """The loop: steps, validation, selection, checkpoints, and going on after a stop."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,16 +31,19 @@ class Timetable:
       epochs: of the whole run.
       evaluate_every: epochs between validations; the last epoch always has one.
       checkpoint_every: epochs between checkpoints; the last epoch always has one.
+      gradients_every: epochs between looks at the gradients in the encoder; the last
+        epoch always has one; 0 for never.
     """
 
     steps_per_epoch: int
     epochs: int
     evaluate_every: int = 1
     checkpoint_every: int = 5
+    gradients_every: int = 0
 
     def due(self, every: int, epoch: int) -> bool:
         """Whether what happens `every` so many epochs happens after `epoch` of them."""
-        return epoch % every == 0 or epoch == self.epochs
+        return every > 0 and (epoch % every == 0 or epoch == self.epochs)
 
     def in_steps(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The same options, with those named `..._epochs` as `..._steps`.
@@ -69,6 +72,7 @@ def fit(
     batches: Callable[[int, int], Iterator[Batch]],
     train_step: Callable,
     validate: Callable[[TrainState], tuple[TrainState, Mapping[str, float]]],
+    gradients: Callable[[TrainState], Mapping[str, Array]],
     checkpoints: Checkpoints,
     writer: MetricWriter,
 ) -> TrainState:
@@ -84,6 +88,7 @@ def fit(
         host or on the mesh.
       train_step: mapped over replicas, donating its state.
       validate: scores the state and keeps the best; returns what to log.
+      gradients: what else to log of the state, `[groups, arms]`; changes nothing.
       checkpoints: where the state is saved.
       writer: where metrics go.
 
@@ -112,7 +117,10 @@ def fit(
             if not inside:
                 sums.append(_checked(previous, step, layout))
                 sums = _of_all(sums, step, layout)
-                logged, previous, sums = _means(sums, layout), None, []
+                logged, previous, sums = epoch_means(sums, layout), None, []
+                if timetable.due(timetable.gradients_every, epoch):
+                    found = layout.get(gradients(state))
+                    logged |= epoch_means([found], layout)
                 if timetable.due(timetable.evaluate_every, epoch):
                     state, scores = validate(state)
                     logged |= scores
@@ -179,18 +187,28 @@ def _require_finite(what: str, finite: Array, step: int, layout: Layout) -> None
         )
 
 
-def _means(values: list[Mapping[str, np.ndarray]], layout: Layout) -> dict[str, float]:
-    """Mean of each metric over an epoch's steps and an arm's replicas."""
-    return {
-        f"{arm}/{name}": float(
-            np.mean([step[name][: layout.num_groups, index] for step in values])
-        )
-        for index, arm in enumerate(layout.arms)
-        for name in values[0]
-    }
+def epoch_means(
+    values: Sequence[Mapping[str, np.ndarray]], layout: Layout
+) -> dict[str, float]:
+    """`ARM/NAME` and `ARM/NAME/std` of metrics `[groups, arms]` of an epoch's steps.
+
+    The mean of the steps of each replica; then over an arm's replicas the mean and the
+    standard deviation.
+    """
+    logged = {}
+    for index, arm in enumerate(layout.arms):
+        for name in values[0]:
+            own = np.stack([step[name][: layout.num_groups, index] for step in values])
+            logged[f"{arm}/{name}"] = float(np.mean(own))
+            logged[f"{arm}/{name}/std"] = float(np.std(own.mean(0, dtype=np.float64)))
+    return logged
 
 
 def _summary(logged: Mapping[str, float], layout: Layout) -> str:
     losses = [f"{logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms]
-    strengths = [value for name, value in logged.items() if "/strength/" in name]
+    strengths = [
+        value
+        for name, value in logged.items()
+        if "/strength/" in name and not name.endswith("/std")
+    ]
     return f"loss {' '.join(losses)}, strength {max(strengths, default=0):.2f}"

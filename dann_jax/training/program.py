@@ -18,7 +18,11 @@ from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.parts import DIVIDED
 from dann_jax.training.replicas import DATA, REPLICA, Layout, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
-from dann_jax.training.step import make_evaluation_step, make_train_step
+from dann_jax.training.step import (
+    make_evaluation_step,
+    make_gradient_step,
+    make_train_step,
+)
 from dann_jax.types import (
     Batch,
     Objective,
@@ -34,6 +38,7 @@ class Program:
 
     Attributes:
       train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
+      gradients: `(state, batch, strength) -> metrics`, see `encoder_gradients`.
       evaluate: `(params, batch) -> Outputs`, without dropout.
       moments: `(params, batch) -> moments` of what is normalised, see `normalisation`.
       keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
@@ -41,6 +46,7 @@ class Program:
     """
 
     train_step: Callable
+    gradients: Callable
     evaluate: Callable
     moments: Callable
     keep_best: Callable
@@ -72,6 +78,14 @@ def make_program(
     evaluation_step = make_evaluation_step(apply=apply, in_parts=in_parts)
     batch = DIVIDED if in_parts else P(REPLICA)
 
+    gradient_step = make_gradient_step(
+        apply=apply,
+        objective=objective,
+        schedule=schedule,
+        own_schedules=own_schedules,
+        in_parts=in_parts,
+    )
+
     def on_replicas(function: Callable, **places: Any) -> Callable:
         return map_replicas(function, layout.mesh, vectorise=vectorise, **places)
 
@@ -80,6 +94,11 @@ def make_program(
             train_step,
             shared=(1,),
             donate=(0,),
+            in_specs=(P(REPLICA), batch, P(REPLICA)),
+        ),
+        gradients=on_replicas(
+            gradient_step,
+            shared=(1,),
             in_specs=(P(REPLICA), batch, P(REPLICA)),
         ),
         evaluate=on_replicas(

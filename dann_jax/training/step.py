@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from dann_jax.objectives.stateful import from_outputs
+from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.training.parts import divided, part_of, summed
 from dann_jax.training.state import TrainState
 from dann_jax.types import (
@@ -23,6 +24,7 @@ from dann_jax.types import (
 )
 
 TrainStep = Callable[[TrainState, Any, Mapping[str, Array]], tuple[TrainState, Metrics]]
+GradientStep = Callable[[TrainState, Any, Mapping[str, Array]], Metrics]
 EvaluationStep = Callable[[PyTree, Any], Outputs]
 
 
@@ -59,15 +61,10 @@ def make_train_step(
     """
     objective = from_outputs(objective)
 
-    def strength_at(step: Scalar, name: str, peak: Scalar) -> Array:
-        return peak * own_schedules.get(name, schedule)(step)
-
     def train_step(
         state: TrainState, batch: Any, strength: Mapping[str, Array]
     ) -> tuple[TrainState, Metrics]:
-        now = {
-            name: strength_at(state.step, name, peak) for name, peak in strength.items()
-        }
+        now = strength_now(state.step, strength, schedule, own_schedules)
         dropout_key = jax.random.fold_in(state.key, state.step)
         forward, batch = divided(apply, batch) if in_parts else (apply, batch)
 
@@ -96,6 +93,51 @@ def make_train_step(
         return state, metrics
 
     return train_step
+
+
+def strength_now(
+    step: Scalar,
+    peak: Mapping[str, Scalar],
+    schedule: Schedule,
+    own_schedules: Mapping[str, Schedule],
+) -> dict[str, Array]:
+    """Strengths at a step, from their peaks and schedules."""
+    return {
+        name: value * own_schedules.get(name, schedule)(step)
+        for name, value in peak.items()
+    }
+
+
+def make_gradient_step(
+    *,
+    apply: Apply,
+    objective: Objective | StatefulObjective,
+    schedule: Schedule,
+    own_schedules: Mapping[str, Schedule] = {},
+    in_parts: bool = False,
+) -> GradientStep:
+    """Return `(state, batch, strength) -> metrics`: `encoder_gradients` of a state.
+
+    Strengths and dropout are those of the step that comes next. The state stays as it
+    is.
+    """
+
+    def gradient_step(
+        state: TrainState, batch: Any, strength: Mapping[str, Array]
+    ) -> Metrics:
+        forward, batch = divided(apply, batch) if in_parts else (apply, batch)
+        return encoder_gradients(
+            forward,
+            objective,
+            state.params,
+            batch,
+            strength_now(state.step, strength, schedule, own_schedules),
+            jax.random.fold_in(state.key, state.step),
+            memory=state.objective,
+            total=summed if in_parts else lambda gradients: gradients,
+        )
+
+    return gradient_step
 
 
 def make_evaluation_step(*, apply: Apply, in_parts: bool = False) -> EvaluationStep:

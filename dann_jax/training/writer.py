@@ -66,6 +66,13 @@ def open_writer(directory: epath.Path, *, resume_step: int) -> Iterator[MetricWr
         writer.close()
 
 
+def read_metrics(directory: epath.Path) -> list[dict[str, float]]:
+    """The lines of `metrics.jsonl`, one an epoch; none where there is no such file."""
+    path = directory / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def _tensorboard(directory: epath.Path):
     if importlib.util.find_spec("tensorboard") is None:
         return None

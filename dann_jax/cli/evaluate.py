@@ -1,0 +1,78 @@
+"""`dann-evaluate`: score and analyse a finished run again, from its checkpoint."""
+
+import os
+import sys
+
+import jax
+from absl import flags
+
+from dann_jax.cli import command
+from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.experiment import evaluate_again
+from dann_jax.report.tables import result_table
+from dann_jax.training.compilation import use_compilation_cache
+
+USAGE = """\
+dann-evaluate --workdir=DIR [--rows=N] [--replicas=N] [--columns=...] [--maps=...]
+
+Scores a finished run again from its last checkpoint, with the same numbers, and writes
+results.json, analysis.json and the bundle anew. The flags make the analysis fuller (or
+quicker) than the config of the run asked for; what is not given is as it was there."""
+
+_FLAGS = flags.FlagValues()
+_WORKDIR = flags.DEFINE_string("workdir", None, "A finished run.", flag_values=_FLAGS)
+_ROWS = flags.DEFINE_integer(
+    "rows",
+    None,
+    "Rows that are probed and drawn, at most; 0 for no analysis.",
+    lower_bound=0,
+    flag_values=_FLAGS,
+)
+_REPLICAS = flags.DEFINE_integer(
+    "replicas",
+    None,
+    "Pairs of a fold and a seed that are probed, at most.",
+    lower_bound=1,
+    flag_values=_FLAGS,
+)
+_COLUMNS = flags.DEFINE_list(
+    "columns", None, "What fresh probes look for.", flag_values=_FLAGS
+)
+_MAPS = flags.DEFINE_list(
+    "maps", None, "Any of pca, tsne and umap.", flag_values=_FLAGS
+)
+_DEVICES = flags.DEFINE_integer(
+    "cpu_devices",
+    0,
+    "Without an accelerator: devices to split the CPU into; 0 for one a core.",
+    lower_bound=0,
+    flag_values=_FLAGS,
+)
+
+
+def main(words: list[str]) -> None:
+    """Evaluate and print."""
+    command.require_no_arguments(words)
+    command.require_flags(_WORKDIR)
+    start_logging()
+    jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
+    use_compilation_cache()
+    given = {"rows": _ROWS, "replicas": _REPLICAS, "columns": _COLUMNS, "maps": _MAPS}
+    options = {
+        name: tuple(flag.value) if isinstance(flag.value, list) else flag.value
+        for name, flag in given.items()
+        if flag.value is not None
+    }
+    with exit_with_message("interrupted; what was there is as it was"):
+        print(result_table(evaluate_again(_WORKDIR.value, **options)))
+
+
+def run() -> None:
+    """Console entry point."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    command.run(main, _FLAGS, USAGE)
+
+
+if __name__ == "__main__":
+    sys.exit(run())
