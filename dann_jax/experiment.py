@@ -284,7 +284,12 @@ def evaluate(
         layout,
         results=results,
         metrics=read_metrics(workdir),
-        adversaries={name: own["column"] for name, own in config.adversaries.items()},
+        # An oracle has none of those that its config names.
+        adversaries={
+            name: own["column"]
+            for name, own in config.adversaries.items()
+            if name in task.num_domains
+        },
         **config.analysis,
     )
     if found:

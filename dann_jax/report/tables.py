@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.effects import is_error, scale_of, verdict
-from dann_jax.evaluation.unsupervised import described_choice
+from dann_jax.evaluation.unsupervised import ORACLE, described_choice
 from dann_jax.oracle import leak_notes
 from dann_jax.report.table import Interval, Number, Table, markdown
 
@@ -129,7 +129,10 @@ def marked(name: str, results: Mapping[str, Any]) -> str:
       >>> marked("a", {"protocol": {"allowed_leaks": ["oracle"]}})
       'a (LEAK: oracle)'
     """
-    leaks = results["protocol"]["allowed_leaks"]
+    protocol = results["protocol"]
+    leaks = list(protocol["allowed_leaks"])
+    if protocol.get("selection") == ORACLE:
+        leaks.append("selection by test labels")
     return f"{name} (LEAK: {', '.join(leaks)})" if leaks else name
 
 
