@@ -133,7 +133,8 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--output", required=True)
     options, others = parser.parse_known_args(words)
     config = load_config(options.config)
-    change_config(config, [f"--config.data.source={options.source}", *others])
+    source = f"--config.data.source={options.source}"
+    change_config(config, ["selection", source, *others])
     task, layout = setting(config)
     watch = Watch(task, layout)
     train(config, task, layout, options.workdir, watch=watch)
