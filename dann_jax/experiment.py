@@ -198,7 +198,7 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
     if not (workdir / "config.json").exists():
         raise WorkdirError(f"{workdir} holds no config.json: no run")
     config = ConfigDict(_with_tuples(read_json(workdir / "config.json")))
-    config.analysis = ConfigDict({**config.get("analysis", {}), **options})
+    config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
     task, layout = setting(config)
     return evaluate(config, task, layout, _restored(config, task, layout, workdir))
 
@@ -341,7 +341,8 @@ def setting_of(
         adaptive=normalisation.name == "adaptive",
         **config.batches,
     )
-    require_analysis(task, config.get("analysis", {}))
+    analysis = getattr(config, "analysis", {})
+    call("config.analysis", require_analysis, task, **analysis)
     strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
     arms, baseline = config.arms.to_dict(), config.baseline
     if config.protocol.oracle:

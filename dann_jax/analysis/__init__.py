@@ -24,18 +24,29 @@ from dann_jax.training.state import TrainState
 __all__ = ["analyse", "require_analysis"]
 
 
-def require_analysis(task: Task, section: Mapping[str, Any]) -> None:
+def require_analysis(
+    task: Task,
+    *,
+    columns: Sequence[str] = (),
+    rows: int = 600,
+    replicas: int = 2,
+    maps: Sequence[str] = (),
+) -> None:
     """Refuse what `analyse` could not do, before anything is trained.
 
     Args:
       task: of the run.
-      section: of the config.
+      columns: as in `analyse`.
+      rows: as in `analyse`; any will do.
+      replicas: as in `analyse`; any will do.
+      maps: as in `analyse`.
 
     Raises:
       ValueError: a column that the corpus does not have, or an unknown map.
     """
-    probed_columns(task, section.get("columns", ()))
-    for word in section.get("maps", ()):
+    del rows, replicas
+    probed_columns(task, columns)
+    for word in maps:
         require_map(word)
 
 
