@@ -226,7 +226,7 @@ def _restored(
             )
         program = compiled(config, task, layout, timetable)
         batch = make_batch(plan, task.training, layout, 0, shuffle=True)
-        state = checkpoints.restore(step, program.initial_state(batch))
+        state = checkpoints.restore(step, program.initial_state(batch), layout)
     timing = {}
     if (workdir / "results.json").exists():
         timing = read_json(workdir / "results.json")["timing"]
