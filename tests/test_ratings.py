@@ -29,7 +29,6 @@ from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
 from dann_jax.objectives.adversarial import ccc_regression
 from dann_jax.protocols import Protocol, Role, assign_roles
 from dann_jax.report.run import read_run
-from dann_jax.report.run import with_nan
 from dann_jax.report.tables import result_table
 from dann_jax.splits import ProtocolError, leave_one_out
 from dann_jax.standardise import fit_units
