@@ -44,7 +44,7 @@ from dann_jax.training.replicas import Layout, make_mesh, spare_parts
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer, read_metrics
-from dann_jax.workdir import WorkdirError, claim, read_json, strict, write_json
+from dann_jax.workdir import WorkdirError, claim, read_json, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -262,18 +262,6 @@ def evaluate(
     )
     if jax.process_index():
         return results
-    bundle_run(
-        workdir / "bundle",
-        state,
-        task,
-        layout,
-        system=config.system,
-        encoder=encoder_of(config, task),
-        heads=config.heads.to_dict(),
-        results=results,
-        max_frames=config.batches.get("max_frames", 0),
-        **config.bundle.to_dict() | _only_arm(layout),
-    )
     _log.info("analysing ...")
     found = call(
         "config.analysis",
@@ -293,8 +281,21 @@ def evaluate(
         **config.analysis,
     )
     if found:
-        write_json(workdir / "analysis.json", strict(found))
-    write_json(workdir / "results.json", strict(results))
+        write_json(workdir / "analysis.json", found)
+    bundle_run(
+        workdir / "bundle",
+        state,
+        task,
+        layout,
+        system=config.system,
+        encoder=encoder_of(config, task),
+        heads=config.heads.to_dict(),
+        results=results,
+        analysis=found,
+        max_frames=config.batches.get("max_frames", 0),
+        **config.bundle.to_dict() | _only_arm(layout),
+    )
+    write_json(workdir / "results.json", results)
     return results
 
 

@@ -57,7 +57,7 @@ def claim(workdir: epath.PathLike, config: Mapping[str, Any]) -> epath.Path:
 
 
 def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
-    config = json.loads(json.dumps(config))
+    config = strict(config)
     if path.exists() and not path.is_dir():
         raise WorkdirError(f"{path} is a file; a work directory is needed")
     if (path / "config.json").exists():
@@ -103,8 +103,9 @@ def strict(value: Any) -> Any:
 
 
 def write_json(path: epath.Path, value: Any) -> None:
-    """Write JSON so that `path` is never half a file."""
-    write_whole(path, json.dumps(value, indent=1) + "\n")
+    """Write strict JSON (see `strict`) so that `path` is never half a file."""
+    text = json.dumps(strict(value), indent=1, allow_nan=False)
+    write_whole(path, f"{text}\n")
 
 
 def write_whole(path: epath.Path, content: str | bytes) -> None:

@@ -140,3 +140,20 @@ def test_a_pipe_is_written_to_and_never_replaced(tmp_path: pathlib.Path) -> None
     assert os.read(reader, 100) == b"all of it"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_what_is_written_is_strict_json_that_a_later_claim_knows(
+    tmp_path: pathlib.Path,
+) -> None:
+    value = {"ends": (float("nan"), 1.0), "bound": float("inf"), "whole": 3}
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    write_json(tmp_path / "value.json", value)
+    text = (tmp_path / "value.json").read_text()
+    found = json.loads(text, parse_constant=refuse)
+    assert found == {"ends": [None, 1.0], "bound": None, "whole": 3}
+    # Not another config because JSON has no word for a number.
+    for _ in range(2):
+        claim(tmp_path / "run", value)

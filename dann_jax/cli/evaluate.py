@@ -9,6 +9,7 @@ from absl import flags
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.experiment import evaluate_again
+from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 from dann_jax.training.compilation import use_compilation_cache
 
@@ -16,8 +17,9 @@ USAGE = """\
 dann-evaluate --workdir=DIR [--rows=N] [--replicas=N] [--columns=...] [--maps=...]
 
 Scores a finished run again from its last checkpoint, with the same numbers, and writes
-results.json, analysis.json and the bundle anew. The flags make the analysis fuller (or
-quicker) than the config of the run asked for; what is not given is as it was there."""
+results.json, analysis.json, report.html and the bundle anew. The flags make the
+analysis fuller (or quicker) than the config of the run asked for; what is not given is
+as it was there."""
 
 _FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string("workdir", None, "A finished run.", flag_values=_FLAGS)
@@ -65,6 +67,7 @@ def main(words: list[str]) -> None:
     }
     with exit_with_message("interrupted; what was there is as it was"):
         print(result_table(evaluate_again(_WORKDIR.value, **options)))
+        print(f"\nreport: {write_page(_WORKDIR.value)}")
 
 
 def run() -> None:
