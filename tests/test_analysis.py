@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 from typing import Any
 from unittest import mock
 
@@ -20,6 +21,8 @@ from dann_jax.evaluation.maps import PROJECTIONS, project
 from dann_jax.evaluation.probe import probe
 from dann_jax.experiment import setting, train_and_evaluate
 from dann_jax.protocols import Role
+from dann_jax.report.page import report_page
+from dann_jax.report.run import read_run
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN
 from dann_jax.workdir import strict
@@ -35,8 +38,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def finished(
     table: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`results.json` and `analysis.json` of one fold and one seed, without training."""
+) -> tuple[dict[str, Any], dict[str, Any], pathlib.Path]:
+    """Results, analysis and directory of one fold and one seed, without training."""
     workdir = tmp_path_factory.mktemp("runs") / "analysed"
     changes = {
         "encoder.context": False,
@@ -51,7 +54,7 @@ def finished(
         raise AssertionError(f"{word} is no JSON")
 
     text = (workdir / "analysis.json").read_text()
-    return results, json.loads(text, parse_constant=refuse)
+    return results, json.loads(text, parse_constant=refuse), workdir
 
 
 def test_every_arm_is_probed_at_every_place_for_every_column(
@@ -122,6 +125,20 @@ def test_maps_show_the_same_rows_and_the_input_once(
     for places in maps["points"].values():
         for drawn in places.values():
             assert np.array(drawn["pca"]).shape == (120, 2)
+
+
+def test_the_card_and_the_page_show_what_was_found(
+    finished: tuple[dict, dict, pathlib.Path],
+) -> None:
+    _, found, workdir = finished
+    card = " ".join((workdir / "bundle" / "MODEL_CARD.md").read_text().split())
+    assert f"of {len(found['speakers'])} tested speakers" in card
+    group = found["groups"][0]
+    ua = f"ua {100 * group['scores']['dann']['ua']:.2f}"
+    assert f"By {group['column']}: - {group['value']}: " in card and ua in card
+    page = report_page(read_run(workdir))
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert {"results", "domains", "who", "maps", "data"} <= {*sections}
 
 
 def test_data_are_described(finished: tuple[dict, dict]) -> None:
