@@ -58,7 +58,7 @@ def finished(
 
 
 def test_every_arm_is_probed_at_every_place_for_every_column(
-    finished: tuple[dict, dict],
+    finished: tuple[dict, dict, pathlib.Path],
 ) -> None:
     probes = finished[1]["probes"]
     keys = {(p["arm"], p["place"], p["column"], p["probe"]) for p in probes}
@@ -75,17 +75,19 @@ def test_every_arm_is_probed_at_every_place_for_every_column(
 
 
 def test_confusions_and_recalls_are_those_of_the_results(
-    finished: tuple[dict, dict],
+    finished: tuple[dict, dict, pathlib.Path],
 ) -> None:
-    results, found = finished
+    results, found, _ = finished
     for replica in results["replicas"]:
         arm = replica["arm"]
         assert found["confusion"][arm] == replica["confusion"]
         np.testing.assert_allclose(found["classes"][arm], replica["recall"])
 
 
-def test_speakers_and_groups_add_up_to_the_whole(finished: tuple[dict, dict]) -> None:
-    results, found = finished
+def test_speakers_and_groups_add_up_to_the_whole(
+    finished: tuple[dict, dict, pathlib.Path],
+) -> None:
+    results, found, _ = finished
     for arm in ARMS:
         whole = results["summary"][arm]["wa"]["pooled"]
         genders = [g for g in found["groups"] if g["column"] == "gender"]
@@ -99,8 +101,10 @@ def test_speakers_and_groups_add_up_to_the_whole(finished: tuple[dict, dict]) ->
     assert [group["speakers"] for group in genders] == [2, 2]
 
 
-def test_criteria_stand_beside_the_oracle(finished: tuple[dict, dict]) -> None:
-    results, found = finished
+def test_criteria_stand_beside_the_oracle(
+    finished: tuple[dict, dict, pathlib.Path],
+) -> None:
+    results, found, _ = finished
     for arm in ARMS:
         own = {s["criterion"]: s for s in found["selection"] if s["arm"] == arm}
         assert set(own) == {
@@ -113,7 +117,7 @@ def test_criteria_stand_beside_the_oracle(finished: tuple[dict, dict]) -> None:
 
 
 def test_maps_show_the_same_rows_and_the_input_once(
-    finished: tuple[dict, dict],
+    finished: tuple[dict, dict, pathlib.Path],
 ) -> None:
     maps = finished[1]["maps"]
     assert maps["fold"] == "1,2 -> 3,4" and maps["seed"] == 0
@@ -141,7 +145,7 @@ def test_the_card_and_the_page_show_what_was_found(
     assert {"results", "domains", "who", "maps", "data"} <= {*sections}
 
 
-def test_data_are_described(finished: tuple[dict, dict]) -> None:
+def test_data_are_described(finished: tuple[dict, dict, pathlib.Path]) -> None:
     data = finished[1]["data"]
     corpus = tiny_corpus()
     assert data["rows"] == len(corpus) == sum(data["roles"]["1,2 -> 3,4"].values())
