@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from dann_jax.experiment import build_network, compiled, setting
 from dann_jax.models.network import initialise
 from dann_jax.pipeline import Plan
+from dann_jax.setting import build_network, compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable

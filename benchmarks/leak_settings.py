@@ -12,8 +12,9 @@ from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.defaults import EIGHT, FOUR, base_config, unheard_speakers
 from dann_jax.evaluation import leaks
-from dann_jax.experiment import setting_of
-from dann_jax.protocols import Protocol, make_protocol
+from dann_jax.protocols import make_protocol
+from dann_jax.roles import Protocol
+from dann_jax.setting import setting_of
 from dann_jax.task import Task
 
 

@@ -23,7 +23,8 @@ from scipy.stats import spearmanr
 
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE
-from dann_jax.experiment import setting, train
+from dann_jax.experiment import train
+from dann_jax.setting import setting
 from dann_jax.task import Task
 from dann_jax.training.criteria import criterion_scores
 from dann_jax.training.program import Program

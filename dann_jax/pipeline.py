@@ -14,7 +14,7 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
-from dann_jax.protocols import Protocol
+from dann_jax.roles import Protocol
 from dann_jax.standardise import Standardiser, Units, standardised_values
 from dann_jax.types import UNKNOWN, Array, Batch
 

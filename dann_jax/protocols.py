@@ -5,8 +5,6 @@ derive from it. Splits come from scikit-learn; what is here turns them into role
 refuses those that would flatter the result.
 """
 
-import dataclasses
-import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,98 +13,16 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.guards import (
+    require_classes,
+    require_disjoint,
+    require_open_set,
+    require_values,
+)
 from dann_jax.oracle import oracle_roles, oracle_splits
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
-
-
-class Role(enum.IntEnum):
-    """What an utterance is to one fold."""
-
-    HELD_OUT = 0
-    """Takes no part at all."""
-    LABELLED = 1
-    """Trained on, with its label."""
-    UNLABELLED = 2
-    """Seen in training; its label, if it has one, is not."""
-    VALIDATION = 3
-    """From the training side; its label only chooses the step to keep."""
-    TEST = 4
-    """Its label only scores."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """The roles of every utterance in every fold, and what they were made from.
-
-    Attributes:
-      name: for tables, such as `leave-one-session-out`.
-      folds: name of each of the `F` folds.
-      roles: int8 `[F, N]` of `Role`.
-      labels: the class names.
-      label: int32 `[N]`, index into `labels`, `UNKNOWN` where it is none of them.
-        Never hand this to a training step: use `erased_labels`.
-      test_side: bool `[F, N]`, rows of the side that a fold tests, whatever their
-        role.
-      adapt_side: bool `[F, N]`, rows that a fold sets aside for adaptation.
-      transductive: test and validation rows are seen in training, without labels.
-      allowed_leaks: columns in which labelled and test rows share a value, by name.
-      label_column: the column of the corpus that the labels are values of.
-      open_set: tested rows are of values that no labelled row of their fold has, so
-        that they can be compared with each other but not classified.
-      targets: the columns of numbers to predict, where there are no classes to name.
-      value: float64 `[N, targets]`, NaN where a row has no such number; None where
-        there are no targets. Use `erased_values` in training.
-    """
-
-    name: str
-    folds: tuple[str, ...]
-    roles: np.ndarray
-    labels: tuple[str, ...]
-    label: np.ndarray
-    test_side: np.ndarray
-    adapt_side: np.ndarray
-    transductive: bool
-    allowed_leaks: tuple[str, ...] = ()
-    label_column: str = "emotion"
-    open_set: bool = False
-    targets: tuple[str, ...] = ()
-    value: np.ndarray | None = None
-
-    @property
-    def kind(self) -> str:
-        """What is asked of a tested row: a word of `KINDS`."""
-        if self.targets:
-            return "regression"
-        return "verification" if self.open_set else "classification"
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of what the label head says: targets, or else classes."""
-        return self.targets or self.labels
-
-    def erased_values(self) -> np.ndarray:
-        """Targets for training, `[F, N, targets]`: NaN unless the row is labelled."""
-        labelled = (self.roles == Role.LABELLED)[..., None]
-        return np.where(labelled, self.value, np.nan)
-
-    def erased_labels(self) -> np.ndarray:
-        """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""
-        return np.where(self.roles == Role.LABELLED, self.label, UNKNOWN).astype(
-            np.int32
-        )
-
-    def visible(self) -> np.ndarray:
-        """Which rows a training step may look at, bool `[F, N]`."""
-        seen = [Role.LABELLED, Role.UNLABELLED]
-        if self.transductive:
-            seen += [Role.VALIDATION, Role.TEST]
-        return np.isin(self.roles, seen)
-
-
-KINDS = ("classification", "verification", "regression")
-"""Which class a row is of, whether two rows are of one speaker, or how high its values
-are."""
 
 UNLABELLED_POOLS = ("other", "adapt", "test")
 """Where unlabelled rows may come from: other-label rows of the training side, rows of
@@ -228,11 +144,11 @@ def assign_roles(
     if open_set:
         disjoint = (*disjoint, label_column)
     else:
-        _require_values(protocol) if targets else _require_classes(protocol)
+        require_values(protocol) if targets else require_classes(protocol)
     for column in set(disjoint) - set(allowed_leaks):
         require_disjoint(protocol, corpus, column)
     if open_set:
-        _require_open_set(protocol, corpus)
+        require_open_set(protocol, corpus)
     return protocol
 
 
@@ -332,83 +248,6 @@ def _validation_rows(
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     _, chosen = next(splitter.split(rows, label[rows], groups[rows]))
     return rows[chosen]
-
-
-def _require_classes(protocol: Protocol) -> None:
-    if len(set(protocol.labels)) < max(len(protocol.labels), 2):
-        raise ProtocolError(
-            f"the labels must be two or more different ones, got "
-            f"{', '.join(protocol.labels) or 'none'}"
-        )
-    for fold, name in enumerate(protocol.folds):
-        for role in (Role.LABELLED, Role.TEST):
-            found = set(protocol.label[protocol.roles[fold] == role])
-            absent = [
-                word for index, word in enumerate(protocol.labels) if index not in found
-            ]
-            others = [word for word in protocol.labels if word not in absent]
-            if absent and (
-                role == Role.LABELLED or len(absent) == len(protocol.labels)
-            ):
-                raise ProtocolError(
-                    f"fold {name!r} has no {role.name.lower()} utterance of "
-                    f"{', '.join(absent)}, but of {', '.join(others) or 'nothing'}: "
-                    f"protocol.labels must be what every fold can learn"
-                )
-
-
-def _require_values(protocol: Protocol) -> None:
-    """Something to learn, and something to be right or wrong about, in every fold."""
-    for fold, name in enumerate(protocol.folds):
-        for role in (Role.LABELLED, Role.VALIDATION, Role.TEST):
-            rows = protocol.roles[fold] == role
-            if role == Role.VALIDATION and not rows.any():
-                continue
-            for target, value in zip(
-                protocol.targets, protocol.value[rows].T, strict=True
-            ):
-                if len(np.unique(value[~np.isnan(value)])) < 2:
-                    raise ProtocolError(
-                        f"fold {name!r} has no two {role.name.lower()} utterances "
-                        f"that differ in {target!r}"
-                    )
-
-
-def _require_open_set(protocol: Protocol, corpus: Corpus) -> None:
-    """Two values to train on and two others to test, in every fold."""
-    column = protocol.label_column
-    if (protocol.roles == Role.VALIDATION).any():
-        raise ProtocolError(
-            f"in an open set no row of an unheard {column!r} can be validated by its "
-            f"label: set validation_folds to 0"
-        )
-    values = corpus.column(column)
-    for fold, name in enumerate(protocol.folds):
-        roles = protocol.roles[fold]
-        heard = np.unique(values[roles == Role.LABELLED])
-        unheard = np.setdiff1d(values[roles == Role.TEST], heard)
-        if min(len(heard), len(unheard)) < 2:
-            raise ProtocolError(
-                f"fold {name!r}: an open set needs two labelled values of {column!r} "
-                f"and two others to test; there are {len(heard)} and {len(unheard)}"
-            )
-
-
-def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
-    """Raise `ProtocolError` where labelled and test rows share a value of `column`."""
-    values = corpus.column(column)
-    for fold, name in enumerate(protocol.folds):
-        roles = protocol.roles[fold]
-        shared = np.intersect1d(
-            values[roles == Role.LABELLED], values[roles == Role.TEST]
-        )
-        if len(shared):
-            raise ProtocolError(
-                f"fold {name!r}: {len(shared)} values of {column!r} are both labelled "
-                f"and tested ({', '.join(shared[:5])}); the score would not speak for "
-                f"unheard ones. To run it all the same, and have every table say so, "
-                f"put {column!r} into allowed_leaks"
-            )
 
 
 def make_protocol(

@@ -16,7 +16,7 @@ from dann_jax.evaluation.statistics import (
     interval,
     pooled,
 )
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
 
 Standardiser = Mapping[str, tuple[np.ndarray, np.ndarray]]

@@ -15,7 +15,7 @@ from dann_jax.pipeline import (
     padded_shapes,
     training_assembler,
 )
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.standardise import Units, fit_standardiser, fit_units
 
 

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from test_configs import load
 
 from dann_jax.corpora.manifest import write_manifest
-from dann_jax.experiment import compiled, setting
+from dann_jax.setting import compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch

@@ -19,10 +19,11 @@ from dann_jax.analysis.sample import Sample, input_vectors, probed_columns
 from dann_jax.corpora.frames import Frames
 from dann_jax.evaluation.maps import PROJECTIONS, project
 from dann_jax.evaluation.probe import probe
-from dann_jax.experiment import setting, train_and_evaluate
-from dann_jax.protocols import Role
+from dann_jax.experiment import train_and_evaluate
 from dann_jax.report.page import report_page
 from dann_jax.report.run import read_run
+from dann_jax.roles import Role
+from dann_jax.setting import setting
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN
 from dann_jax.workdir import strict

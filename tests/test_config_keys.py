@@ -14,8 +14,8 @@ from steps import SYSTEMS, everything, load_config, tiny
 from dann_jax import experiment
 from dann_jax.bundle import bundle_run
 from dann_jax.defaults import base_config
-from dann_jax.experiment import build_network, compiled, setting
 from dann_jax.models.network import initialise
+from dann_jax.setting import build_network, compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 

@@ -15,9 +15,9 @@ from dann_jax.evaluation.unsupervised import (
     View,
     described_choice,
 )
-from dann_jax.experiment import compiled, setting
-from dann_jax.protocols import Role
 from dann_jax.report.tables import heading
+from dann_jax.roles import Role
+from dann_jax.setting import compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.criteria import criterion_scores, few_of_each, view_of
 from dann_jax.training.loop import Timetable

@@ -9,7 +9,8 @@ from toys import LABELS, toy_corpus
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.domains import domain_ids
-from dann_jax.protocols import Protocol, Role, assign_roles
+from dann_jax.protocols import assign_roles
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import (
     ProtocolError,
     Split,

@@ -12,7 +12,8 @@ from benchmarks.leaks import measure
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.defaults import unheard_speakers
 from dann_jax.evaluation.leaks import LEAKS
-from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.protocols import make_protocol
+from dann_jax.roles import Protocol, Role
 
 LABELS = ("anger", "sadness")
 

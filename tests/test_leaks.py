@@ -20,7 +20,9 @@ from dann_jax.evaluation.leaks import (
     share_texts,
     thin_target,
 )
-from dann_jax.protocols import Protocol, Role, assign_roles, require_disjoint
+from dann_jax.guards import require_disjoint
+from dann_jax.protocols import assign_roles
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError, Split, fixed_split, leave_one_out
 from dann_jax.standardise import fit_standardiser
 from dann_jax.task import Task, make_task

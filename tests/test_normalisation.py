@@ -20,7 +20,8 @@ from dann_jax.models.normalisation import (
     with_statistics,
 )
 from dann_jax.objectives import dann
-from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.protocols import make_protocol
+from dann_jax.roles import Protocol, Role
 from dann_jax.task import Task, make_task
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import predict

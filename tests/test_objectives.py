@@ -17,7 +17,8 @@ from toys import (
 
 from dann_jax.domains import domain_ids
 from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.protocols import Role, assign_roles
+from dann_jax.protocols import assign_roles
+from dann_jax.roles import Role
 from dann_jax.splits import fixed_split
 from dann_jax.types import UNKNOWN, Apply, Batch, Outputs, PyTree, Scalar
 

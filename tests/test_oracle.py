@@ -10,10 +10,12 @@ from runs import write_table
 from steps import load_config, tiny, utterances
 from toys import LABELS, toy_corpus
 
-from dann_jax.experiment import setting, train_and_evaluate
+from dann_jax.experiment import train_and_evaluate
 from dann_jax.oracle import PARTS
-from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.protocols import make_protocol
 from dann_jax.report.tables import result_table, side_by_side
+from dann_jax.roles import Protocol, Role
+from dann_jax.setting import setting
 from dann_jax.splits import ProtocolError
 
 CORPUS = toy_corpus(sessions=4)

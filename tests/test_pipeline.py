@@ -17,7 +17,8 @@ from dann_jax.pipeline import (
     stream,
     training_assembler,
 )
-from dann_jax.protocols import Protocol, Role, assign_roles
+from dann_jax.protocols import assign_roles
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import fixed_split, leave_one_out
 from dann_jax.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch

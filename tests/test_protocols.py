@@ -12,10 +12,12 @@ from toys import LABELS, assert_trees_equal, network_params, toy_corpus
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.domains import domain_ids
+from dann_jax.guards import require_disjoint
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
 from dann_jax.pipeline import training_assembler
-from dann_jax.protocols import Protocol, Role, assign_roles, require_disjoint
+from dann_jax.protocols import assign_roles
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import (
     ProtocolError,
     Split,

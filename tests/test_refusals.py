@@ -8,7 +8,7 @@ import pytest
 from runs import tiny_config
 
 from dann_jax.corpora.manifest import write_manifest
-from dann_jax.experiment import setting
+from dann_jax.setting import setting
 
 Change = Callable[[dict, dict], None]
 CLASSES = ("anger", "happiness", "neutral", "sadness")

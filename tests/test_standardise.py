@@ -7,7 +7,7 @@ import pytest
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.corpora.normalise import standardise_by
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.standardise import fit_standardiser
 
 ROWS = 12

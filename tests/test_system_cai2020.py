@@ -14,8 +14,9 @@ from test_configs import load
 from dann_jax.bundle import load_bundle
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.experiment import encoder_of, setting, train_and_evaluate
-from dann_jax.protocols import Role
+from dann_jax.experiment import train_and_evaluate
+from dann_jax.roles import Role
+from dann_jax.setting import encoder_of, setting
 from dann_jax.types import UNKNOWN
 
 LANGUAGES = ("de", "it", "ur")

@@ -24,11 +24,13 @@ from dann_jax.evaluation.trials import (
     spread,
 )
 from dann_jax.evaluation.verification import make_trials
-from dann_jax.experiment import compiled, setting, train_and_evaluate
+from dann_jax.experiment import train_and_evaluate
 from dann_jax.open_set import fold_trials, replica_errors, score_trials
-from dann_jax.protocols import Protocol, Role, make_protocol
+from dann_jax.protocols import make_protocol
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.tables import result_table, side_by_side
+from dann_jax.roles import Protocol, Role
+from dann_jax.setting import compiled, setting
 from dann_jax.splits import ProtocolError
 from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import Layout, make_mesh

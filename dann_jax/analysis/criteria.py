@@ -8,7 +8,7 @@ import numpy as np
 from dann_jax.analysis.sample import Sample
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, View
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.criteria import view_of
 from dann_jax.training.replicas import Layout

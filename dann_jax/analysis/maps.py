@@ -7,7 +7,7 @@ import numpy as np
 
 from dann_jax.analysis.sample import COLUMNS, Sample
 from dann_jax.evaluation.maps import project
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 

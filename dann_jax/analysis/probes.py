@@ -8,7 +8,7 @@ import numpy as np
 from dann_jax.analysis.sample import Sample
 from dann_jax.evaluation.divergence import proxy_a_distance
 from dann_jax.evaluation.probe import probe
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.types import UNKNOWN

@@ -7,7 +7,7 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.predict import predict_several
 from dann_jax.training.program import Program

@@ -11,7 +11,7 @@ from etils import epath
 from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
-from dann_jax.protocols import Protocol
+from dann_jax.roles import Protocol
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState

@@ -6,7 +6,7 @@ import numpy as np
 
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, View
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.task import Task
 from dann_jax.training.evaluated import as_evaluated
 from dann_jax.training.predict import predict_several

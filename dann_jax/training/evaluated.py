@@ -1,7 +1,7 @@
 """From trained parameters to those that are evaluated and kept."""
 
 from dann_jax.models.network import with_units
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from dann_jax.evaluation.agreement import scores_of_moments, value_moments
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, looks_at
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.task import Task
 from dann_jax.training.criteria import criterion_scores
 from dann_jax.training.evaluated import as_evaluated

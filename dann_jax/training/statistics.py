@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from dann_jax.models.normalisation import merged, normalisations, with_statistics
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.task import Task
 from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dann_jax.protocols import Protocol
+from dann_jax.roles import Protocol
 from dann_jax.splits import ProtocolError
 
 LEAKS = {

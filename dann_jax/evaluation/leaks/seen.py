@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from dann_jax.evaluation.leaks.names import with_leaks
-from dann_jax.protocols import Role
+from dann_jax.roles import Role
 from dann_jax.splits import ProtocolError
 from dann_jax.task import Task
 from dann_jax.types import UNKNOWN

@@ -7,7 +7,7 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.evaluation.leaks.names import drawn_as, with_leaks
-from dann_jax.protocols import Protocol, Role
+from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
 from dann_jax.types import UNKNOWN
 

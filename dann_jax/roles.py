@@ -1,0 +1,97 @@
+"""What a protocol is: one table of roles, and what derives from it."""
+
+import dataclasses
+import enum
+
+import numpy as np
+
+from dann_jax.types import UNKNOWN
+
+
+class Role(enum.IntEnum):
+    """What an utterance is to one fold."""
+
+    HELD_OUT = 0
+    """Takes no part at all."""
+    LABELLED = 1
+    """Trained on, with its label."""
+    UNLABELLED = 2
+    """Seen in training; its label, if it has one, is not."""
+    VALIDATION = 3
+    """From the training side; its label only chooses the step to keep."""
+    TEST = 4
+    """Its label only scores."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """The roles of every utterance in every fold, and what they were made from.
+
+    Attributes:
+      name: for tables, such as `leave-one-session-out`.
+      folds: name of each of the `F` folds.
+      roles: int8 `[F, N]` of `Role`.
+      labels: the class names.
+      label: int32 `[N]`, index into `labels`, `UNKNOWN` where it is none of them.
+        Never hand this to a training step: use `erased_labels`.
+      test_side: bool `[F, N]`, rows of the side that a fold tests, whatever their
+        role.
+      adapt_side: bool `[F, N]`, rows that a fold sets aside for adaptation.
+      transductive: test and validation rows are seen in training, without labels.
+      allowed_leaks: columns in which labelled and test rows share a value, by name.
+      label_column: the column of the corpus that the labels are values of.
+      open_set: tested rows are of values that no labelled row of their fold has, so
+        that they can be compared with each other but not classified.
+      targets: the columns of numbers to predict, where there are no classes to name.
+      value: float64 `[N, targets]`, NaN where a row has no such number; None where
+        there are no targets. Use `erased_values` in training.
+    """
+
+    name: str
+    folds: tuple[str, ...]
+    roles: np.ndarray
+    labels: tuple[str, ...]
+    label: np.ndarray
+    test_side: np.ndarray
+    adapt_side: np.ndarray
+    transductive: bool
+    allowed_leaks: tuple[str, ...] = ()
+    label_column: str = "emotion"
+    open_set: bool = False
+    targets: tuple[str, ...] = ()
+    value: np.ndarray | None = None
+
+    @property
+    def kind(self) -> str:
+        """What is asked of a tested row: a word of `KINDS`."""
+        if self.targets:
+            return "regression"
+        return "verification" if self.open_set else "classification"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the label head says: targets, or else classes."""
+        return self.targets or self.labels
+
+    def erased_values(self) -> np.ndarray:
+        """Targets for training, `[F, N, targets]`: NaN unless the row is labelled."""
+        labelled = (self.roles == Role.LABELLED)[..., None]
+        return np.where(labelled, self.value, np.nan)
+
+    def erased_labels(self) -> np.ndarray:
+        """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""
+        return np.where(self.roles == Role.LABELLED, self.label, UNKNOWN).astype(
+            np.int32
+        )
+
+    def visible(self) -> np.ndarray:
+        """Which rows a training step may look at, bool `[F, N]`."""
+        seen = [Role.LABELLED, Role.UNLABELLED]
+        if self.transductive:
+            seen += [Role.VALIDATION, Role.TEST]
+        return np.isin(self.roles, seen)
+
+
+KINDS = ("classification", "verification", "regression")
+"""Which class a row is of, whether two rows are of one speaker, or how high its values
+are."""
