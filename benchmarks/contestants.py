@@ -14,7 +14,7 @@ import jax
 from ml_collections import ConfigDict
 
 from dann_jax.models.network import initialise
-from dann_jax.pipeline import Plan
+from dann_jax.plan import Plan
 from dann_jax.setting import build_network, compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.feed import Feed

@@ -8,13 +8,8 @@ import numpy as np
 from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.domains import domain_ids, known_values, value_ids
-from dann_jax.pipeline import (
-    Assembler,
-    Plan,
-    evaluation_assembler,
-    padded_shapes,
-    training_assembler,
-)
+from dann_jax.pipeline import Assembler, evaluation_assembler, training_assembler
+from dann_jax.plan import Plan, padded_shapes
 from dann_jax.roles import Protocol, Role
 from dann_jax.standardise import Units, fit_standardiser, fit_units
 

@@ -15,7 +15,7 @@ from dann_jax.corpora.normalise import standardise_by
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.frame_encoders import FRAME_ENCODERS, make_frame_encoder
 from dann_jax.models.frames import AttentiveStatistics, TimeConvolution
-from dann_jax.pipeline import padded_shapes
+from dann_jax.plan import padded_shapes
 from dann_jax.protocols import assign_roles
 from dann_jax.roles import Role
 from dann_jax.splits import leave_one_out

@@ -11,12 +11,11 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.domains import domain_ids
 from dann_jax.pipeline import (
     Assembler,
-    Plan,
     evaluation_assembler,
-    length_buckets,
     stream,
     training_assembler,
 )
+from dann_jax.plan import Plan, length_buckets
 from dann_jax.protocols import assign_roles
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import fixed_split, leave_one_out

@@ -24,7 +24,8 @@ from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import Extractor, mismatch
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
-from dann_jax.pipeline import Assembler, Plan, padded_frames
+from dann_jax.pipeline import Assembler
+from dann_jax.plan import Plan, padded_frames
 from dann_jax.standardise import Standardiser
 from dann_jax.training.predict import predict
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
