@@ -24,7 +24,7 @@ def contrast(
       seed: of the resampling.
 
     Returns:
-      `difference`, the sum; `ci95`, its bootstrap interval over crossed speakers and
+      `difference`, the sum; `ci95`, its expanded bootstrap interval over speakers and
       seeds, NaN where there is a single speaker.
 
     Example:
@@ -42,5 +42,5 @@ def contrast(
 
     seeds, speakers = terms[0][1].shape[:2]
     everybody = score(np.arange(speakers), np.arange(seeds)[:, None])
-    ends = bootstrap_interval(score, seeds, speakers, seed=seed)
+    ends = bootstrap_interval(score, seeds, speakers, expanded=True, seed=seed)
     return {"difference": float(everybody), "ci95": list(ends)}
