@@ -62,7 +62,7 @@ def test_help_is_about_this_command_alone(
         (["--config={tmp}/fails.py"], ["{tmp}/fails.py, line 2: ZeroDivisionError"]),
         (["--config={tmp}/empty.py"], ["{tmp}/empty.py defines no function"]),
         (["--config={tmp}/none.py"], ["returned None, no ConfigDict"]),
-        (["--config={tmp}/other.py"], ["lacks adversaries, arms"]),
+        (["--config={tmp}/other.py"], ["lacks adversaries, analysis, arms"]),
         (["--config.epochs=3"], ["no key 'epochs'", "mean timetable.epochs?"]),
         (["--config.encoder.widht=3"], ["'encoder.widht'", "mean encoder.width"]),
         (["--config.=3"], ["no key ''"]),
