@@ -166,7 +166,7 @@ def test_an_interval_that_touches_zero_shows_nothing(ends: tuple, said: str) -> 
 def test_a_gain_that_the_correction_takes_back_says_so() -> None:
     base = entry("dann", "ua", 0.03, difference=0.02, ci95=[0.01, 0.03])
     assert sentence(base) == (
-        "dann is better than plain in UA (+2.0 points, 95 % +1.0 to +3.0)."
+        "dann is better than plain in UA (+2.00 points, 95 % +1.00 to +3.00)."
     )
     assert "not after correction" in sentence({**base, "p_corrected": 0.09})
     assert "not after correction" not in sentence({**base, "p_corrected": 0.04})

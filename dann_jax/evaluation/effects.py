@@ -158,13 +158,13 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     Example:
       >>> entry = {"arm": "dann", "against": "plain", "metric": "ua"}
       >>> sentence({**entry, "difference": 0.004, "ci95": [-0.003, 0.011]})
-      'dann and plain: no difference shown in UA (+0.4 points, 95 % -0.3 to +1.1).'
+      'dann and plain: no difference shown in UA (+0.40 points, 95 % -0.30 to +1.10).'
     """
     arm, against = comparison["arm"], comparison["against"]
     metric = comparison["metric"].replace("_", " ").upper()
     found = verdict(comparison["ci95"], comparison["metric"])
     scale = scale_of(comparison["metric"])
-    digits = 1 if scale == 100.0 else 3
+    digits = 2 if scale == 100.0 else 3
     low, high = (scale * end for end in comparison["ci95"])
     numbers = f"{scale * comparison['difference']:+.{digits}f} points"
     if np.isnan(low):

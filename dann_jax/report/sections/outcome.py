@@ -10,6 +10,7 @@ from dann_jax.report.run import Run
 from dann_jax.report.table import Number
 from dann_jax.report.tables import (
     TITLES,
+    comparison_rule,
     difference,
     headline,
     pooled_number,
@@ -35,6 +36,7 @@ def outcome_section(run: Run) -> Section:
             "The dashed line is the baseline."
         ),
         map(data_table, comparisons),
+        note(comparison_rule(run.results)) if comparisons else None,
         _more(run),
         details("Every fold", map(data_table, folds)) if folds else None,
     ]
