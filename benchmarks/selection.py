@@ -101,12 +101,17 @@ def summary(
             "criterion": word,
             "regret": float(values[0, :, index].mean()),
             "regret_std": float(values[0, :, index].std()),
-            "rank": float(np.nanmean(values[1, :, index])),
+            "rank": _mean_of_known(values[1, :, index]),
             "replicas": int(values.shape[1]),
         }
         for index, arm in enumerate(arms)
         for word, values in found.items()
     ]
+
+
+def _mean_of_known(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
