@@ -7,7 +7,7 @@
 
 Across: how often a fresh probe finds the speaker in the features of the encoder, mean
 and standard deviation over the probed replicas. Up: UA of all test rows, with its
-interval. The strength stands beside each point.
+interval.
 """
 
 import argparse
@@ -86,16 +86,14 @@ def draw(found: Mapping[str, Point], chance: float, path: str, title: str) -> No
             xerr=100 * point.spread,
             yerr=ends,
             fmt="o",
-            color="C0",
-            ecolor="0.7",
+            label=f"{point.strength:g}",
+            elinewidth=0.8,
         )
-        place = (100 * point.probe, 100 * point.ua)
-        axis.annotate(f"{point.strength:g}", place, (6, 6), textcoords="offset points")
     axis.axvline(100 * chance, color="0.5", linestyle=":", label="chance")
     axis.set_xlabel("speaker found by a fresh probe at the encoder (%)")
     axis.set_ylabel("UA, all test rows (%)")
     axis.set_title(title, fontsize=9)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, title="strength", loc="lower right", ncols=2)
     axis.grid(alpha=0.3)
     figure.savefig(path)
 
@@ -114,7 +112,7 @@ def main() -> None:
     chance = _record(run.analysis, run.arms[0], options.column, options.kind)["chance"]
     corpora = ", ".join(run.results["corpora"])
     epochs = run.config["timetable"]["epochs"]
-    title = f"{run.results['system']} on {corpora}, {epochs} epochs; numbers: strength"
+    title = f"{run.results['system']} on {corpora}, {epochs} epochs"
     draw(found, chance, options.figure, title)
     print(f"{table(found)}\n\nchance: {100 * chance:.1f}")
 
