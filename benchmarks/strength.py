@@ -93,7 +93,7 @@ def draw(found: Mapping[str, Point], chance: float, path: str, title: str) -> No
     axis.set_xlabel("speaker found by a fresh probe at the encoder (%)")
     axis.set_ylabel("UA, all test rows (%)")
     axis.set_title(title, fontsize=9)
-    axis.legend(frameon=False, title="strength", loc="lower right", ncols=2)
+    axis.legend(frameon=False, title="strength", loc="center", ncols=2)
     axis.grid(alpha=0.3)
     figure.savefig(path)
 
