@@ -72,10 +72,10 @@ def test_a_key_that_nothing_reads_is_refused_in_every_section(
 
 
 def test_every_key_of_the_top_is_read_and_no_other() -> None:
-    tree = ast.parse((PACKAGE / "experiment.py").read_text())
     read = {
         node.attr
-        for node in ast.walk(tree)
+        for name in ("setting.py", "experiment.py")
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "config"

@@ -84,15 +84,15 @@ print(answer[{bundle.labels[0]!r}])  # [1, 2]"""
 def prediction_function(bundle: Bundle) -> Any:
     """`Heard -> name of an output -> float32 [B, T]`, traceable."""
     apply = as_apply(bundle.network)
+    # A function with a gradient of its own takes no constants of NumPy.
+    fixed = jax.tree.map(jnp.asarray, (bundle.params, dict(bundle.standardiser)))
 
     def member(params: PyTree, moments: PyTree, heard: Heard) -> Array:
         batch = _batch(heard, moments)
         return bundle.answer.traced(apply(params, batch, {}, None).label_logits)
 
     def predicted(heard: Heard) -> dict[str, Array]:
-        each = jax.vmap(member, in_axes=(0, 0, None))(
-            bundle.params, dict(bundle.standardiser), heard
-        )
+        each = jax.vmap(member, in_axes=(0, 0, None))(*fixed, heard)
         mean = each.mean(0)
         return {name: mean[..., place] for place, name in enumerate(bundle.labels)}
 
