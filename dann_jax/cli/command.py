@@ -41,6 +41,9 @@ def run(
         with exit_on_misuse():
             main(words)
 
+    # TensorFlow only feeds batches and writes stores; its messages help nobody.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     app.run(call, flags_parser=parse)
 
 

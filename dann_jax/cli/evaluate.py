@@ -72,8 +72,6 @@ def main(words: list[str]) -> None:
 
 def run() -> None:
     """Console entry point."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     command.run(main, _FLAGS, USAGE)
 
 

@@ -1,7 +1,6 @@
 """`dann-prepare`: from recordings to a store of features that `dann-train` reads."""
 
 import json
-import os
 import re
 import sys
 from typing import Any
@@ -156,9 +155,6 @@ def _features() -> dict[str, dict[str, Any]]:
 
 def run() -> None:
     """Console entry point."""
-    # TensorFlow only writes the store; its start-up messages help nobody.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     command.run(main, _FLAGS, USAGE)
 
 

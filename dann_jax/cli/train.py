@@ -140,9 +140,6 @@ def _one_prediction(workdir: str) -> str:
 
 def run() -> None:
     """Console entry point."""
-    # TensorFlow only feeds batches; its start-up messages help nobody.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     loaded: list[ConfigDict] = []
 
     def load(words: list[str]) -> list[str]:
