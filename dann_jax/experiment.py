@@ -7,7 +7,7 @@ arguments.
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -35,7 +35,7 @@ from dann_jax.training.replicas import Layout
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer, read_metrics
-from dann_jax.workdir import WorkdirError, claim, read_json, write_json
+from dann_jax.workdir import claim, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -156,10 +156,10 @@ def train(
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
-    return _as_tested(Trained(workdir, state, program, timing), task, layout)
+    return as_tested(Trained(workdir, state, program, timing), task, layout)
 
 
-def _as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
+def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
     """With the parameters by which tested rows are predicted."""
     best = as_evaluated(
         trained.state.best,
@@ -169,59 +169,6 @@ def _as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
         layout=layout,
     )
     return trained._replace(state=trained.state.replace(best=best))
-
-
-def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
-    """Score and analyse a run that has ended, from its last checkpoint.
-
-    Args:
-      workdir: of the run; `results.json`, `analysis.json` and the bundle are written
-        again.
-      **options: of `analyse`, instead of those in the config of the run.
-
-    Returns:
-      What `results.json` holds: the numbers that the run wrote.
-
-    Raises:
-      WorkdirError: there is no run in it, or one that has not ended.
-    """
-    workdir = epath.Path(workdir)
-    if not (workdir / "config.json").exists():
-        raise WorkdirError(f"{workdir} holds no config.json: no run")
-    config = ConfigDict(_with_tuples(read_json(workdir / "config.json")))
-    config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
-    task, layout = setting(config)
-    return evaluate(config, task, layout, _restored(config, task, layout, workdir))
-
-
-def _with_tuples(value: Any) -> Any:
-    """JSON has lists where a config has tuples."""
-    if isinstance(value, Mapping):
-        return {key: _with_tuples(part) for key, part in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _restored(
-    config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
-) -> Trained:
-    """What `train` returned when the run ended."""
-    plan = task.plan(task.protocol.visible())
-    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
-    total = timetable.steps_per_epoch * timetable.epochs
-    with open_checkpoints(workdir / "checkpoints") as checkpoints:
-        step = checkpoints.latest_step()
-        if step != total:
-            raise WorkdirError(
-                f"the run in {workdir} has taken {step or 0} of {total} steps; "
-                f"dann-train goes on with it"
-            )
-        program = compiled(config, task, layout, timetable)
-        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
-        state = checkpoints.restore(step, program.initial_state(batch), layout)
-    timing = {}
-    if (workdir / "results.json").exists():
-        timing = read_json(workdir / "results.json")["timing"]
-    return _as_tested(Trained(workdir, state, program, timing), task, layout)
 
 
 def evaluate(

@@ -18,7 +18,8 @@ from toys import assert_trees_equal, network_params, stack
 
 from dann_jax import experiment
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.experiment import evaluate_again, train_and_evaluate
+from dann_jax.evaluate_again import evaluate_again
+from dann_jax.experiment import train_and_evaluate
 from dann_jax.plan import Plan
 from dann_jax.setting import build_network, compiled, setting
 from dann_jax.training.checkpoint import open_checkpoints

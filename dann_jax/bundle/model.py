@@ -10,22 +10,21 @@ import numpy as np
 from flax import linen as nn
 
 from dann_jax.bundle.answers import ANSWERS, FEATURES, Answer, Prediction, Rating
+from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import (
     BundleError,
     Description,
-    Modality,
     modalities_of,
 )
 from dann_jax.bundle.hearing import corpus_of, features_of, rates_of
+from dann_jax.bundle.remaking import difference, extractor_of
 from dann_jax.corpora.corpus import Corpus, check
 from dann_jax.domains import value_ids
 from dann_jax.features.audio import AudioError, resample
-from dann_jax.features.catalogue import make_extractor
-from dann_jax.features.extractor import Extractor, mismatch
+from dann_jax.features.extractor import Extractor
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
 from dann_jax.pipeline import Assembler
-from dann_jax.plan import Plan, padded_frames
 from dann_jax.standardise import Standardiser
 from dann_jax.training.predict import predict
 from dann_jax.training.replicas import Layout, make_mesh, map_replicas
@@ -127,7 +126,7 @@ class Bundle:
         self._require_features(corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
         self._warn_of_unknown_groups(corpus)
-        plan, shapes = _plan(
+        plan, shapes = plan_of(
             corpus,
             len(self.description.members),
             batch_size,
@@ -186,7 +185,7 @@ class Bundle:
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )
         return {
-            name: _extractor(name, modality)
+            name: extractor_of(name, modality)
             for name, modality in self.description.modalities.items()
         }
 
@@ -271,73 +270,3 @@ class Bundle:
         # Kept, so that a batch shape compiles once for all calls.
         step = make_evaluation_step(apply=as_apply(self.network))
         return map_replicas(step, self._layout.mesh, shared=(1,))
-
-
-def difference(expected: Modality, found: Modality) -> str | None:
-    """Why features are not those that were learned from; None where they are."""
-    if found[:2] != expected[:2]:
-        return f"expected {expected.shape()}, found {found.shape()}"
-    return mismatch(expected.provenance, found.provenance)
-
-
-def _extractor(name: str, modality: Modality) -> Extractor:
-    made = modality.provenance
-    if made is None:
-        raise BundleError(
-            f"nobody recorded how the features {name!r} were made, so they cannot be "
-            f"made again from audio; use Bundle.predict_corpus with features"
-        )
-    if made.get("sample_rate", 0) is None:
-        raise BundleError(
-            f"the features {name!r} are made from a transcript, not from audio; "
-            f"use Bundle.predict_corpus with features"
-        )
-    try:
-        extractor = make_extractor(
-            made["extractor"], sample_rate=made["sample_rate"], **made["parameters"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(
-            f"the features {name!r} cannot be made here: {error}"
-        ) from None
-    reason = mismatch(made, extractor.provenance())
-    if reason:
-        raise BundleError(f"the features {name!r} are made otherwise here: {reason}")
-    return extractor
-
-
-def _plan(
-    corpus: Corpus, members: int, batch_size: int, max_frames: int = 0
-) -> tuple[Plan, dict[int, tuple[int, int]]]:
-    """Whole dialogues, padded to powers of two: few shapes, and the same every time.
-
-    What is longer than `padded_frames(max_frames)` is cut to it, as in training.
-
-    Returns:
-      The plan, and its buckets' padded turns and frames.
-    """
-    frames = corpus.num_frames()
-    limit = padded_frames(max_frames) if max_frames else np.inf
-    frames = np.minimum(frames, limit).astype(int)
-    exponents = np.array(
-        [
-            (_exponent(len(turns)), _exponent(frames[turns].max()))
-            for turns in corpus.dialogues()
-        ]
-    )
-    # One number for each pair; no exponent is near a hundred.
-    buckets, sizes = np.unique(exponents @ (100, 1), return_inverse=True)
-    shapes = {
-        int(bucket): (
-            2 ** (bucket // 100),
-            int(min(2 ** (bucket % 100), limit)) if frames.any() else 0,
-        )
-        for bucket in buckets
-    }
-    everyone = np.ones((members, len(sizes)), bool)
-    return Plan(buckets[sizes], everyone, batch_size, tuple(shapes)), shapes
-
-
-def _exponent(number: int) -> int:
-    """Of the smallest power of two that is no smaller."""
-    return max(int(number) - 1, 0).bit_length()

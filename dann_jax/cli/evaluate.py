@@ -8,7 +8,7 @@ from absl import flags
 
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
-from dann_jax.experiment import evaluate_again
+from dann_jax.evaluate_again import evaluate_again
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 from dann_jax.training.compilation import use_compilation_cache

@@ -1,0 +1,48 @@
+"""Features for a model: whether they are its own, and how to make them again."""
+
+from dann_jax.bundle.description import BundleError, Modality
+from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.extractor import Extractor, mismatch
+
+
+def difference(expected: Modality, found: Modality) -> str | None:
+    """Why features are not those that were learned from; None where they are."""
+    if found[:2] != expected[:2]:
+        return f"expected {expected.shape()}, found {found.shape()}"
+    return mismatch(expected.provenance, found.provenance)
+
+
+def extractor_of(name: str, modality: Modality) -> Extractor:
+    """What makes the features of a bundle from sound, or why nothing can.
+
+    Args:
+      name: of the modality, for messages.
+      modality: of the bundle's description.
+
+    Raises:
+      BundleError: nobody recorded how they were made, they are made of text, or they
+        are made otherwise by what is installed here.
+    """
+    made = modality.provenance
+    if made is None:
+        raise BundleError(
+            f"nobody recorded how the features {name!r} were made, so they cannot be "
+            f"made again from audio; use Bundle.predict_corpus with features"
+        )
+    if made.get("sample_rate", 0) is None:
+        raise BundleError(
+            f"the features {name!r} are made from a transcript, not from audio; "
+            f"use Bundle.predict_corpus with features"
+        )
+    try:
+        extractor = make_extractor(
+            made["extractor"], sample_rate=made["sample_rate"], **made["parameters"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"the features {name!r} cannot be made here: {error}"
+        ) from None
+    reason = mismatch(made, extractor.provenance())
+    if reason:
+        raise BundleError(f"the features {name!r} are made otherwise here: {reason}")
+    return extractor

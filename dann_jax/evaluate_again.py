@@ -1,0 +1,69 @@
+"""A finished run scored and analysed again, from its last checkpoint."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from dann_jax.experiment import Trained, as_tested, evaluate
+from dann_jax.setting import compiled, setting
+from dann_jax.task import Task
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch
+from dann_jax.training.replicas import Layout
+from dann_jax.workdir import WorkdirError, read_json
+
+
+def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
+    """Score and analyse a run that has ended, from its last checkpoint.
+
+    Args:
+      workdir: of the run; `results.json`, `analysis.json` and the bundle are written
+        again.
+      **options: of `analyse`, instead of those in the config of the run.
+
+    Returns:
+      What `results.json` holds: the numbers that the run wrote.
+
+    Raises:
+      WorkdirError: there is no run in it, or one that has not ended.
+    """
+    workdir = epath.Path(workdir)
+    if not (workdir / "config.json").exists():
+        raise WorkdirError(f"{workdir} holds no config.json: no run")
+    config = ConfigDict(_with_tuples(read_json(workdir / "config.json")))
+    config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
+    task, layout = setting(config)
+    return evaluate(config, task, layout, _restored(config, task, layout, workdir))
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON has lists where a config has tuples."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(part) for key, part in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _restored(
+    config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
+) -> Trained:
+    """What `train` returned when the run ended."""
+    plan = task.plan(task.protocol.visible())
+    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    total = timetable.steps_per_epoch * timetable.epochs
+    with open_checkpoints(workdir / "checkpoints") as checkpoints:
+        step = checkpoints.latest_step()
+        if step != total:
+            raise WorkdirError(
+                f"the run in {workdir} has taken {step or 0} of {total} steps; "
+                f"dann-train goes on with it"
+            )
+        program = compiled(config, task, layout, timetable)
+        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+        state = checkpoints.restore(step, program.initial_state(batch), layout)
+    timing = {}
+    if (workdir / "results.json").exists():
+        timing = read_json(workdir / "results.json")["timing"]
+    return as_tested(Trained(workdir, state, program, timing), task, layout)
