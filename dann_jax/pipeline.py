@@ -204,18 +204,22 @@ def evaluation_assembler(
 def stream(
     make: Callable[[int], Batch], start: int, stop: int, *, prefetch: int = 2
 ) -> Iterator[Batch]:
-    """`make(start) ... make(stop - 1)` through tf.data, prepared ahead of the device.
+    """`make(start) ... make(stop - 1)`, through tf.data prepared ahead of the device.
 
-    TensorFlow is imported here and nowhere above.
+    TensorFlow is imported here and nowhere above, once the first batch is on its way:
+    the device computes while the seconds that this takes go by.
     """
+    if start >= stop:
+        return
+    example = make(start)
+    yield example
     import tensorflow as tf
 
     # It must not reserve the accelerator that JAX computes on.
     tf.config.set_visible_devices([], "GPU")
-    example = make(start)
     leaves, treedef = jax.tree.flatten(example)
     types = [leaf.dtype for leaf in leaves]
-    steps = tf.data.Dataset.range(start, stop).map(
+    steps = tf.data.Dataset.range(start + 1, stop).map(
         lambda step: tf.numpy_function(
             lambda s: jax.tree.leaves(make(int(s))), [step], types
         ),

@@ -554,9 +554,10 @@ def test_the_train_step_compiles_once_a_batch_shape_for_all_folds_seeds_and_arms
     assert counts == [len(shapes), 0]
 
 
-def test_a_run_compiles_its_four_steps_once(finished: Run) -> None:
-    # Training, gradients, evaluation, keeping the best; three epochs and the test.
-    assert finished.compiled.count("jit(per_device)") == 4
+def test_a_run_compiles_its_five_steps_once(finished: Run) -> None:
+    # The first state, training, gradients, evaluation, keeping the best; three epochs
+    # and the test.
+    assert finished.compiled.count("jit(per_device)") == 5
 
 
 def test_one_device_and_eight_give_the_same_losses(table: pathlib.Path) -> None:

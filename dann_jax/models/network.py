@@ -206,5 +206,8 @@ def as_apply(module: nn.Module) -> Apply:
 
 def initialise(module: nn.Module, batch: Batch, key: jax.Array) -> PyTree:
     """Fresh float32 parameters for batches shaped as `batch`."""
-    strength = dict.fromkeys(batch.domain, 0.0)
-    return module.init(key, batch, strength, deterministic=True)["params"]
+    strength = dict.fromkeys(batch.domain, jnp.float32(0))
+    # Only shapes matter: given arrays, the whole forward pass would be compiled too.
+    shapes = jax.eval_shape(lambda: (batch, strength))
+    found = module.lazy_init(key, *shapes, deterministic=True, mutable="params")
+    return found["params"]

@@ -14,7 +14,6 @@ from jax.sharding import PartitionSpec as P
 
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
-from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.parts import DIVIDED
 from dann_jax.training.replicas import DATA, REPLICA, Layout, map_replicas
 from dann_jax.training.state import TrainState, create_state, keep_best
@@ -147,36 +146,46 @@ def initial_state(
     one = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), batch)
 
     def memory(params: PyTree) -> PyTree:
-        if objective is None:
+        if not isinstance(objective, StatefulObjective):
             return ()
         apply, strength = as_apply(module), dict.fromkeys(one.domain, 0.0)
         shapes = jax.eval_shape(lambda p: apply(p, one, strength, None), params)
-        return from_outputs(objective).init(shapes)
+        return objective.init(shapes)
 
-    def create(fold: jax.Array, seed: jax.Array) -> TrainState:
+    def create(params: PyTree, key: jax.Array) -> TrainState:
+        return create_state(params, optimizer, key, memory(params))
+
+    params, keys = _drawn(module, one, layout)
+    keys = jnp.repeat(keys[:, None], len(layout.arms), axis=1)
+    run = map_replicas(create, layout.mesh, shared=(0,))
+    return run(*layout.put((params, keys)))
+
+
+def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax.Array]:
+    """Parameters, as NumPy arrays, and the key of every group, `[G, ...]`."""
+
+    def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
+        fold, seed = pair
         key = jax.random.fold_in(jax.random.key(seed), fold)
         init_key, run_key = jax.random.split(key)
-        params = initialise(module, one, init_key)
-        if layout.parts > 1 and normalisations(params):
-            raise ValueError(
-                "a normalisation by the statistics of a batch needs all of it on one "
-                "device: --data_parallel=1"
-            )
-        return create_state(params, optimizer, run_key, memory(params))
+        return initialise(module, batch, init_key), run_key
 
-    def replicas(pairs: tuple[jax.Array, jax.Array]) -> TrainState:
-        # One after the other: vmapped, this takes twice as long to compile.
-        groups = jax.lax.map(lambda pair: create(*pair), pairs)
-        return jax.tree.map(
-            lambda leaf: jnp.repeat(leaf[:, None], len(layout.arms), axis=1), groups
-        )
-
-    pairs = (jnp.asarray(layout.fold_of), jnp.asarray(layout.seed_of, jnp.uint32))
+    # One after the other: vmapped, this takes twice as long to compile. On one device:
+    # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
     # It runs once: on CPU, making it fast takes longer than it takes.
     plain = {"xla_backend_optimization_level": 0}
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
-    run = jax.jit(replicas, compiler_options=plain if on_cpu else None)
-    return layout.put(run(pairs))
+    draw = jax.jit(
+        functools.partial(jax.lax.map, draw),
+        compiler_options=plain if on_cpu else None,
+    )
+    params, keys = draw((layout.fold_of, layout.seed_of.astype(np.uint32)))
+    if layout.parts > 1 and normalisations(params):
+        raise ValueError(
+            "a normalisation by the statistics of a batch needs all of it on one "
+            "device: --data_parallel=1"
+        )
+    return jax.device_get(params), keys
 
 
 def step_of(state: TrainState) -> int:
