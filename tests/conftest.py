@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -10,6 +11,9 @@ import jax
 import pytest
 
 from dann_jax.training.compilation import use_compilation_cache
+
+# What a shell starts in the background ignores Ctrl-C, and so would what tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before JAX is used for anything: the sharding tests need more than one device.
 jax.config.update("jax_num_cpu_devices", 8)
