@@ -14,6 +14,7 @@ from dann_jax.features.extraction import differences, extract, settings_of
 from dann_jax.features.joining import Problem, problems_csv
 from dann_jax.features.parts import Features
 from dann_jax.store import read_metadata, store_folder, write_store
+from dann_jax.store.writing import require_beam
 from dann_jax.store.reading import cache_folder
 
 Columns = Mapping[str, np.ndarray]
@@ -56,6 +57,9 @@ def prepare(
       CorpusError: a corpus cannot be read, there is a store of that name that was made
         in another way, or what `extract` and `write_store` raise.
     """
+    if runner:
+        # Not after all recordings have been gone through.
+        require_beam()
     columns = _read(sources, layouts, emotions)
     if per_speaker:
         columns = some_of_each(columns, per_speaker)

@@ -100,6 +100,21 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
     assert content(tmp_path / "data") == before
 
 
+def test_a_runner_that_cannot_run_is_told_before_anything_is_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CorpusError, match="a runner needs Apache Beam"):
+        prepare(
+            {"nowhere": tmp_path / "nowhere"},
+            name="nowhere",
+            data_dir=tmp_path / "stores",
+            features={"logmel": {}},
+            runner="DirectRunner",
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_corpora_in_one_store_keep_their_speakers_apart(
     tmp_path: pathlib.Path,
 ) -> None:

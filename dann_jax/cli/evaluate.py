@@ -1,17 +1,15 @@
 """`dann-evaluate`: score and analyse a finished run again, from its checkpoint."""
 
-import os
 import sys
 
-import jax
 from absl import flags
 
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.evaluate_again import evaluate_again
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
-from dann_jax.training.compilation import use_compilation_cache
 
 USAGE = """\
 dann-evaluate --workdir=DIR [--rows=N] [--replicas=N] [--columns=...] [--maps=...]
@@ -43,13 +41,7 @@ _COLUMNS = flags.DEFINE_list(
 _MAPS = flags.DEFINE_list(
     "maps", None, "Any of pca, tsne and umap.", flag_values=_FLAGS
 )
-_DEVICES = flags.DEFINE_integer(
-    "cpu_devices",
-    0,
-    "Without an accelerator: devices to split the CPU into; 0 for one a core.",
-    lower_bound=0,
-    flag_values=_FLAGS,
-)
+_DEVICES = define_cpu_devices(_FLAGS)
 
 
 def main(words: list[str]) -> None:
@@ -57,8 +49,7 @@ def main(words: list[str]) -> None:
     command.require_no_arguments(words)
     command.require_flags(_WORKDIR)
     start_logging()
-    jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
-    use_compilation_cache()
+    use_devices(_DEVICES.value)
     given = {"rows": _ROWS, "replicas": _REPLICAS, "columns": _COLUMNS, "maps": _MAPS}
     options = {
         name: tuple(flag.value) if isinstance(flag.value, list) else flag.value

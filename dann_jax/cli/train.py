@@ -1,7 +1,6 @@
 """`dann-train`: run an experiment, or what is left of it, and print its table."""
 
 import logging
-import os
 import pathlib
 import sys
 
@@ -12,10 +11,10 @@ from ml_collections import ConfigDict
 from dann_jax.cli import command
 from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
-from dann_jax.training.compilation import use_compilation_cache
 
 USAGE = """\
 dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
@@ -56,13 +55,7 @@ _SHOW = flags.DEFINE_bool(
     "Print every key with its value, as it would be run, and stop.",
     flag_values=_FLAGS,
 )
-_DEVICES = flags.DEFINE_integer(
-    "cpu_devices",
-    0,
-    "Without an accelerator: devices to split the CPU into; 0 for one a core.",
-    lower_bound=0,
-    flag_values=_FLAGS,
-)
+_DEVICES = define_cpu_devices(_FLAGS)
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed",
     False,
@@ -87,8 +80,7 @@ def main(words: list[str], config: ConfigDict) -> None:
         return
     workdir = _WORKDIR.value or default_workdir(_CONFIG.value)
     start_logging()
-    jax.config.update("jax_num_cpu_devices", _DEVICES.value or os.cpu_count())
-    use_compilation_cache()
+    use_devices(_DEVICES.value)
     with exit_with_message():
         if _DISTRIBUTED.value:
             # Before anything asks for a device.

@@ -70,7 +70,7 @@ def write_store(
         builder.source = functools.partial(_itself, corpus)
         options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
         if runner:
-            _require_beam()
+            require_beam()
             # Its workers are other processes, maybe on other machines.
             folder = scratch.enter_context(_folder_beside(builder.data_path))
             save_arrays(folder, corpus)
@@ -216,7 +216,8 @@ def _folder_beside(path: epath.Path) -> Iterator[epath.Path]:
             folder.rmtree()
 
 
-def _require_beam() -> None:
+def require_beam() -> None:
+    """Raise `CorpusError` where no runner can run."""
     if not importlib.util.find_spec("apache_beam"):
         raise CorpusError(
             "a runner needs Apache Beam: pip install 'dann_jax[beam]', or leave the "
