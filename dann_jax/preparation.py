@@ -14,8 +14,8 @@ from dann_jax.features.extraction import differences, extract, settings_of
 from dann_jax.features.joining import Problem, problems_csv
 from dann_jax.features.parts import Features
 from dann_jax.store import read_metadata, store_folder, write_store
-from dann_jax.store.writing import require_beam
 from dann_jax.store.reading import cache_folder
+from dann_jax.store.writing import require_beam
 
 Columns = Mapping[str, np.ndarray]
 

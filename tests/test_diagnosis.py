@@ -29,6 +29,7 @@ HEALTHY = Measured(
     ua_gain=0.01,
     ua_gain_ci95=(0.002, 0.018),
     spread=0.6,
+    moved=1.3,
 )
 SOURCE_ONLY = HEALTHY._replace(
     domain_loss=0.8 + 1.4 * np.exp(-6.0 * TIME),
@@ -39,6 +40,7 @@ SOURCE_ONLY = HEALTHY._replace(
     probe_accuracy=0.85,
     ua_gain=float("nan"),
     ua_gain_ci95=(float("nan"), float("nan")),
+    moved=0.0,
 )
 
 SICK = {
@@ -52,6 +54,7 @@ SICK = {
     "strength-not-reached": HEALTHY._replace(strength=0.3 * 0.5 * TIME),
     "discriminator-idle": SOURCE_ONLY._replace(domain_loss=GUESS + 0.0 * TIME),
     "collapsed-encoder": HEALTHY._replace(spread=0.003),
+    "without-effect": HEALTHY._replace(moved=0.0),
     "adversary-overwhelms": HEALTHY._replace(gradient_domain=4.0 * RISING),
     "overfitting": HEALTHY._replace(
         train_accuracy=0.99 - 0.6 * np.exp(-8.0 * TIME),

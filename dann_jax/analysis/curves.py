@@ -40,17 +40,28 @@ def diagnoses(
         working = [name for name in adversaries if strengths[name] > 0.0]
         judged = working or list(adversaries)[:1]
         spread = np.mean([relative_spread(own) for own in sample.features[:, index]])
+        moved = _moved(sample.features, index, layout)
         sentences: dict[str, str] = {}
         for name in judged:
             seen = measured(
                 arm, name, adversaries[name], strengths[name], found, results, metrics
             )
-            for word, sentence in diagnose(seen._replace(spread=spread)).items():
+            for word, sentence in diagnose(
+                seen._replace(spread=spread, moved=moved)
+            ).items():
                 several = len(judged) > 1
                 key, start = (f"{word}, {name}", f"{name}: ") if several else (word, "")
                 sentences[key] = start + sentence
         said[arm] = sentences
     return said
+
+
+def _moved(features: np.ndarray, arm: int, layout: Layout) -> float:
+    """How far an arm's features `[r, arms, n, width]` are from source-only's."""
+    idle = [not any(own.values()) for own in layout.arms.values()]
+    if not any(idle):
+        return float("nan")
+    return float(np.abs(features[:, arm] - features[:, idle.index(True)]).max())
 
 
 def measured(

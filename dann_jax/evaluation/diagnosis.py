@@ -34,6 +34,7 @@ class Measured(NamedTuple):
       ua_gain: UA minus that of source-only.
       ua_gain_ci95: its interval.
       spread: `divergence.relative_spread` of the encoder's features.
+      moved: the furthest that one of these features is from source-only's.
     """
 
     label_loss: np.ndarray = _EMPTY
@@ -53,6 +54,7 @@ class Measured(NamedTuple):
     ua_gain: float = _NAN
     ua_gain_ci95: tuple[float, float] = (_NAN, _NAN)
     spread: float = _NAN
+    moved: float = _NAN
 
 
 def weak_discriminator(seen: Measured) -> str | None:
@@ -130,6 +132,17 @@ def collapsed_encoder(seen: Measured) -> str | None:
     )
 
 
+def without_effect(seen: Measured) -> str | None:
+    """The arm has a strength, and the very features of source-only."""
+    if not (seen.strength_wanted > 0.0 and seen.moved == 0.0):
+        return None
+    return (
+        "Nothing acted in this arm: it learned exactly what source-only did. What "
+        "works on unlabelled rows needs protocol.unlabelled, and what tells domains "
+        "apart needs two of them."
+    )
+
+
 def adversary_overwhelms(seen: Measured) -> str | None:
     """Far more gradient comes from the adversary than from the label."""
     ratio = _late(seen.gradient_domain) / max(_late(seen.gradient_label), 1e-12)
@@ -181,6 +194,7 @@ RULES: Mapping[str, Callable[[Measured], str | None]] = {
     "strength-not-reached": strength_not_reached,
     "discriminator-idle": discriminator_idle,
     "collapsed-encoder": collapsed_encoder,
+    "without-effect": without_effect,
     "adversary-overwhelms": adversary_overwhelms,
     "overfitting": overfitting,
     "not-converged": not_converged,
