@@ -16,7 +16,7 @@ from dann_jax.evaluation.statistics import compare, interval
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.objectives.penalties import PENALTIES
+from dann_jax.objectives.penalised import PENALTIES
 from dann_jax.protocols import assign_roles
 from dann_jax.reversal import reverse_gradient
 from dann_jax.roles import Protocol, Role

@@ -10,9 +10,10 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.corpora.readers import read_audio_corpus
-from dann_jax.features.extraction import differences, extract, settings_of
+from dann_jax.features.extraction import extract
 from dann_jax.features.joining import Problem, problems_csv
 from dann_jax.features.parts import Features
+from dann_jax.features.settings import differences, settings_of
 from dann_jax.store import read_metadata, store_folder, write_store
 from dann_jax.store.reading import cache_folder
 from dann_jax.store.writing import require_beam

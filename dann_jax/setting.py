@@ -16,7 +16,7 @@ from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
-from dann_jax.objectives.penalties import own_strengths
+from dann_jax.objectives.penalised import own_strengths
 from dann_jax.oracle import TARGET_ONLY
 from dann_jax.protocols import make_protocol
 from dann_jax.roles import Protocol

@@ -15,7 +15,7 @@ from dann_jax.batch_losses import class_confusion, information_loss
 from dann_jax.objectives import OBJECTIVES, dann, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
 from dann_jax.objectives.labels import regression
-from dann_jax.objectives.penalties import PENALTIES, own_strengths, penalised
+from dann_jax.objectives.penalised import PENALTIES, own_strengths, penalised
 from dann_jax.types import UNKNOWN, Outputs
 
 ONES = dict.fromkeys(DOMAINS, 1.0)

@@ -5,7 +5,6 @@ A working folder holds `settings.json`, `parts/` and, at the end, `problems.csv`
 alone: not on the number of processes, nor on how often the work was interrupted.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.features.catalogue import make_extractor
-from dann_jax.features.extractor import Extractor, mismatch, package_differences
+from dann_jax.features.extractor import Extractor
 from dann_jax.features.joining import (
     SAME,
     Problem,
@@ -37,9 +36,9 @@ from dann_jax.features.parts import (
     read_part,
 )
 from dann_jax.features.pool import write_parts
+from dann_jax.features.settings import claim, settings_of
 from dann_jax.progress import Progress
 from dann_jax.store.arrays import open_arrays, write_arrays
-from dann_jax.workdir import read_json, write_json
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
@@ -101,7 +100,7 @@ def extract(
     check(Corpus(name, columns, {}, {})).dialogues()
     folder = epath.Path(folder)
     settings = settings_of(columns, features, make)
-    _claim(folder, settings)
+    claim(folder, settings)
     items = _items(columns, root, settings)
     task = Task(
         folder=os.fspath(folder / "parts"),
@@ -117,69 +116,6 @@ def extract(
     made = extractors(make, task.features)
     table = join_tables(Corpus(name, columns, {}, {}, settings), made, parts)
     return Extraction(check(_arrays(folder / "arrays", table, made, parts)), problems)
-
-
-def settings_of(
-    columns: Mapping[str, np.ndarray],
-    features: Features,
-    make: MakeExtractor = make_extractor,
-) -> dict[str, Any]:
-    """The provenance of what `extract` makes, known before it is made."""
-    made = [make(word, **parameters) for word, parameters in features.items()]
-    if not made:
-        raise CorpusError("no features are named")
-    return {
-        "layout": "audio",
-        "dims": {extractor.name: extractor.dim for extractor in made},
-        "features": {extractor.name: extractor.provenance() for extractor in made},
-        "columns": _digest(columns),
-    }
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """How what `settings_of` says now differs from what it said.
-
-    Other versions of packages do not count, as in `extractor.mismatch`.
-
-    Example:
-      >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
-      >>> differences(old, {"columns": "b1", "features": {}})
-      ['logmel was made and is not asked for', 'the manifest was a0, is b1']
-    """
-    was, now = (said.get("features") or {} for said in (old, new))
-    found = []
-    for name in dict.fromkeys([*was, *now]):
-        if name not in now:
-            found.append(f"{name} was made and is not asked for")
-        elif name not in was:
-            found.append(f"{name} is asked for and was not made")
-        elif reason := mismatch(was[name], now[name]):
-            found.append(reason)
-    if old.get("columns") != new.get("columns"):
-        found.append(f"the manifest was {old.get('columns')}, is {new.get('columns')}")
-    return found
-
-
-def _digest(columns: Mapping[str, np.ndarray]) -> str:
-    text = json.dumps({name: column.tolist() for name, column in columns.items()})
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _claim(folder: epath.Path, settings: Mapping[str, Any]) -> None:
-    path = folder / "settings.json"
-    if path.exists():
-        old = read_json(path)
-        found = differences(old, settings)
-        for name, made in settings["features"].items():
-            # Half of a corpus by one version and half by another would be neither.
-            found += package_differences(old["features"].get(name), made)
-        if found:
-            raise CorpusError(
-                f"{folder} holds features that were made in another way: "
-                f"{'; '.join(found)}. Delete it, or go back to the old settings"
-            )
-    (folder / "parts").mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
 
 
 def _items(

@@ -13,7 +13,7 @@ from dann_jax.objectives.confusion import confusion
 from dann_jax.objectives.dynamic_joint import dynamic_joint
 from dann_jax.objectives.group_dro import group_dro
 from dann_jax.objectives.labels import source_only
-from dann_jax.objectives.penalties import PENALTIES, penalised
+from dann_jax.objectives.penalised import PENALTIES, penalised
 from dann_jax.objectives.perturbation import cross_gradient, mixup
 from dann_jax.types import Objective
 

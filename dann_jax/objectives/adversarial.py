@@ -10,7 +10,8 @@ from dann_jax.batch_losses import certainty_weights
 from dann_jax.groups import balancing_weights, members
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.objectives.labels import accuracy, regression, source_only
-from dann_jax.objectives.penalties import OF_FEATURES, class_weights, penalised
+from dann_jax.objectives.penalised import OF_FEATURES, penalised
+from dann_jax.objectives.penalties import class_weights
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 
 BALANCES = ("rows", "domains", "domains_and_classes")

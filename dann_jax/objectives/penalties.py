@@ -2,10 +2,10 @@
 
 A penalty looks at one domain column: `(outputs, batch, name) -> scalar`. The rows that
 take part are those with a domain in it; the unlabelled ones among them are the target.
-One that is `on` a column by name has a strength of its own, and so can be an arm.
+`penalised.py` adds them to an objective.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -22,7 +22,7 @@ from dann_jax.losses import (
     soft_cross_entropy,
     softened,
 )
-from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+from dann_jax.types import UNKNOWN, Array, Outputs
 
 Penalty = Callable[[Outputs, Any, str], Array]
 """`(outputs, batch, domain column) -> scalar`."""
@@ -189,89 +189,6 @@ def labels_of(
         return mean - masked_mean(losses, replaced)
 
     return penalty
-
-
-PENALTIES = {
-    "coral": coral,
-    "mmd": mmd,
-    "conditional_mmd": conditional_mmd,
-    "mcc": mcc,
-    "entropy_minimisation": entropy_minimisation,
-    "information_maximisation": information_maximisation,
-    "vrex": vrex,
-    "soft_labels": soft_labels,
-    "labels_of": labels_of,
-}
-"""The word in a config -> the constructor of a penalty."""
-
-
-OF_FEATURES = ("coral", "mmd")
-"""Those that need no classes."""
-
-
-def penalised(
-    objective: Objective, penalties: Mapping[str, Mapping[str, Any]]
-) -> Objective:
-    """An objective plus `strength * weight * penalty` for every domain column.
-
-    Args:
-      objective: what it is added to.
-      penalties: word -> arguments of the penalty, and beside them `name`, the word of
-        `PENALTIES` (by default the same word), `weight` (1 by default) and `on`. A
-        penalty that is `on` an adversary looks at its column alone, by
-        `strength[word]`; any other at every column, by `strength[column]`.
-
-    Raises:
-      ValueError: there is no such penalty.
-    """
-    terms = {word: _term(word, **options) for word, options in penalties.items()}
-
-    def with_penalties(
-        outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
-        loss, metrics = objective(outputs, batch, strength)
-        for word, (penalty, weight, on) in terms.items():
-            for name in [on] if on else outputs.domain_logits:
-                value = penalty(outputs, batch, name)
-                loss = loss + strength[word if on else name] * weight * value
-                metrics[f"{word}/{name}"] = value
-        return loss, metrics
-
-    return with_penalties if terms else objective
-
-
-def _term(
-    word: str, *, name: str = "", weight: float = 1.0, on: str = "", **options: Any
-) -> tuple[Penalty, float, str]:
-    name = name or word
-    if name not in PENALTIES:
-        raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
-    return PENALTIES[name](**options), weight, on
-
-
-def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the strengths, beside the adversaries', that an objective looks at.
-
-    Args:
-      objective: `name` and options of an objective, as in a config; those of it and
-        its penalties that are `on` an adversary have a strength by their own word.
-
-    Raises:
-      ValueError: what a penalty has is no arguments.
-
-    Example:
-      >>> penalties = {"soft_labels": {"on": "style", "target": 1}, "coral": {}}
-      >>> own_strengths({"name": "dann", "penalties": penalties})
-      ('soft_labels',)
-    """
-    terms = {objective["name"]: objective, **objective.get("penalties", {})}
-    for word, options in terms.items():
-        if not isinstance(options, Mapping):
-            raise ValueError(
-                f"penalty {word!r} must have arguments, such as {{'on': 'speaker'}}, "
-                f"got {options!r}"
-            )
-    return tuple(word for word, options in terms.items() if options.get("on"))
 
 
 def groups_of(outputs: Outputs, batch: Any, name: str) -> Array:

@@ -1,0 +1,83 @@
+"""What a folder of features was made with, and whether that is what is asked for."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from dann_jax.corpora.corpus import CorpusError
+from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.extractor import mismatch, package_differences
+from dann_jax.features.parts import Features, MakeExtractor
+from dann_jax.workdir import read_json, write_json
+
+
+def settings_of(
+    columns: Mapping[str, np.ndarray],
+    features: Features,
+    make: MakeExtractor = make_extractor,
+) -> dict[str, Any]:
+    """The provenance of what `extract` makes, known before it is made."""
+    made = [make(word, **parameters) for word, parameters in features.items()]
+    if not made:
+        raise CorpusError("no features are named")
+    return {
+        "layout": "audio",
+        "dims": {extractor.name: extractor.dim for extractor in made},
+        "features": {extractor.name: extractor.provenance() for extractor in made},
+        "columns": _digest(columns),
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How what `settings_of` says now differs from what it said.
+
+    Other versions of packages do not count, as in `extractor.mismatch`.
+
+    Example:
+      >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
+      >>> differences(old, {"columns": "b1", "features": {}})
+      ['logmel was made and is not asked for', 'the manifest was a0, is b1']
+    """
+    was, now = (said.get("features") or {} for said in (old, new))
+    found = []
+    for name in dict.fromkeys([*was, *now]):
+        if name not in now:
+            found.append(f"{name} was made and is not asked for")
+        elif name not in was:
+            found.append(f"{name} is asked for and was not made")
+        elif reason := mismatch(was[name], now[name]):
+            found.append(reason)
+    if old.get("columns") != new.get("columns"):
+        found.append(f"the manifest was {old.get('columns')}, is {new.get('columns')}")
+    return found
+
+
+def _digest(columns: Mapping[str, np.ndarray]) -> str:
+    text = json.dumps({name: column.tolist() for name, column in columns.items()})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def claim(folder: epath.Path, settings: Mapping[str, Any]) -> None:
+    """Make a working folder that of these settings, or find that it is.
+
+    Raises:
+      CorpusError: it holds what other settings, or other versions of packages, made.
+    """
+    path = folder / "settings.json"
+    if path.exists():
+        old = read_json(path)
+        found = differences(old, settings)
+        for name, made in settings["features"].items():
+            # Half of a corpus by one version and half by another would be neither.
+            found += package_differences(old["features"].get(name), made)
+        if found:
+            raise CorpusError(
+                f"{folder} holds features that were made in another way: "
+                f"{'; '.join(found)}. Delete it, or go back to the old settings"
+            )
+    (folder / "parts").mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
