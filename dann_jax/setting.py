@@ -3,6 +3,7 @@
 Its sections are handed on as plain arguments to the constructors that they mirror.
 """
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -154,6 +155,8 @@ def _chosen(
     """What a section with a `name` and its arguments stands for."""
     name = section["name"]
     if name not in table:
-        raise ValueError(f"unknown word {name!r}; choose from {', '.join(table)}")
+        close = difflib.get_close_matches(str(name), table, 1)
+        hint = f"did you mean {close[0]}? there are" if close else "there are"
+        raise ValueError(f"unknown name {name!r}; {hint} {', '.join(table)}")
     options = {key: value for key, value in section.items() if key != "name"}
     return call(f"{name!r}", table[name], *arguments, **options)

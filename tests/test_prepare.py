@@ -217,7 +217,7 @@ def test_interrupted_by_hand_it_says_one_line_and_leaves_no_process(
     wait_for_parts(process, tmp_path / "data", 1)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 130
     last = said.splitlines()[-1]
     assert last == "interrupted; the same command goes on where it stopped"
     assert "Traceback" not in said

@@ -47,6 +47,21 @@ def everything() -> Run:
     return Run("run", made_up_results(), made_up_analysis(), made_up_epochs())
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--seeds=2"], "--workdir=runs/run"),
+        (["--workdir=of mine"], "'--workdir=of mine'"),
+        (["--workdir", "here", "--seeds=2"], "--workdir=here"),
+    ],
+)
+def test_the_report_is_made_again_from_where_the_run_went(
+    words: list[str], told: str
+) -> None:
+    run = everything()._replace(environment={"command": ["dann-train", *words]})
+    assert f"dann-report {told}" in Outline(report_page(run)).text
+
+
 def test_every_section_is_there_and_in_the_contents() -> None:
     page = Outline(report_page(everything()))
     sections = [own["id"] for tag, own in page.tags if tag == "section"]

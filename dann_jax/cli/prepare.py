@@ -91,11 +91,8 @@ def main(arguments: list[str]) -> None:
     command.require_no_arguments(arguments)
     command.require_flags(_CORPUS, _SOURCE, _FEATURES, _DATA_DIR)
     start_logging()
-    with exit_with_message():
-        try:
-            print(_prepare())
-        except KeyboardInterrupt:
-            sys.exit("interrupted; the same command goes on where it stopped")
+    with exit_with_message("interrupted; the same command goes on where it stopped"):
+        print(_prepare())
 
 
 def _prepare() -> str:

@@ -47,9 +47,9 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
         raise CorpusError(
             f"{folder} has no manifest.csv; a feature table needs one{_inside(folder)}"
         )
+    arrays = _read_arrays(folder)
     columns = read_manifest(folder / "manifest.csv")
     name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
-    arrays = _read_arrays(folder)
     order = _row_order(folder, columns["utt_id"], arrays)
     features, present = _modalities(folder, arrays, len(columns["utt_id"]))
     return check(
@@ -79,7 +79,8 @@ def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
     separate = sorted(folder.glob("*.npy"))
     if not archive.exists() and not separate:
         raise CorpusError(
-            f"{folder} has no features.npz (nor NAME.npy); a feature table needs one"
+            f"{folder} has no features.npz (nor NAME.npy); a feature table needs one, "
+            f"and recordings become a store by dann-prepare"
         )
     arrays = read_archive(archive) if archive.exists() else {}
     for path in separate:

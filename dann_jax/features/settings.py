@@ -39,8 +39,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
     Example:
       >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
-      >>> differences(old, {"columns": "b1", "features": {}})
-      ['logmel was made and is not asked for', 'the manifest was a0, is b1']
+      >>> for found in differences(old, {"columns": "b1", "features": {}}):
+      ...     print(found)
+      logmel was made and is not asked for
+      the manifest was a0, is b1: other recordings, or other words about them
     """
     was, now = (said.get("features") or {} for said in (old, new))
     found = []
@@ -52,7 +54,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         elif reason := mismatch(was[name], now[name]):
             found.append(reason)
     if old.get("columns") != new.get("columns"):
-        found.append(f"the manifest was {old.get('columns')}, is {new.get('columns')}")
+        found.append(
+            f"the manifest was {old.get('columns')}, is {new.get('columns')}: other "
+            f"recordings, or other words about them"
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """The tables of a result."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,12 @@ from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
 """Between source and target in the name of a fold."""
+
+LEGEND = (
+    "WA: share of the rows that are right. UA: mean recall of the classes. Mean over "
+    "folds ± standard deviation over seeds; pooled: all tested rows together."
+)
+"""Under a table of emotions."""
 
 TITLES = {
     "wa": "WA",
@@ -69,6 +75,8 @@ def result_table(results: Mapping[str, Any]) -> str:
     parts = [heading(results), *map(markdown, result_tables(results))]
     if results["comparisons"]:
         parts.append(comparison_rule(results))
+    if {"wa", "ua"} <= set(headline(results)):
+        parts.append(LEGEND)
     return "\n\n".join(parts)
 
 
@@ -141,8 +149,8 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     protocol = results["protocol"]
     replicas = results["replicas"]
     found = [
-        f"{len({r['fold'] for r in replicas})} folds",
-        f"{len({r['seed'] for r in replicas})} seeds",
+        _counted({r["fold"] for r in replicas}, "fold"),
+        _counted({r["seed"] for r in replicas}, "seed"),
         "transductive: test rows are seen in training without their labels"
         if protocol["transductive"]
         else "inductive: test rows are not seen in training",
@@ -153,6 +161,10 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     if results.get("targets"):
         found.append("CCC and r in %, RMSE in the unit of the ratings")
     return found
+
+
+def _counted(found: Collection, word: str) -> str:
+    return f"{len(found)} {word}{'s' * (len(found) != 1)}"
 
 
 def title(results: Mapping[str, Any]) -> str:
@@ -296,7 +308,9 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
 
 def comparison_rule(results: Mapping[str, Any]) -> str:
     """How the verdicts and the p of a result come about, once for all of them."""
-    said = "Better or worse: the interval, over speakers and seeds, excludes 0."
+    several = len({replica["seed"] for replica in results["replicas"]}) > 1
+    over = "speakers and seeds" if several else "the speakers of one seed"
+    said = f"Better or worse: the interval, over {over}, excludes 0."
     if headline(results)[0].startswith("eer"):
         return f"{said} p comes from the same draws as the interval."
     folds, seeds = (

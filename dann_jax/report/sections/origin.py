@@ -1,7 +1,7 @@
 """Where it comes from: data, features, protocol, and how to make it again."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dann_jax.evaluation.unsupervised import described_choice
@@ -93,14 +93,22 @@ def commands(run: Run) -> Markup:
         lines.append(f"git checkout {run.environment['git_commit']}")
     # The program is recorded by the path that it had on its machine.
     lines.append(shlex.join(["dann-train", *recorded[1:]]))
-    workdir = next((w for w in recorded if w.startswith("--workdir=")), None)
-    lines.append(shlex.join(["dann-report", workdir or f"--workdir={run.name}"]))
+    lines.append(shlex.join(["dann-report", f"--workdir={_workdir(run, recorded)}"]))
     return tag(
         "div",
         tag("pre", tag("code", "\n".join(lines)), tabindex=0),
         tag("button", "Copy", type="button", class_="copy needs-script"),
         class_="commands",
     )
+
+
+def _workdir(run: Run, recorded: Sequence[str]) -> str:
+    """Where the run went: what it was told, or what it takes when it is not."""
+    for place, word in enumerate(recorded):
+        flag, given, value = word.partition("=")
+        if flag in ("--workdir", "-workdir"):
+            return value if given else recorded[place + 1]
+    return f"runs/{run.name}"
 
 
 def _tree(title: str, value: Mapping[str, Any]) -> Markup | None:
