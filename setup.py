@@ -66,12 +66,12 @@ setuptools.setup(
     },
     entry_points={
         "console_scripts": [
-            "dann-prepare=dann_jax.cli.prepare:run",
-            "dann-train=dann_jax.cli.train:run",
-            "dann-evaluate=dann_jax.cli.evaluate:run",
-            "dann-report=dann_jax.cli.report:run",
-            "dann-predict=dann_jax.cli.predict:run",
-            "dann-export=dann_jax.cli.export:run",
+            "dann-prepare=dann_jax.cli.start:prepare",
+            "dann-train=dann_jax.cli.start:train",
+            "dann-evaluate=dann_jax.cli.start:evaluate",
+            "dann-report=dann_jax.cli.start:report",
+            "dann-predict=dann_jax.cli.start:predict",
+            "dann-export=dann_jax.cli.start:export",
         ],
     },
 )

@@ -4,41 +4,45 @@ The names below are the library: pure functions and small types that compose wit
 Flax or plain-JAX model. Importing them imports neither TensorFlow nor librosa.
 """
 
-from dann_jax.bundle import load_bundle
-from dann_jax.corpora import open_corpus, synthetic_conversations
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.frames import Frames
-from dann_jax.defaults import base_config
-from dann_jax.domains import domain_ids
-from dann_jax.evaluation.metrics import classification_scores
-from dann_jax.evaluation.probe import domain_probe
-from dann_jax.evaluation.statistics import compare, interval
-from dann_jax.losses import cross_entropy, masked_mean
-from dann_jax.models.network import Dann, DialogueEncoder, as_apply
-from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.objectives.penalised import PENALTIES
-from dann_jax.protocols import assign_roles
-from dann_jax.reversal import reverse_gradient
-from dann_jax.roles import Protocol, Role
-from dann_jax.schedules import (
-    STRENGTH_SCHEDULES,
-    constant,
-    ganin_learning_rate,
-    ganin_strength,
-    linear,
-    warmup_hold,
-)
-from dann_jax.splits import (
-    ProtocolError,
-    fixed_split,
-    group_k_fold,
-    leave_one_out,
-    ordered_pairs,
-)
-from dann_jax.training.replicas import Layout, make_mesh, map_replicas
-from dann_jax.training.state import TrainState, create_state, keep_best
-from dann_jax.training.step import make_evaluation_step, make_train_step
-from dann_jax.types import UNKNOWN, Batch, Objective, Outputs, StatefulObjective
+from etils import epy
+
+# Each name is looked up when it is first used: importing the package takes no time.
+with epy.lazy_api_imports(globals()):
+    from dann_jax.bundle import load_bundle
+    from dann_jax.corpora import open_corpus, synthetic_conversations
+    from dann_jax.corpora.corpus import Corpus, CorpusError
+    from dann_jax.corpora.frames import Frames
+    from dann_jax.defaults import base_config
+    from dann_jax.domains import domain_ids
+    from dann_jax.evaluation.metrics import classification_scores
+    from dann_jax.evaluation.probe import domain_probe
+    from dann_jax.evaluation.statistics import compare, interval
+    from dann_jax.losses import cross_entropy, masked_mean
+    from dann_jax.models.network import Dann, DialogueEncoder, as_apply
+    from dann_jax.objectives import OBJECTIVES, dann, source_only
+    from dann_jax.objectives.penalised import PENALTIES
+    from dann_jax.protocols import assign_roles
+    from dann_jax.reversal import reverse_gradient
+    from dann_jax.roles import Protocol, Role
+    from dann_jax.schedules import (
+        STRENGTH_SCHEDULES,
+        constant,
+        ganin_learning_rate,
+        ganin_strength,
+        linear,
+        warmup_hold,
+    )
+    from dann_jax.splits import (
+        ProtocolError,
+        fixed_split,
+        group_k_fold,
+        leave_one_out,
+        ordered_pairs,
+    )
+    from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+    from dann_jax.training.state import TrainState, create_state, keep_best
+    from dann_jax.training.step import make_evaluation_step, make_train_step
+    from dann_jax.types import UNKNOWN, Batch, Objective, Outputs, StatefulObjective
 
 __version__ = "0.1.0"
 
