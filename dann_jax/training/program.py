@@ -65,25 +65,19 @@ def make_program(
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
     apply, in_parts = as_apply(module), layout.parts > 1
-    train_step = make_train_step(
-        apply=apply,
-        objective=objective,
-        optimizer=optimizer,
-        schedule=schedule,
-        average_decay=average_decay,
-        own_schedules=own_schedules,
-        in_parts=in_parts,
-    )
-    evaluation_step = make_evaluation_step(apply=apply, in_parts=in_parts)
     batch = DIVIDED if in_parts else P(REPLICA)
-
-    gradient_step = make_gradient_step(
-        apply=apply,
-        objective=objective,
-        schedule=schedule,
-        own_schedules=own_schedules,
-        in_parts=in_parts,
+    learning = {
+        "apply": apply,
+        "objective": objective,
+        "schedule": schedule,
+        "own_schedules": own_schedules,
+        "in_parts": in_parts,
+    }
+    train_step = make_train_step(
+        optimizer=optimizer, average_decay=average_decay, **learning
     )
+    gradient_step = make_gradient_step(**learning)
+    evaluation_step = make_evaluation_step(apply=apply, in_parts=in_parts)
 
     def on_replicas(function: Callable, **places: Any) -> Callable:
         return map_replicas(function, layout.mesh, vectorise=vectorise, **places)
