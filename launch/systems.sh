@@ -88,7 +88,7 @@ small=(--config.seeds=2 --config.timetable.epochs=10)
 train wang2020 wang2020.py "$stores/speakers" "${small[@]}"
 full wang2020-mmd wang2020.py:mmd "$stores/speakers" "${small[@]}"
 full wang2020-coral wang2020.py:coral "$stores/speakers" "${small[@]}"
-train latif2022 latif2022.py "$stores/languages" --config.seeds=1
+train latif2022 latif2022.py "$stores/languages" --config.seeds=5
 train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=1
 small=(--config.seeds=1 --config.encoder.width=32 --config.timetable.epochs=15)
 train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"
