@@ -1,37 +1,8 @@
 """Where commands begin: light, so that Ctrl-C is heard while the rest is imported."""
 
+import functools
 import importlib
 import signal
-
-
-def train() -> None:
-    """`dann-train`."""
-    _start("train")
-
-
-def prepare() -> None:
-    """`dann-prepare`."""
-    _start("prepare")
-
-
-def evaluate() -> None:
-    """`dann-evaluate`."""
-    _start("evaluate")
-
-
-def report() -> None:
-    """`dann-report`."""
-    _start("report")
-
-
-def predict() -> None:
-    """`dann-predict`."""
-    _start("predict")
-
-
-def export() -> None:
-    """`dann-export`."""
-    _start("export")
 
 
 def _start(command: str) -> None:
@@ -41,3 +12,13 @@ def _start(command: str) -> None:
     module = importlib.import_module(f"dann_jax.cli.{command}")
     signal.signal(signal.SIGINT, heard)
     module.run()
+
+
+train = functools.partial(_start, "train")
+"""`dann-train`, and likewise the others."""
+
+prepare = functools.partial(_start, "prepare")
+evaluate = functools.partial(_start, "evaluate")
+report = functools.partial(_start, "report")
+predict = functools.partial(_start, "predict")
+export = functools.partial(_start, "export")
