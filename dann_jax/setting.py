@@ -156,7 +156,7 @@ def _chosen(
     name = section["name"]
     if name not in table:
         close = difflib.get_close_matches(str(name), table, 1)
-        hint = f"did you mean {close[0]}? there are" if close else "there are"
-        raise ValueError(f"unknown name {name!r}; {hint} {', '.join(table)}")
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"unknown name {name!r}; {hint}choose from {', '.join(table)}")
     options = {key: value for key, value in section.items() if key != "name"}
     return call(f"{name!r}", table[name], *arguments, **options)
