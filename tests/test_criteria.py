@@ -15,7 +15,7 @@ from dann_jax.evaluation.unsupervised import (
     View,
     described_choice,
 )
-from dann_jax.report.tables import heading
+from dann_jax.report.headings import heading
 from dann_jax.roles import Role
 from dann_jax.setting import compiled, setting
 from dann_jax.task import Task

@@ -9,8 +9,8 @@ import numpy as np
 from dann_jax.report.analysis_tables import probe_name, replica_probes
 from dann_jax.report.classes import class_recalls, confusion_counts
 from dann_jax.report.drawings import MOST, add_legend, colour_of, grid, plain
+from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.run import Run
-from dann_jax.report.tables import TITLES, headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,17 +5,12 @@ from collections.abc import Mapping
 from dann_jax.evaluation.effects import is_error
 from dann_jax.report.elements import Section, data_table, flattened, note
 from dann_jax.report.forest import Strip, forest
+from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.page import leak_banner, page
 from dann_jax.report.run import Run
 from dann_jax.report.table import Table
-from dann_jax.report.tables import (
-    TITLES,
-    difference,
-    headline,
-    pooled_number,
-    run_table,
-)
+from dann_jax.report.tables import difference, pooled_number, run_table
 from dann_jax.report.verdict import run_verdict
 
 

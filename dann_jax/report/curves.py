@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dann_jax.evaluation.effects import scale_of
+from dann_jax.report.headings import TITLES
 from dann_jax.report.run import Run
-from dann_jax.report.tables import TITLES
 
 MAX_POINTS = 150
 """More epochs than this are thinned out: a panel is not wider in dots."""

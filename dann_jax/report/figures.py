@@ -16,8 +16,8 @@ from dann_jax.report.bar_drawings import (
 )
 from dann_jax.report.colours import PALETTE
 from dann_jax.report.drawings import draw_curves, draw_maps, plain
+from dann_jax.report.headings import TITLES, headline, title
 from dann_jax.report.run import Run
-from dann_jax.report.tables import TITLES, headline, title
 from dann_jax.workdir import write_whole
 
 if TYPE_CHECKING:

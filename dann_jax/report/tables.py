@@ -1,69 +1,27 @@
 """The tables of a result."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dann_jax.evaluation.effects import is_error, scale_of, verdict
-from dann_jax.evaluation.unsupervised import ORACLE, described_choice
-from dann_jax.oracle import leak_notes
+from dann_jax.report.headings import (
+    LEGEND,
+    TITLES,
+    comparison_rule,
+    distinct,
+    heading,
+    headline,
+    marked,
+    shown_metrics,
+    title,
+    title_of,
+)
 from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
 """Between source and target in the name of a fold."""
-
-LEGEND = (
-    "WA: share of the rows that are right. UA: mean recall of the classes. Mean over "
-    "folds ± standard deviation over seeds; pooled: all tested rows together."
-)
-"""Under a table of emotions."""
-
-TITLES = {
-    "wa": "WA",
-    "ua": "UA",
-    "macro_f1": "F1",
-    "eer_cosine": "EER, cosine",
-    "min_dcf_cosine": "minDCF, cosine",
-    "eer_plda": "EER, PLDA",
-    "min_dcf_plda": "minDCF, PLDA",
-    "pearson": "r",
-    "ccc": "CCC",
-    "rmse": "RMSE",
-}
-"""What tables call a metric of `results.json`."""
-
-
-def title_of(metric: str) -> str:
-    """What tables call a metric, of one target or of none.
-
-    Example:
-      >>> title_of("ua"), title_of("ccc_valence")
-      ('UA', 'CCC valence')
-    """
-    if metric in TITLES:
-        return TITLES[metric]
-    measure, _, target = metric.partition("_")
-    return f"{TITLES[measure]} {target}"
-
-
-def headline(results: Mapping[str, Any]) -> tuple[str, str]:
-    """The two metrics that stand for a result.
-
-    Example:
-      >>> headline({"summary": {"dann": {"wa": {}, "ua": {}}}})
-      ('wa', 'ua')
-    """
-    found = next(iter(results["summary"].values()))
-    if "ccc" in found:
-        return ("pearson", "ccc")
-    return ("wa", "ua") if "wa" in found else ("eer_cosine", "eer_plda")
-
-
-def shown_metrics(results: Mapping[str, Any]) -> list[str]:
-    """The metrics of a result that tables have a title for, in their order."""
-    found = next(iter(results["summary"].values()))
-    return [name for name in TITLES if name in found]
 
 
 def result_table(results: Mapping[str, Any]) -> str:
@@ -85,7 +43,7 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
     found = [arm_table(results)]
     if results.get("targets"):
         found.append(target_table(results))
-    if len({replica["fold"] for replica in results["replicas"]}) > 1:
+    if distinct(results, "fold") > 1:
         pairs = all(ARROW in replica["fold"] for replica in results["replicas"])
         found += pair_tables(results) if pairs else [fold_table(results)]
     if results["comparisons"]:
@@ -128,55 +86,6 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
     for metric in metrics:
         header += [TITLES[metric], gain]
     return Table("runs", "Every arm of every run", header, rows)
-
-
-def marked(name: str, results: Mapping[str, Any]) -> str:
-    """The name of a run, and the leaks that it allows.
-
-    Example:
-      >>> marked("a", {"protocol": {"allowed_leaks": ["oracle"]}})
-      'a (LEAK: oracle)'
-    """
-    protocol = results["protocol"]
-    leaks = list(protocol["allowed_leaks"])
-    if protocol.get("selection") == ORACLE:
-        leaks.append("selection by test labels")
-    return f"{name} (LEAK: {', '.join(leaks)})" if leaks else name
-
-
-def notes(results: Mapping[str, Any]) -> list[str]:
-    """What has to be known of a result, without its leaks."""
-    protocol = results["protocol"]
-    replicas = results["replicas"]
-    found = [
-        _counted({r["fold"] for r in replicas}, "fold"),
-        _counted({r["seed"] for r in replicas}, "seed"),
-        "transductive: test rows are seen in training without their labels"
-        if protocol["transductive"]
-        else "inductive: test rows are not seen in training",
-        f"selection: {described_choice(protocol['selection'])}",
-    ]
-    if is_error(headline(results)[0]):
-        found.append("error rates in %: lower is better")
-    if results.get("targets"):
-        found.append("CCC and r in %, RMSE in the unit of the ratings")
-    return found
-
-
-def _counted(found: Collection, word: str) -> str:
-    return f"{len(found)} {word}{'s' * (len(found) != 1)}"
-
-
-def title(results: Mapping[str, Any]) -> str:
-    """The system and what it learned from."""
-    return f"{results['system']} on {', '.join(results['corpora'])}"
-
-
-def heading(results: Mapping[str, Any]) -> str:
-    """Title, protocol, notes, and the leaks in capitals."""
-    protocol, found = results["protocol"], notes(results)
-    found += leak_notes(protocol["allowed_leaks"])
-    return f"{title(results)}, {protocol['name']} ({'; '.join(found)})"
 
 
 def arm_table(results: Mapping[str, Any]) -> Table:
@@ -306,26 +215,6 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
     return Table("comparisons", "Paired differences of arms in points", header, rows)
 
 
-def comparison_rule(results: Mapping[str, Any]) -> str:
-    """How the verdicts and the p of a result come about, once for all of them."""
-    several = len({replica["seed"] for replica in results["replicas"]}) > 1
-    over = "speakers and seeds" if several else "the speakers of one seed"
-    said = f"Better or worse: the interval, over {over}, excludes 0."
-    if headline(results)[0].startswith("eer"):
-        return f"{said} p comes from the same draws as the interval."
-    folds, seeds = (
-        len({replica[name] for replica in results["replicas"]})
-        for name in ("fold", "seed")
-    )
-    unit, count = ("folds", folds) if folds > 1 else ("seeds", seeds)
-    if count < 2:
-        return f"{said} There is no p of a single training."
-    return (
-        f"{said} p swaps the names of the arms within {unit}; of {count} it cannot be "
-        f"below {2.0 ** (1 - count):.2g}."
-    )
-
-
 def difference(entry: Mapping[str, Any]) -> Number:
     """A paired difference with its interval."""
     return Number(
@@ -339,6 +228,5 @@ def difference(entry: Mapping[str, Any]) -> Number:
 def over_seeds(results: Mapping[str, Any], arm: str, metric: str) -> Number:
     """The mean over folds, then seeds, with its spread where there are several."""
     score = results["summary"][arm][metric]
-    several = len({replica["seed"] for replica in results["replicas"]}) > 1
-    std = score["std"] if several else None
+    std = score["std"] if distinct(results, "seed") > 1 else None
     return Number(score["mean"], std=std, scale=scale_of(metric))

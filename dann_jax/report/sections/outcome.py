@@ -5,17 +5,11 @@ from typing import Any
 from dann_jax.evaluation.effects import is_error
 from dann_jax.report.elements import Section, data_table, details, note
 from dann_jax.report.forest import Strip, forest
+from dann_jax.report.headings import TITLES, comparison_rule, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
 from dann_jax.report.table import Number
-from dann_jax.report.tables import (
-    TITLES,
-    comparison_rule,
-    difference,
-    headline,
-    pooled_number,
-    result_tables,
-)
+from dann_jax.report.tables import difference, pooled_number, result_tables
 from dann_jax.report.verdict import sentences
 
 

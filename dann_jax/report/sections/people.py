@@ -9,10 +9,10 @@ import numpy as np
 from dann_jax.report.bars import Bars, bars
 from dann_jax.report.classes import class_recalls, confusion_counts
 from dann_jax.report.elements import Section, details, legend, note, scrolling
+from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
 from dann_jax.report.table import Number
-from dann_jax.report.tables import TITLES, headline
 
 MANY = 16
 """More speakers than this are shown on request: the page would be all speakers."""
