@@ -14,6 +14,10 @@ from dann_jax.training.compilation import use_compilation_cache
 
 # What a shell starts in the background ignores Ctrl-C, and so would what tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Under nohup the tests ignore SIGHUP, and so would what they start; what is handled
+# here, if only by doing nothing, is not handed down.
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # Before JAX is used for anything: the sharding tests need more than one device.
 jax.config.update("jax_num_cpu_devices", 8)

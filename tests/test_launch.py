@@ -417,8 +417,6 @@ def test_an_interrupted_creation_names_what_costs_money(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Under nohup the tests ignore SIGHUP, and so would what they start.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     while not (machine.folder / "begun").exists():
         assert process.poll() is None
