@@ -38,7 +38,9 @@ def work_of(function: Any, *arguments: Any) -> Work:
       >>> work_of(steps, jnp.zeros((10, 10)))
       Work(flops=6000.0, bytes=3600.0, turns=3)
     """
-    return _count(jax.make_jaxpr(function)(*arguments).jaxpr)
+    # What is compiled with options cannot be traced inside of anything else.
+    staged = function if hasattr(function, "trace") else jax.jit(function)
+    return _count(staged.trace(*arguments).jaxpr.jaxpr)
 
 
 def _count(jaxpr: Jaxpr) -> Work:

@@ -5,48 +5,61 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dann_jax.models.recurrence import gated_recurrence, permuted
+from dann_jax.models.recurrence import Weights, gated_recurrence, permuted
 from dann_jax.types import Array
 
-TURNS, STREAMS, DIALOGUES, WIDTH = 6, 3, 2, 4
+TURNS, STREAMS, DIALOGUES, DIM, WIDTH = 6, 3, 2, 5, 4
 
 
-def plain(kernel: Array, bias: Array, inputs: tuple, seen: Array, fresh: Array):
+def plain(weights: Weights, x: Array, seen: Array, fresh: Array) -> Array:
     """One turn after another, as the docstring has it."""
-    state, states = jnp.zeros(inputs[0].shape[1:]), []
-    for turn in range(len(seen)):
-        state = jnp.where(fresh[turn], 0.0, state)
-        products = jnp.split(jnp.einsum("sbn,snm->sbm", state, kernel), 3, -1)
-        x_r, x_z, x_c = (x[turn] for x in inputs)
-        r, z = jax.nn.sigmoid(x_r + products[0]), jax.nn.sigmoid(x_z + products[1])
-        c = jnp.tanh(x_c + r * (products[2] + bias))
-        state = jnp.where(seen[turn], (1 - z) * c + z * state, state)
+    state, states = jnp.zeros((STREAMS, DIALOGUES, WIDTH)), []
+    projected = jnp.einsum("stbd,sdw->stbw", x, weights.input)
+    for turn in range(x.shape[1]):
+        state = jnp.where(fresh[:, turn], 0.0, state)
+        inputs = projected[:, turn] + weights.input_bias
+        products = jnp.einsum("sbn,snm->sbm", state, weights.recurrent)
+        (x_r, x_z, x_c), (h_r, h_z, h_c) = (
+            jnp.split(joined, 3, -1) for joined in (inputs, products)
+        )
+        r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
+        c = jnp.tanh(x_c + r * (h_c + weights.candidate_bias))
+        state = jnp.where(seen[:, turn], (1 - z) * c + z * state, state)
         states.append(state)
-    return jnp.stack(states)
+    return jnp.stack(states, 1)
 
 
 @pytest.fixture(scope="module")
 def arguments() -> tuple:
     rng = np.random.default_rng(0)
-    shape = (TURNS, STREAMS, DIALOGUES)
+    shape = (STREAMS, TURNS, DIALOGUES)
+
+    def normal(*sizes: int) -> np.ndarray:
+        return np.float32(rng.normal(size=sizes))
+
+    weights = Weights(
+        input=normal(STREAMS, DIM, 3 * WIDTH),
+        input_bias=normal(STREAMS, 1, 3 * WIDTH),
+        recurrent=normal(STREAMS, WIDTH, 3 * WIDTH),
+        candidate_bias=normal(STREAMS, 1, WIDTH),
+    )
     return (
-        np.float32(rng.normal(size=(STREAMS, WIDTH, 3 * WIDTH))),
-        np.float32(rng.normal(size=(STREAMS, 1, WIDTH))),
-        tuple(np.float32(rng.normal(size=(*shape, WIDTH))) for _ in range(3)),
+        weights,
+        normal(*shape, DIM),
         rng.random((*shape, 1)) > 0.3,
         rng.random((*shape, 1)) > 0.7,
     )
 
 
 def test_states_and_gradients_are_those_of_the_formula(arguments: tuple) -> None:
-    weight = np.random.default_rng(1).normal(size=(TURNS, STREAMS, DIALOGUES, WIDTH))
+    weight = np.random.default_rng(1).normal(size=(STREAMS, TURNS, DIALOGUES, WIDTH))
 
     def of(function):
         def loss(*real):
-            states = function(*real, *arguments[3:])
+            states = function(*real, *arguments[2:])
             return (states * np.float32(weight)).sum(), states
 
-        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*arguments[:3])
+        return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(*arguments[:2])
 
     found, expected = of(gated_recurrence), of(plain)
     for one, other in zip(
@@ -59,17 +72,38 @@ def test_states_and_gradients_are_those_of_the_formula(arguments: tuple) -> None
 def test_the_gradient_adds_to_the_kernel_once_and_not_in_every_turn(
     arguments: tuple,
 ) -> None:
-    def loss(kernel: Array) -> Array:
-        return gated_recurrence(kernel, *arguments[1:]).sum()
+    def loss(weights: Weights) -> Array:
+        return gated_recurrence(weights, *arguments[1:]).sum()
 
     jaxpr = jax.make_jaxpr(jax.grad(loss))(arguments[0]).jaxpr
-    scans = [e for e in jaxpr.eqns if e.primitive.name == "scan"]
-    carried = [
-        variable.aval.shape
-        for scan in scans
-        for variable in scan.outvars[: scan.params["num_carry"]]
-    ]
-    assert carried == [(STREAMS, DIALOGUES, WIDTH)] * 2
+    loops = [e for e in jaxpr.eqns if e.primitive.name in ("scan", "while")]
+    assert len(loops) == 2
+    moving = (STREAMS, DIALOGUES, WIDTH), (STREAMS, TURNS, DIALOGUES, WIDTH)
+    for loop in loops:
+        assert {variable.aval.shape for variable in loop.outvars} <= {(), *moving}
+
+
+def test_no_array_is_copied_in_every_turn(arguments: tuple) -> None:
+    def loss(weights: Weights) -> Array:
+        return gated_recurrence(weights, *arguments[1:]).sum()
+
+    text = jax.jit(jax.grad(loss)).lower(arguments[0]).compile().as_text()
+    whole = f"f32[{STREAMS},{TURNS},{DIALOGUES},{WIDTH}]"
+    computations = text.split("\n\n")
+    bodies = {
+        word.split("body=%")[1].split(",")[0]
+        for word in text.splitlines()
+        if " while(" in word
+    }
+    assert len(bodies) == 2
+    for body in bodies:
+        (lines,) = (c for c in computations if c.lstrip().startswith(f"%{body} "))
+        assert "dynamic-update-slice" in lines or "dynamic_update_slice" in lines
+        assert not [
+            line
+            for line in lines.splitlines()
+            if f"= {whole}" in line and " copy(" in line
+        ]
 
 
 def test_a_permutation_and_its_gradient_are_gathers() -> None:

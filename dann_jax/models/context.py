@@ -1,11 +1,16 @@
 """From the utterances of a dialogue to utterances that know their context."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.materialised import materialised
+from dann_jax.models.attention import NOT_HEARD, attend
+from dann_jax.models.dense import dense_product
 from dann_jax.models.dropout import turn_dropout
-from dann_jax.models.recurrence import Gates, gated_recurrence, permuted
+from dann_jax.models.recurrence import Weights, gated_recurrence, permuted
 from dann_jax.types import Array
 
 
@@ -24,9 +29,9 @@ class BidirectionalGru(nn.Module):
     With `own_turns` a second one goes over each speaker's own turns as if nobody else
     had talked, and the outputs of both are added up.
 
-    The input projections of all turns are one matrix product outside the loop, and all
-    directions share one loop. Invisible turns leave the state untouched and output
-    zeros, so padding and held-out turns are as if they were not there.
+    All directions share one loop; the input projections are made outside of it.
+    Invisible turns leave the state untouched and output zeros, so padding and held-out
+    turns are as if they were not there.
 
     Reference: for a state for every speaker, Majumder et al., "DialogueRNN", AAAI 2019;
     for the unit, see `gated_recurrence`.
@@ -38,10 +43,8 @@ class BidirectionalGru(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, visible: Array, party: Array) -> Array:
-        width, readings = self.width, 2 if self.own_turns else 1
-        gates = nn.Dense(readings * 6 * width, dtype=self.dtype, name="input")(x)
-        gates = jnp.split(gates, readings, axis=-1)
-        streams = _both_directions(gates[0], visible, jnp.zeros_like(visible))
+        x = x.astype(self.dtype)
+        streams = _both_directions(x, visible, jnp.zeros_like(visible))
         if self.own_turns:
             # A stable sort keeps the time order of each speaker's turns.
             order = jnp.argsort(party, axis=1, stable=True)
@@ -50,48 +53,60 @@ class BidirectionalGru(nn.Module):
                 jnp.take_along_axis(turns, order, 1) for turns in (party, visible)
             )
             begins = sorted_party[:, 1:] != sorted_party[:, :-1]
-            own = permuted(gates[1], order, inverse)
+            own = permuted(x, order, inverse)
             streams += _both_directions(own, heard, jnp.pad(begins, ((0, 0), (1, 0))))
-        # Time first, then stream: [T, streams, B, ...].
-        steps = jax.tree.map(lambda *parts: jnp.stack(parts, 1), *streams)
-        kernel = self.param("recurrent", _orthogonal_blocks, 2 * readings, width)
-        bias = self.param(
-            "candidate_bias", nn.initializers.zeros, (2 * readings, 1, width)
-        )
-        states = gated_recurrence(
-            kernel.astype(self.dtype), bias.astype(self.dtype), *steps
-        )
-        output = _read_back(states[:, :2])
+        # Stream and turn first: [streams, T, B, ...].
+        steps = jax.tree.map(lambda *parts: jnp.stack(parts), *streams)
+        weights = self._weights(len(streams), x.shape[-1])
+        states = jnp.unstack(gated_recurrence(weights, *steps))
+        output = _read_back(*states[:2])
         if self.own_turns:
-            output += permuted(_read_back(states[:, 2:]), inverse, order)
-        return output * visible[..., None]
+            output += permuted(_read_back(*states[2:]), inverse, order)
+        return materialised(output * visible[..., None])
+
+    def _weights(self, streams: int, dim: int) -> Weights:
+        width, zeros = self.width, nn.initializers.zeros
+        kernel, bias = GateProjection(3 * streams * width, name="input")(dim)
+        weights = Weights(
+            input=kernel.reshape(dim, streams, 3 * width).swapaxes(0, 1),
+            input_bias=bias.reshape(streams, 1, 3 * width),
+            recurrent=self.param("recurrent", _orthogonal_blocks, streams, width),
+            candidate_bias=self.param("candidate_bias", zeros, (streams, 1, width)),
+        )
+        return jax.tree.map(lambda leaf: leaf.astype(self.dtype), weights)
+
+
+class GateProjection(nn.Module):
+    """The parameters of one dense layer for the gates of all streams."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, dim: int) -> tuple[Array, Array]:
+        """Kernel `[dim, features]` and bias `[features]`, as those of `nn.Dense`."""
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), (dim, self.features)
+        )
+        return kernel, self.param("bias", nn.initializers.zeros, (self.features,))
 
 
 def _both_directions(
-    gates: Array, visible: Array, begins: Array
-) -> list[tuple[Gates, Array, Array]]:
+    x: Array, visible: Array, begins: Array
+) -> list[tuple[Array, Array, Array]]:
     """What a loop over turns needs, forth and back, each with time first.
 
-    Gates, which turns are visible, and before which turns the state is forgotten:
+    Inputs, which turns are visible, and before which turns the state is forgotten:
     forth where `begins`, back after a turn before which it is.
     """
-    forth, back = jnp.split(gates, 2, axis=-1)
     ends = jnp.pad(begins[:, 1:], ((0, 0), (0, 1)))
-    turns = [
-        (tuple(jnp.split(forth, 3, -1)), visible[..., None], begins[..., None]),
-        (
-            tuple(jnp.split(back[:, ::-1], 3, -1)),
-            visible[:, ::-1, None],
-            ends[:, ::-1, None],
-        ),
-    ]
-    return jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), turns)
+    x = materialised(x.swapaxes(0, 1))
+    visible, begins, ends = (turns.T[..., None] for turns in (visible, begins, ends))
+    return [(x, visible, begins), (x[::-1], visible[::-1], ends[::-1])]
 
 
-def _read_back(states: Array) -> Array:
-    """States of both directions `[T, 2, B, width]` as outputs `[B, T, 2 width]`."""
-    both = jnp.concatenate([states[:, 0], states[::-1, 1]], axis=-1)
-    return both.transpose(1, 0, 2)
+def _read_back(forth: Array, back: Array) -> Array:
+    """States of both directions `[T, B, width]` as outputs `[B, T, 2 width]`."""
+    return jnp.concatenate([forth, back[::-1]], axis=-1).swapaxes(0, 1)
 
 
 class DialogueContext(nn.Module):
@@ -124,15 +139,26 @@ class DialogueContext(nn.Module):
         drop = turn_dropout(self.dropout, deterministic)
         gru = BidirectionalGru(self.width, self.own_turns, self.dtype, name="gru")
         hidden = drop(gru(x, visible, party))
-        mask = visible[:, None, None, :] & visible[:, None, :, None]
-        if self.own_heads:
-            own = party[:, None, None, :] == party[:, None, :, None]
-            restricted = jnp.arange(self.heads)[:, None, None] < self.own_heads
-            mask = mask & (own | ~restricted)
         attended = nn.MultiHeadDotProductAttention(
             num_heads=self.heads,
             qkv_features=self.width,
             dtype=self.dtype,
+            attention_fn=functools.partial(attend, bias=self._bias(visible, party)),
+            qkv_dot_general=dense_product,
+            out_dot_general=dense_product,
             name="attention",
-        )(hidden, mask=mask)
+        )(hidden)
         return hidden + drop(attended) * visible[..., None]
+
+    def _bias(self, visible: Array, party: Array) -> Array:
+        """What `attend` adds, so that each turn hears what it may."""
+        # Numbers that are equal where one hears the other, and float: comparing several
+        # integers and flags for each pair took four times as long.
+        own = jnp.arange(self.heads)[:, None] < self.own_heads
+        of_turn = jnp.where(own, party[:, None].astype(jnp.float32), 0.0)
+        listens, talks = (
+            materialised(jnp.where(visible[:, None], of_turn, nobody))
+            for nobody in (-1.0, -2.0)
+        )
+        hears = listens[..., :, None] == talks[..., None, :]
+        return materialised(jnp.where(hears, 0.0, NOT_HEARD))

@@ -1,10 +1,13 @@
 """From the modalities of one utterance to one vector."""
 
+import functools
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.materialised import materialised
+from dann_jax.models.dense import dense_product
 from dann_jax.models.dropout import turn_dropout
 from dann_jax.types import Array
 
@@ -43,9 +46,12 @@ class AttentionFusion(nn.Module):
         names = sorted(inputs)
         # `where` on the way in keeps a NaN in an absent modality out of the gradient.
         clean = [jnp.where(present[n][..., None], inputs[n], 0.0) for n in names]
+        project = functools.partial(
+            nn.Dense, self.width, dtype=self.dtype, dot_general=dense_product
+        )
         projected = jnp.stack(
             [
-                nn.Dense(self.width, dtype=self.dtype, name=f"project_{name}")(drop(x))
+                materialised(project(name=f"project_{name}")(drop(x)))
                 for name, x in zip(names, clean, strict=True)
             ],
             axis=-2,
@@ -57,4 +63,4 @@ class AttentionFusion(nn.Module):
         weights = nn.softmax(scores.astype(jnp.float32), axis=-1, where=mask)
         # With no modality at all the masked softmax is 0 / 0.
         weights = jnp.where(mask, weights, 0.0).astype(self.dtype)
-        return drop(jnp.einsum("...m,...mw->...w", weights, projected))
+        return materialised(drop(jnp.einsum("...m,...mw->...w", weights, projected)))

@@ -1,8 +1,11 @@
 """Classifiers that sit on the encoder's features."""
 
+import functools
+
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.models.dense import dense_product
 from dann_jax.models.dropout import turn_dropout
 from dann_jax.types import Array
 
@@ -28,8 +31,8 @@ class ClassifierHead(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, deterministic: bool) -> Array:
         """`[..., width] -> [..., num_classes]`."""
+        dense = functools.partial(nn.Dense, dtype=self.dtype, dot_general=dense_product)
         for width in self.hidden:
-            x = turn_dropout(self.dropout, deterministic)(x)
-            x = nn.relu(nn.Dense(width, dtype=self.dtype)(x))
+            x = nn.relu(dense(width)(turn_dropout(self.dropout, deterministic)(x)))
         x = turn_dropout(self.dropout, deterministic)(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        return dense(self.num_classes)(x).astype(jnp.float32)

@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from dann_jax.materialised import kept_on
 from dann_jax.types import Batch, PyTree
 
 REPLICA, DATA = "replica", "data"
@@ -228,10 +229,12 @@ def map_replicas(
       out_specs: of the results.
 
     Returns:
-      A jitted function of arrays with leading axes `[groups, arms]`.
+      A jitted function of arrays with leading axes `[groups, arms]`; on CPU not to be
+      called within another, because it is compiled with options.
     """
+    platform = mesh.devices.flat[0].platform
     if vectorise is None:
-        vectorise = mesh.devices.flat[0].platform != "cpu"
+        vectorise = platform != "cpu"
 
     def per_device(*arguments: Any) -> Any:
         run = _side_by_side if vectorise else _one_by_one
@@ -244,7 +247,7 @@ def map_replicas(
         out_specs=out_specs,
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=donate)
+    return jax.jit(mapped, donate_argnums=donate, compiler_options=kept_on(platform))
 
 
 def _side_by_side(function: Callable, arguments: tuple, shared: tuple[int, ...]) -> Any:
