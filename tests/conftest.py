@@ -30,6 +30,21 @@ use_compilation_cache()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+# With several workers (`-n 2 --dist loadfile`) nobody should be left alone with these.
+_LONGEST = ("test_resume", "test_system_tu2019", "test_distributed", "test_experiment")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the order in which files are handed out; xdist's own goes by their tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache() -> Iterator[None]:
     yield

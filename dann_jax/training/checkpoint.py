@@ -114,8 +114,14 @@ class Checkpoints:
         args = ocp.args.StandardRestore(jax.tree.map(on_disk, wanted))
         read = self._manager.restore(step, args=ocp.args.Composite(**{_STATE: args}))
         _require_shapes(folder, read[_STATE], wanted)
-        # Fillers repeat the first groups.
-        own = jax.tree.map(lambda leaf: leaf[layout.pairs], read[_STATE])
+
+        def of_layout(leaf: Any) -> Any:
+            # Keys are read onto all devices; a process needs no more than its copy.
+            here = leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf
+            # Fillers repeat the first groups.
+            return here[layout.pairs]
+
+        own = jax.tree.map(of_layout, read[_STATE])
         return like.replace(**layout.put(own))
 
     def metrics(self, step: int, layout: Layout) -> list[dict[str, np.ndarray]]:
