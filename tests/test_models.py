@@ -396,6 +396,12 @@ def test_evaluation_does_not_depend_on_the_strength() -> None:
     )
 
 
+def test_a_missing_strength_is_named() -> None:
+    apply = as_apply(network())
+    with pytest.raises(ValueError, match=r"'speaker'.*\['gender'\].*0\.0"):
+        apply(PARAMS, BATCH, {"gender": 1.0}, None)
+
+
 def test_each_domain_reaches_the_encoder_with_its_own_strength() -> None:
     params = network_params(network(False), BATCH)
     apply = as_apply(network(False))

@@ -118,6 +118,12 @@ class Dann(nn.Module):
     def __call__(
         self, batch: Batch, strength: Mapping[str, Scalar], *, deterministic: bool
     ) -> Outputs:
+        missing = sorted(set(self.num_domains) - set(strength))
+        if missing:
+            raise ValueError(
+                f"no strength for the adversary {missing[0]!r}: `strength` has "
+                f"{sorted(strength)}; 0.0 lets nothing through"
+            )
         features = self.encoder(batch, deterministic=deterministic)
         label_logits = ClassifierHead(
             self.num_labels, (), self.head_dropout, name="label_head"

@@ -111,8 +111,6 @@ def fit(
             if previous is not None:
                 sums.append(_checked(previous, step, layout))
             previous, step = metrics, step + 1
-            progress.update()
-            progress.now("training")
             epoch, inside = divmod(step, timetable.steps_per_epoch)
             if not inside:
                 sums.append(_checked(previous, step, layout))
@@ -126,6 +124,8 @@ def fit(
                     logged |= scores
                 writer.write(step, {"epoch": epoch, **logged})
                 progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
+            progress.update()
+            progress.now("training")
             asked = requested(step)
             if asked and inside:
                 sums.append(_checked(previous, step, layout))
@@ -205,10 +205,10 @@ def epoch_means(
 
 
 def _summary(logged: Mapping[str, float], layout: Layout) -> str:
-    losses = [f"{logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms]
+    losses = [f"{arm} {logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms]
     strengths = [
         value
         for name, value in logged.items()
         if "/strength/" in name and not name.endswith("/std")
     ]
-    return f"loss {' '.join(losses)}, strength {max(strengths, default=0):.2f}"
+    return f"loss of {', '.join(losses)}, strength {max(strengths, default=0):.2f}"
