@@ -187,10 +187,9 @@ def test_a_divided_batch_is_evaluated_as_a_whole_one_is(table: str) -> None:
 
 @pytest.mark.parametrize("name", ["coral", "group_dro", "dynamic_joint"])
 def test_an_objective_sees_the_whole_of_a_divided_batch(table: str, name: str) -> None:
+    changes = SMALL | {"objective.name": name}
     several, one = (
-        list(
-            Steps(table, "parts", devices=devices, **{"objective.name": name}).losses()
-        )
+        list(Steps(table, "parts", devices=devices, **changes).losses())
         for devices in (None, 1)
     )
     assert (np.ptp(one, axis=0) > 0.01).all()
