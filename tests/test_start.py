@@ -27,6 +27,24 @@ start.train()
     assert ended.stdout == ended.stderr == ""
 
 
+def test_in_the_background_of_a_script_it_stays_deaf() -> None:
+    program = """
+import importlib, os, signal
+from dann_jax.cli import start
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+real = importlib.import_module
+def module(name):
+    os.kill(os.getpid(), signal.SIGINT)
+    return real("types").SimpleNamespace(run=lambda: print(signal.getsignal(2).name))
+importlib.import_module = module
+start.train()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert ended.stdout.strip() == "SIG_IGN", ended.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_afterwards_the_command_hears_the_signal_itself(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,10 @@ import signal
 def _start(command: str) -> None:
     # In the middle of an import an exception is a page of traceback, or, within a
     # library in C, another exception. The signal itself says all there is to say.
-    heard = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    heard = signal.getsignal(signal.SIGINT)
+    # What a script starts in the background ignores it, and goes on to do so.
+    if heard != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     module = importlib.import_module(f"dann_jax.cli.{command}")
     signal.signal(signal.SIGINT, heard)
     module.run()
