@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.leak_settings import CORPORA, RUNS, TWINS
 from benchmarks.timing import table
 from dann_jax.evaluation.contrasts import contrast
-from dann_jax.evaluation.effects import verdict
 from dann_jax.evaluation.statistics import pooled
+from dann_jax.evaluation.verdicts import verdict
 
 ARMS = ("source_only", "dann")
 METRICS = ("ua", "wa")

@@ -92,22 +92,28 @@ def split(world: World, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def first_step(world: World, options: argparse.Namespace) -> dict[str, Any]:
-    """A new process with an empty compilation cache, then one with what that left."""
+    """New processes: one with an empty compilation cache, others with what it left."""
     del world
-    count = options.replicas.split(",")[-1]
-    command = [sys.executable, "-m", "benchmarks.first_step", options.source, count]
+    command = [
+        *(sys.executable, "-m", "benchmarks.first_step"),
+        *("--config=lian2019", f"--config.data.source={options.source}"),
+    ]
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache}
-        cold, warm = (
+        cold, *warm = (
             json.loads(
                 subprocess.run(
-                    command, env=environment, check=True, stdout=subprocess.PIPE
+                    command,
+                    env=environment,
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
                 ).stdout
             )
-            for _ in range(2)
+            for _ in range(1 + options.rounds)
         )
-    rows = [(part, cold[part], warm[part]) for part in cold]
-    header = [f"{count} models", "cold s", "warm s"]
+    rows = [(part, cold[part], *_spread([run[part] for run in warm])) for part in cold]
+    header = ["seconds", "cold", f"warm, median of {options.rounds}", "range"]
     return {"header": header, "rows": rows, "cold": cold, "warm": warm}
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.experiment import Trained, as_tested, evaluate
+from dann_jax.experiment import Trained, as_tested
+from dann_jax.outcome import evaluate
 from dann_jax.setting import compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.checkpoint import open_checkpoints

@@ -10,19 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.analysis import analyse
 from dann_jax.arguments import call
-from dann_jax.bundle import bundle_run
-from dann_jax.open_set import verify_replicas
 from dann_jax.pipeline import stream
-from dann_jax.ratings import rate_replicas
-from dann_jax.results import score_replicas
 from dann_jax.roles import Role
-from dann_jax.setting import compiled, encoder_of, setting
+from dann_jax.setting import compiled, setting
 from dann_jax.task import Task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
@@ -34,8 +28,8 @@ from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import Layout
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
-from dann_jax.training.writer import open_writer, read_metrics
-from dann_jax.workdir import claim, write_json
+from dann_jax.training.writer import open_writer
+from dann_jax.workdir import claim
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +59,11 @@ def train_and_evaluate(
       Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
     """
     task, layout = setting(config, data_parallel=data_parallel)
-    return evaluate(config, task, layout, train(config, task, layout, workdir))
+    trained = train(config, task, layout, workdir)
+    # It brings scikit-learn, which takes longer to import than to reach the first step.
+    from dann_jax.outcome import evaluate
+
+    return evaluate(config, task, layout, trained)
 
 
 class Trained(NamedTuple):
@@ -124,17 +122,17 @@ def train(
     _log.info("%s, in %s", _size(task, layout, timetable), workdir)
     began = time.perf_counter()
     with open_checkpoints(workdir / "checkpoints") as checkpoints:
-        resumed = checkpoints.latest_step()
-        if resumed is not None:
-            _log.info("going on from step %d in %s", resumed, workdir)
-            state = checkpoints.restore(resumed, state, layout)
-        start = step_of(state)
+        start = checkpoints.latest_step() or 0
+        if start:
+            _log.info("going on from step %d in %s", start, workdir)
+            state = checkpoints.restore(start, state, layout)
         with (
             open_writer(workdir, resume_step=start) as writer,
             measure_compilations() as compilations,
         ):
             state = fit(
                 state,
+                start=start,
                 timetable=timetable,
                 layout=layout,
                 batches=lambda start, stop: map(feed, stream(outline, start, stop)),
@@ -171,80 +169,9 @@ def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
     return trained._replace(state=trained.state.replace(best=best))
 
 
-def evaluate(
-    config: ConfigDict, task: Task, layout: Layout, trained: Trained
-) -> dict[str, Any]:
-    """Score what `train` returned; leave `results.json` and the bundle."""
-    workdir, state, program, timing = trained
-    scorers = {
-        "classification": score_replicas,
-        "verification": verify_replicas,
-        "regression": rate_replicas,
-    }
-    score = scorers[task.protocol.kind]
-    _log.info("scoring and probing ...")
-    results = {
-        "system": config.system,
-        "corpora": [task.corpus.name],
-        "protocol": {
-            "name": task.protocol.name,
-            "transductive": task.transductive,
-            "selection": config.selection,
-            "allowed_leaks": list(task.protocol.allowed_leaks),
-        },
-        **score(state, program, task, layout),
-        "timing": timing,
-    }
-    state = state.replace(
-        **layout.get({"best": state.best, "best_step": state.best_step})
-    )
-    if jax.process_index():
-        return results
-    _log.info("analysing ...")
-    found = call(
-        "config.analysis",
-        analyse,
-        state,
-        program,
-        task,
-        layout,
-        results=results,
-        metrics=read_metrics(workdir),
-        # An oracle has none of those that its config names.
-        adversaries={
-            name: own["column"]
-            for name, own in config.adversaries.items()
-            if name in task.num_domains
-        },
-        **config.analysis,
-    )
-    if found:
-        write_json(workdir / "analysis.json", found)
-    bundle_run(
-        workdir / "bundle",
-        state,
-        task,
-        layout,
-        system=config.system,
-        encoder=encoder_of(config, task),
-        heads=config.heads.to_dict(),
-        results=results,
-        analysis=found,
-        max_frames=config.batches.get("max_frames", 0),
-        **config.bundle.to_dict() | _only_arm(layout),
-    )
-    write_json(workdir / "results.json", results)
-    return results
-
-
 def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
     return (
         f"{task.corpus.name}: {len(task.corpus)} utterances; {len(layout.folds)} folds "
         f"x {len(layout.seeds)} seeds x {len(layout.arms)} arms, {timetable.epochs} "
         f"epochs of {timetable.steps_per_epoch} steps on {layout.mesh.size} devices"
     )
-
-
-def _only_arm(layout: Layout) -> dict[str, str]:
-    """Where there is one arm, the bundle keeps it, whatever it is called."""
-    return {"arm": ""} if len(layout.arms) == 1 else {}

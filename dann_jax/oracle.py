@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.splits import ProtocolError, Split
@@ -115,6 +114,8 @@ def leak_notes(allowed_leaks: Sequence[str]) -> list[str]:
 def _parts(
     target: str, split: Split, groups: np.ndarray, labels: np.ndarray, column: str
 ) -> list[Split]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
     rows = np.flatnonzero(split.test)
     values = len(np.unique(groups[rows]))
     if values < 2:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
@@ -239,6 +238,8 @@ def _hold_out_copies(roles: np.ndarray, audio_hash: np.ndarray) -> None:
 def _validation_rows(
     rows: np.ndarray, label: np.ndarray, groups: np.ndarray, folds: int, seed: int
 ) -> np.ndarray:
+    from sklearn.model_selection import StratifiedGroupKFold
+
     found = len(np.unique(groups[rows]))
     if not 2 <= folds <= found:
         raise ProtocolError(

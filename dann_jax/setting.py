@@ -10,7 +10,7 @@ from typing import Any
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from dann_jax.analysis import require_analysis
+from dann_jax.analysis.options import require_analysis
 from dann_jax.arguments import call
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus

@@ -1,4 +1,4 @@
-"""Splits: who trains and who is tested in each fold. scikit-learn cuts.
+"""Splits: who trains and who is tested in each fold.
 
 What the rows are to a fold beyond that is decided in `protocols`.
 """
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.selection import rows_with
@@ -62,11 +61,10 @@ def leave_one_out(
     _require_values(corpus, column, 2)
     source, target = rows_with(corpus, train), rows_with(corpus, test)
     splits = []
-    for rest, left_out in LeaveOneGroupOut().split(groups, groups=groups):
-        name = f"{column} {groups[left_out[0]]}"
-        _, rest, left_out, _ = _split(name, len(groups), rest, left_out)
-        masks = (rest & source, left_out & target, rest & target & ~source)
-        splits.append(Split(name, *masks))
+    for value in np.unique(groups):
+        left_out = groups == value
+        masks = (~left_out & source, left_out & target, ~left_out & target & ~source)
+        splits.append(Split(f"{column} {value}", *masks))
     return splits
 
 
@@ -80,14 +78,18 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
       >>> [len(set(corpus.column("speaker")[fold.test])) for fold in folds]
       [2, 2, 2]
     """
+    from sklearn.model_selection import GroupKFold
+
     _require_values(corpus, column, k)
     splitter = GroupKFold(n_splits=k).split(
         np.arange(len(corpus)), groups=corpus.column(column)
     )
-    return [
-        _split(f"fold {index + 1}", len(corpus), train, test)
-        for index, (train, test) in enumerate(splitter)
-    ]
+    splits = []
+    for index, (train, test) in enumerate(splitter):
+        masks = np.zeros((3, len(corpus)), bool)
+        masks[0, train] = masks[1, test] = True
+        splits.append(Split(f"fold {index + 1}", *masks))
+    return splits
 
 
 def fixed_split(
@@ -173,12 +175,6 @@ def _source_to_target(
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
     return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
-
-
-def _split(name: str, rows: int, train: np.ndarray, test: np.ndarray) -> Split:
-    masks = np.zeros((3, rows), bool)
-    masks[0, train] = masks[1, test] = True
-    return Split(name, *masks)
 
 
 def _require_values(corpus: Corpus, column: str, least: int) -> None:

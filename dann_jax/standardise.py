@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
@@ -55,12 +54,10 @@ def fit_units(protocol: Protocol) -> Units:
 
     Fitted to erased values, so that no others can enter.
     """
-    # scikit-learn leaves NaN out.
-    fitted = [StandardScaler().fit(values) for values in protocol.erased_values()]
-    return Units(
-        np.float32([scaler.mean_ for scaler in fitted]),
-        np.float32([scaler.scale_ for scaler in fitted]),
-    )
+    values = protocol.erased_values()
+    mean = np.nanmean(values, 1)
+    scale = _scale(mean, np.nanstd(values, 1))
+    return Units(np.float32(mean), np.float32(scale))
 
 
 def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
@@ -71,10 +68,16 @@ def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
 
 def _of_rows(array: np.ndarray) -> Fit:
     def fit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        scaler = StandardScaler().fit(array[rows])
-        return scaler.mean_, scaler.scale_
+        values = array[rows].astype(np.float64)
+        mean = values.mean(0)
+        return mean, _scale(mean, values.std(0))
 
     return fit
+
+
+def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """The deviation, but 1 where it is only what rounding to float32 leaves."""
+    return np.where(deviation <= 1e-6 * np.abs(mean), 1.0, deviation)
 
 
 def _frame_statistics(frames: Frames) -> Fit:
@@ -93,7 +96,6 @@ def _frame_statistics(frames: Frames) -> Fit:
         count = max(frames.lengths[rows].sum(), 1)
         mean, square = sums[:, rows].sum(1) / count
         deviation = np.sqrt(np.maximum(square - np.square(mean), 0.0))
-        constant = deviation <= 1e-6 * np.abs(centre + mean)
-        return centre + mean, np.where(constant, 1.0, deviation)
+        return centre + mean, _scale(centre + mean, deviation)
 
     return fit

@@ -15,7 +15,8 @@ from sklearn.decomposition import PCA
 from dann_jax import experiment
 from dann_jax.analysis.curves import diagnoses, measured
 from dann_jax.analysis.domains import domain_frequencies
-from dann_jax.analysis.sample import Sample, input_vectors, probed_columns
+from dann_jax.analysis.options import probed_columns
+from dann_jax.analysis.sample import Sample, input_vectors
 from dann_jax.corpora.frames import Frames
 from dann_jax.evaluation.maps import PROJECTIONS, project
 from dann_jax.evaluation.probe import probe

@@ -74,7 +74,7 @@ def test_a_key_that_nothing_reads_is_refused_in_every_section(
 def test_every_key_of_the_top_is_read_and_no_other() -> None:
     read = {
         node.attr
-        for name in ("setting.py", "experiment.py", "evaluate_again.py")
+        for name in ("setting.py", "experiment.py", "outcome.py", "evaluate_again.py")
         for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)

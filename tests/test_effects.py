@@ -11,12 +11,11 @@ from dann_jax.evaluation.effects import (
     concluded,
     effect_size,
     gain_size,
-    sentence,
     speaker_scores,
-    verdict,
 )
 from dann_jax.evaluation.power import seeds_needed, variance_components
 from dann_jax.evaluation.statistics import compare
+from dann_jax.evaluation.verdicts import sentence, verdict
 
 
 def counts_of(right: np.ndarray, rows: int = 20) -> np.ndarray:

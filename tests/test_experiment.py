@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
 
-from dann_jax import experiment
+from dann_jax import experiment, outcome
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.evaluate_again import evaluate_again
 from dann_jax.experiment import train_and_evaluate
@@ -81,7 +81,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> Run:
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     with mock.patch.object(
-        experiment, "score_replicas", wraps=experiment.score_replicas
+        outcome, "score_replicas", wraps=outcome.score_replicas
     ) as score:
         results = train_and_evaluate(config, workdir)
     jax.monitoring.unregister_event_duration_listener(listen)
@@ -248,8 +248,8 @@ def test_standardising_by_speaker_makes_a_result_transductive(
         config.adversaries.speaker.unlabelled = ()
         with (
             mock.patch.object(experiment, "fit", lambda state, **_: state),
-            mock.patch.object(experiment, "score_replicas", return_value={}),
-            mock.patch.object(experiment, "bundle_run"),
+            mock.patch.object(outcome, "score_replicas", return_value={}),
+            mock.patch.object(outcome, "bundle_run"),
         ):
             results = train_and_evaluate(config, tmp_path / f"by {column}")
         assert results["protocol"]["transductive"] is transductive
@@ -476,6 +476,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
         with pytest.raises(TrainingDiverged, match=r"step 4 .*'fold b', seed 5.*'one'"):
             fit(
                 state,
+                start=0,
                 timetable=Timetable(2, epochs=2, checkpoint_every=1),
                 layout=layout,
                 batches=lambda start, stop: iter(np.zeros((stop - start, 2))),

@@ -11,6 +11,8 @@ import pytest
 import dann_jax
 
 HEAVY = ("tensorflow", "tensorflow_datasets", "librosa")
+LATE = (*HEAVY, "sklearn", "scipy.stats", "pandas", "orbax.checkpoint", "matplotlib")
+"""What a first train step does not wait for."""
 
 
 def attributes_with_docstring(module: object) -> set[str]:
@@ -24,21 +26,46 @@ def attributes_with_docstring(module: object) -> set[str]:
     return found
 
 
-def test_importing_the_library_imports_nothing_heavy() -> None:
-    program = f"""
-import json, sys
-from dann_jax import *  # Only that looks all names up.
-print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
-"""
+def imported_by(program: str, names: tuple[str, ...]) -> list[str]:
+    """Those of the modules that a new process has imported after the program."""
+    found = f"print(json.dumps([name for name in {names!r} if name in sys.modules]))"
     ended = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", f"import json, sys\n{program}\n{found}"],
         capture_output=True,
         text=True,
         check=True,
         cwd=dann_jax.__path__[0] + "/..",
         timeout=120,
     )
-    assert json.loads(ended.stdout) == []
+    return json.loads(ended.stdout)
+
+
+def test_importing_the_library_imports_nothing_heavy() -> None:
+    everything = "from dann_jax import *"  # Only that looks all names up.
+    assert imported_by(everything, HEAVY) == []
+
+
+def test_a_first_train_step_waits_for_nothing_that_only_results_need() -> None:
+    """The command, and all that happens in it before the first batch is trained on."""
+    program = """
+from dann_jax.cli import train
+from dann_jax.defaults import base_config
+from dann_jax import experiment
+from dann_jax.setting import setting
+def stop(*arguments, **options): raise KeyboardInterrupt
+experiment.fit = stop
+config = base_config()
+config.data.source = "synthetic"
+config.protocol.split = "leave_one_out"
+config.protocol.split_args = {"column": "session"}
+config.encoder.width = 4
+import tempfile
+with tempfile.TemporaryDirectory() as folder:
+    try: experiment.train_and_evaluate(config, folder + "/run")
+    except KeyboardInterrupt: pass
+    else: raise AssertionError("it did not come to training")
+"""
+    assert imported_by(program, LATE) == []
 
 
 def test_public_names_are_sorted_and_unique() -> None:

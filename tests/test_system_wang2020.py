@@ -12,7 +12,6 @@ from sklearn.metrics import roc_curve
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.evaluation.detection import equal_error_rate, min_dcf, weighted_errors
-from dann_jax.evaluation.effects import verdict
 from dann_jax.evaluation.trials import (
     DRAWN,
     METRICS,
@@ -23,6 +22,7 @@ from dann_jax.evaluation.trials import (
     error_rates,
     spread,
 )
+from dann_jax.evaluation.verdicts import verdict
 from dann_jax.evaluation.verification import make_trials
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.open_set import fold_trials, replica_errors, score_trials

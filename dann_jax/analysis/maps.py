@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.analysis.sample import COLUMNS, Sample
+from dann_jax.analysis.options import COLUMNS
+from dann_jax.analysis.sample import Sample
 from dann_jax.evaluation.maps import project
 from dann_jax.roles import Role
 from dann_jax.task import Task

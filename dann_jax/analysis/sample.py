@@ -1,6 +1,5 @@
 """The rows that are looked at, and what the networks of some replicas make of them."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +12,6 @@ from dann_jax.training.predict import predict_several
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
-
-COLUMNS = ("speaker", "corpus", "language", "gender", "emotion")
-"""What an encoder may give away, and what it is for."""
 
 
 class Sample(NamedTuple):
@@ -108,30 +104,3 @@ def _moments(frames: np.ndarray) -> np.ndarray:
     if not len(frames):
         return np.zeros(2 * frames.shape[-1])
     return np.concatenate([frames.mean(0), frames.std(0)])
-
-
-def probed_columns(
-    task: Task, columns: Sequence[str]
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Column -> its values `[N]`, and what is left out of those that were asked for.
-
-    The emotion is what the protocol tells apart, whatever its column is called; other
-    labels are empty, and take no part.
-
-    Raises:
-      CorpusError: the corpus has no such column.
-    """
-    protocol, found, left_out = task.protocol, {}, []
-    for name in columns or COLUMNS:
-        if name == "emotion" and protocol.kind == "classification":
-            names = np.array([*protocol.labels, ""])
-            values = names[protocol.label]
-        elif columns or name in task.corpus.columns:
-            values = task.corpus.column(name)
-        else:
-            values = np.zeros(0, str)
-        if len(np.unique(values[values != ""])) > 1:
-            found[name] = values
-        else:
-            left_out.append(f"probes for {name}: there are not two values of it")
-    return found, left_out

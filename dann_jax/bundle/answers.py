@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy.special import softmax
 
 from dann_jax.types import Array
 
@@ -61,6 +60,12 @@ class Answer(NamedTuple):
     columns: Callable[[Sequence[str]], list[str]]
 
 
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax
+
+    return softmax(logits, axis=-1)
+
+
 def _named_class(labels: Sequence[str], row: np.ndarray) -> Prediction:
     named = dict(zip(labels, row.tolist(), strict=True))
     return Prediction(labels[int(row.argmax())], named)
@@ -68,7 +73,7 @@ def _named_class(labels: Sequence[str], row: np.ndarray) -> Prediction:
 
 ANSWERS = {
     "classes": Answer(
-        of_outputs=lambda logits: softmax(logits, axis=-1),
+        of_outputs=_probabilities,
         traced=jax.nn.softmax,
         named=_named_class,
         columns=lambda labels: ["label", *(f"p_{label}" for label in labels)],

@@ -8,8 +8,8 @@ from typing import Any
 
 from dann_jax.bundle.answers import FEATURES
 from dann_jax.bundle.description import Description
-from dann_jax.evaluation.effects import scale_of
 from dann_jax.evaluation.unsupervised import described_choice
+from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.oracle import leak_notes
 
 _LIMITS = """\

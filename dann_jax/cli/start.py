@@ -1,6 +1,7 @@
 """Where commands begin: light, so that Ctrl-C is heard while the rest is imported."""
 
 import functools
+import gc
 import importlib
 import signal
 
@@ -12,7 +13,13 @@ def _start(command: str) -> None:
     # What a script starts in the background ignores it, and goes on to do so.
     if heard != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What is imported stays: looking through it for rubbish, again and again while
+    # programs are traced, takes a tenth of the way to the first step.
+    gc.disable()
     module = importlib.import_module(f"dann_jax.cli.{command}")
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000)
     signal.signal(signal.SIGINT, heard)
     module.run()
 

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
@@ -23,6 +22,8 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
       The corpus with mean 0 and standard deviation 1 in each group, for every feature
       that is not constant there; its provenance says so.
     """
+    from sklearn.preprocessing import StandardScaler
+
     groups = np.unique(corpus.column(column), return_inverse=True)[1]
     features = {}
     for name, array in corpus.features.items():

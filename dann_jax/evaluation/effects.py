@@ -1,4 +1,4 @@
-"""How large a difference is, and what may be said of it."""
+"""How large a difference is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from dann_jax.evaluation.correction import corrected
 from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.power import seeds_needed, variance_components
 from dann_jax.evaluation.statistics import Scores
+from dann_jax.evaluation.verdicts import sentence, verdict
 
 
 def speaker_scores(
@@ -103,80 +104,3 @@ def concluded(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for entry in corrected(comparisons)
     ]
-
-
-ERRORS = ("eer", "min_dcf")
-"""Errors of verification, as the names of their metrics begin."""
-
-
-def is_error(metric: str) -> bool:
-    """Whether less of a metric is better.
-
-    Example:
-      >>> is_error("eer_plda"), is_error("rmse_valence"), is_error("ua")
-      (True, True, False)
-    """
-    return metric.startswith((*ERRORS, "rmse"))
-
-
-def scale_of(metric: str) -> float:
-    """What a metric is multiplied by to be read: an RMSE has a unit, others are shares.
-
-    Example:
-      >>> scale_of("ccc_valence"), scale_of("rmse_valence")
-      (100.0, 1.0)
-    """
-    return 1.0 if metric.startswith("rmse") else 100.0
-
-
-def verdict(ci95: Sequence[float], metric: str = "") -> str:
-    """`better`, `worse`, or `no difference shown` if the interval does not exclude 0.
-
-    Args:
-      ci95: low and high end; NaN, of a single speaker, excludes nothing.
-      metric: what the difference is of; more is better unless `is_error`.
-
-    Example:
-      >>> verdict([0.1, 2.0]), verdict([-0.1, 2.0]), verdict([-2.0, -0.1])
-      ('better', 'no difference shown', 'worse')
-    """
-    low, high = ci95
-    more, less = "better", "worse"
-    if is_error(metric):
-        more, less = less, more
-    if low > 0.0:
-        return more
-    return less if high < 0.0 else "no difference shown"
-
-
-def sentence(comparison: Mapping[str, Any]) -> str:
-    """What may be said of a comparison, in one sentence.
-
-    Args:
-      comparison: an entry of `comparisons` in `results.json`, corrected or not.
-
-    Example:
-      >>> entry = {"arm": "dann", "against": "plain", "metric": "ua"}
-      >>> sentence({**entry, "difference": 0.004, "ci95": [-0.003, 0.011]})
-      'dann and plain: no difference shown in UA (+0.40 points, 95 % -0.30 to +1.10).'
-    """
-    arm, against = comparison["arm"], comparison["against"]
-    metric = comparison["metric"].replace("_", " ").upper()
-    found = verdict(comparison["ci95"], comparison["metric"])
-    scale = scale_of(comparison["metric"])
-    digits = 2 if scale == 100.0 else 3
-    low, high = (scale * end for end in comparison["ci95"])
-    numbers = f"{scale * comparison['difference']:+.{digits}f} points"
-    if np.isnan(low):
-        numbers += ", no interval from a single speaker"
-    else:
-        numbers += f", 95 % {low:+.{digits}f} to {high:+.{digits}f}"
-    if found == "no difference shown":
-        return f"{arm} and {against}: {found} in {metric} ({numbers})."
-    said = f"{arm} is {found} than {against} in {metric} ({numbers})"
-    p_value, p_corrected = (
-        comparison.get(name, 0.0) for name in ("p_value", "p_corrected")
-    )
-    if p_value <= 0.05 < p_corrected:
-        said += ", but not after correction for the number of arms compared"
-    return f"{said}."

@@ -1,20 +1,20 @@
-"""Two-dimensional maps of features. scikit-learn draws them."""
+"""Two-dimensional maps of features. scikit-learn draws them, once it is asked to."""
 
 import importlib.util
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 
 def _pca(points: np.ndarray) -> np.ndarray:
+    from sklearn.decomposition import PCA
+
     return PCA(2, svd_solver="full").fit_transform(points)
 
 
 def _tsne(points: np.ndarray) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
     # Neighbours must be fewer than the points.
     perplexity = min(30.0, (len(points) - 1) / 3.0)
     model = TSNE(
@@ -62,6 +62,10 @@ def project(features: np.ndarray, word: str) -> np.ndarray | None:
     Reference: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9 (2008);
     McInnes et al., "UMAP", arXiv 1802.03426 (2018).
     """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     require_map(word)
     if word == "umap" and importlib.util.find_spec("umap") is None:
         return None

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn import metrics
 
 
 def classification_scores(
@@ -27,6 +26,8 @@ def classification_scores(
       >>> round(scores["wa"], 3), round(scores["ua"], 3)
       (0.75, 0.833)
     """
+    from sklearn import metrics
+
     classes = np.arange(num_classes)
     seen = np.unique(truth)
     recall = np.full(num_classes, np.nan)

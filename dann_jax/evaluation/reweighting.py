@@ -1,10 +1,6 @@
 """The risk on a target from losses on a source: weights by the ratio of densities."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 
 def density_ratio(source: np.ndarray, target: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -21,6 +17,11 @@ def density_ratio(source: np.ndarray, target: np.ndarray, at: np.ndarray) -> np.
     Reference: Bickel et al., "Discriminative Learning for Differing Training and Test
     Distributions", ICML 2007.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     side = np.repeat([0, 1], [len(source), len(target)])
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     # More threads would wait for each other: the products are small.

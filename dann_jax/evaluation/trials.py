@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dann_jax.evaluation.detection import weighted_errors
-from dann_jax.evaluation.effects import ERRORS
 from dann_jax.evaluation.plda import fit_plda, plda_scores
 from dann_jax.evaluation.resampling import RESAMPLES, bootstrap_draws
+from dann_jax.evaluation.verdicts import ERRORS
 from dann_jax.evaluation.verification import cosine_scores
 
 BACK_ENDS = ("cosine", "plda")

@@ -8,12 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import entr, log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from dann_jax.evaluation.reweighting import deep_embedded_validation
 
@@ -53,6 +47,8 @@ def entropy(logits: np.ndarray) -> float:
     Reference: Morerio et al., "Minimal-Entropy Correlation Alignment for Unsupervised
     Deep Domain Adaptation", ICLR 2018, which chooses models by it.
     """
+    from scipy.special import entr, softmax
+
     return float(entr(softmax(logits, -1)).sum(-1).mean())
 
 
@@ -73,6 +69,8 @@ def information_maximisation(logits: np.ndarray) -> float:
     Reference: Bridle et al., "Unsupervised Classifiers, Mutual Information and
     'Phantom Targets'", NIPS 1991; Shi and Sha, ICML 2012, for domain adaptation.
     """
+    from scipy.special import entr, softmax
+
     mean = softmax(logits, -1).mean(0)
     return float(entr(mean).sum()) - entropy(logits)
 
@@ -102,6 +100,8 @@ def soft_neighbourhood_density(
     Reference: Saito et al., "Tune it the Right Way: Unsupervised Validation of Domain
     Adaptation via Soft Neighborhood Density", ICCV 2021, section 3.
     """
+    from scipy.special import entr, softmax
+
     if len(logits) < 2:
         raise ValueError(f"a neighbourhood needs two rows or more, got {len(logits)}")
     points = softmax(np.asarray(logits, np.float64), -1)
@@ -141,6 +141,12 @@ def reverse_validation(
     Datasets for Transfer Learning", ECML 2010; Ganin et al., JMLR 17 (2016), on the
     choice of hyper-parameters.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import recall_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     answer = np.full(len(validation_label), target_prediction[0])
     if len(np.unique(target_prediction)) > 1:
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
@@ -160,6 +166,8 @@ def reverse_validation(
 
 def _validation_losses(view: View) -> np.ndarray:
     """Cross-entropy of each held-out row of the source, in nats."""
+    from scipy.special import log_softmax
+
     likelihood = log_softmax(view.validation_logits, -1)
     return -np.take_along_axis(likelihood, view.validation_label[:, None], 1)[:, 0]
 

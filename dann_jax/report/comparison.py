@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dann_jax.evaluation.effects import is_error
+from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.elements import Section, data_table, flattened, note
 from dann_jax.report.forest import Strip, forest
 from dann_jax.report.headings import TITLES, headline

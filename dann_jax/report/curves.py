@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dann_jax.evaluation.effects import scale_of
+from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.report.headings import TITLES
 from dann_jax.report.run import Run
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.evaluation.effects import is_error
 from dann_jax.evaluation.unsupervised import ORACLE, described_choice
+from dann_jax.evaluation.verdicts import is_error
 from dann_jax.oracle import leak_notes
 
 LEGEND = (

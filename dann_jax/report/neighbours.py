@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from dann_jax.report.table import Number, Table
 
@@ -48,6 +47,8 @@ def neighbour_table(maps: Mapping[str, Any]) -> Table:
 
 def _nearest(points: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows that are on the map `[n]`, and the places among them of their neighbours."""
+    from sklearn.neighbors import NearestNeighbors
+
     found = np.asarray(points, float).reshape(-1, 2)
     (known,) = np.nonzero(np.isfinite(found).all(1))
     if len(known) <= NEIGHBOURS:

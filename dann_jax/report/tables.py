@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.effects import is_error, scale_of, verdict
+from dann_jax.evaluation.verdicts import is_error, scale_of, verdict
 from dann_jax.report.headings import (
     LEGEND,
     TITLES,

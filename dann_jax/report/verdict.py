@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.evaluation.effects import sentence, verdict
+from dann_jax.evaluation.verdicts import sentence, verdict
 from dann_jax.report.headings import headline, title_of
 
 NOT_SHOWN = "no difference shown"

@@ -1,20 +1,23 @@
 """Checkpoints: the only user of orbax."""
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from etils import epath
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 _STATE = "default"
 _METRICS = "epoch"
@@ -29,10 +32,17 @@ class Checkpoints:
     """
 
     def __init__(self, directory: epath.PathLike, *, keep: int = 2) -> None:
-        self._manager = ocp.CheckpointManager(
-            epath.Path(directory).resolve(),
+        self._directory, self._keep = epath.Path(directory).resolve(), keep
+
+    @functools.cached_property
+    def _manager(self) -> "ocp.CheckpointManager":
+        # A new run has nothing to restore: its first step need not wait for orbax.
+        import orbax.checkpoint as ocp
+
+        return ocp.CheckpointManager(
+            self._directory,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep, create=True, enable_async_checkpointing=False
+                max_to_keep=self._keep, create=True, enable_async_checkpointing=False
             ),
             item_handlers={
                 _STATE: ocp.StandardCheckpointHandler(),
@@ -42,7 +52,7 @@ class Checkpoints:
 
     def latest_step(self) -> int | None:
         """The step of the newest whole checkpoint, or None."""
-        return self._manager.latest_step()
+        return self._manager.latest_step() if self._directory.exists() else None
 
     def save(
         self,
@@ -57,7 +67,9 @@ class Checkpoints:
           state: of all replicas, fillers included.
           metrics: of the steps of an epoch that is not over, `[groups, arms]` each.
         """
-        if self._manager.latest_step() == step:
+        import orbax.checkpoint as ocp
+
+        if self.latest_step() == step:
             return
         parts = {_STATE: ocp.args.StandardSave(_stored(state))}
         if metrics:
@@ -76,7 +88,7 @@ class Checkpoints:
             )
             raise OSError(
                 f"could not write the checkpoint of step {step} to "
-                f"{self._manager.directory}: {_reason(error)}. {earlier}; make room "
+                f"{self._directory}: {_reason(error)}. {earlier}; make room "
                 f"and run the same command again to go on from there"
             ) from error
 
@@ -94,7 +106,9 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is of fewer replicas, or of other shapes.
         """
-        folder = self._manager.directory / str(step)
+        import orbax.checkpoint as ocp
+
+        folder = self._directory / str(step)
         wanted = _stored(like)
         found = self._manager.item_metadata(step)[_STATE]
         groups = found["step"].shape[0]
@@ -129,8 +143,10 @@ class Checkpoints:
 
         Of the groups of this process, as the layout says.
         """
-        if not (self._manager.directory / str(step) / _METRICS).exists():
+        if not (self._directory / str(step) / _METRICS).exists():
             return []
+        import orbax.checkpoint as ocp
+
         args = ocp.args.StandardRestore()
         read = self._manager.restore(step, args=ocp.args.Composite(**{_METRICS: args}))
         steps = read[_METRICS]
@@ -142,7 +158,8 @@ class Checkpoints:
         ]
 
     def close(self) -> None:
-        self._manager.close()
+        if "_manager" in vars(self):
+            self._manager.close()
 
 
 @contextlib.contextmanager

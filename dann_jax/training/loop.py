@@ -11,7 +11,6 @@ import numpy as np
 from dann_jax.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.interruption import Interrupted, stop_requests
-from dann_jax.training.program import step_of
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import MetricWriter
@@ -67,6 +66,7 @@ class Timetable:
 def fit(
     state: TrainState,
     *,
+    start: int,
     timetable: Timetable,
     layout: Layout,
     batches: Callable[[int, int], Iterator[Batch]],
@@ -82,6 +82,7 @@ def fit(
 
     Args:
       state: `[groups, arms]`, on the mesh.
+      start: steps that it has taken. To ask the state itself would be to wait for it.
       timetable: how long, and how often what.
       layout: of the replicas.
       batches: `(start, stop)` steps -> their batches, each with a group axis, on the
@@ -98,7 +99,6 @@ def fit(
       Interrupted: a signal asked to stop, and the state is saved.
     """
     strength = layout.put(layout.strength())
-    start = step_of(state)
     total = timetable.steps_per_epoch * timetable.epochs
     step, previous, sums = start, None, checkpoints.metrics(start, layout)
     with (

@@ -149,25 +149,26 @@ def initial_state(
     def create(params: PyTree, key: jax.Array) -> TrainState:
         return create_state(params, optimizer, key, memory(params))
 
-    params, keys = _drawn(module, one, layout)
-    keys = jnp.repeat(keys[:, None], len(layout.arms), axis=1)
-    run = map_replicas(create, layout.mesh, shared=(0,))
-    return run(*layout.put((params, keys)))
+    # There is nothing to compute: side by side it is soonest compiled on any device.
+    run = map_replicas(create, layout.mesh, shared=(0,), vectorise=True)
+    # Not waited for: meanwhile the train step can be traced.
+    return run(*layout.put(_drawn(module, one, layout)))
 
 
 def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax.Array]:
-    """Parameters, as NumPy arrays, and the key of every group, `[G, ...]`."""
+    """Parameters `[G, ...]` and keys `[G, A]`, on one device."""
 
     def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
         fold, seed = pair
         key = jax.random.fold_in(jax.random.key(seed), fold)
         init_key, run_key = jax.random.split(key)
-        return initialise(module, batch, init_key), run_key
+        keys = jnp.broadcast_to(run_key, len(layout.arms))
+        return initialise(module, batch, init_key), keys
 
     # One after the other: vmapped, this takes twice as long to compile. On one device:
     # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
-    # It runs once: on CPU, making it fast takes longer than it takes.
-    plain = {"xla_backend_optimization_level": 0}
+    # It runs once: on CPU, making it faster yet takes longer than it takes.
+    plain = {"xla_backend_optimization_level": 1}
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
     draw = jax.jit(
         functools.partial(jax.lax.map, draw),
@@ -179,7 +180,7 @@ def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax
             "a normalisation by the statistics of a batch needs all of it on one "
             "device: --data_parallel=1"
         )
-    return jax.device_get(params), keys
+    return params, keys
 
 
 def step_of(state: TrainState) -> int:

@@ -4,7 +4,6 @@ But for the oracle, which every table names as a leak.
 """
 
 import numpy as np
-from scipy.special import log_softmax
 
 from dann_jax.evaluation.agreement import scores_of_moments, value_moments
 from dann_jax.evaluation.metrics import classification_scores
@@ -62,6 +61,8 @@ def validation_scores(
 def _of_classes(
     logits: np.ndarray, rows: np.ndarray, protocol: Protocol
 ) -> dict[str, float]:
+    from scipy.special import log_softmax
+
     truth = protocol.label[rows]
     found = classification_scores(truth, logits.argmax(-1), len(protocol.labels))
     likelihood = np.take_along_axis(log_softmax(logits, -1), truth[:, None], 1)

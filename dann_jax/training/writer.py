@@ -24,7 +24,7 @@ class MetricWriter:
     """
 
     def __init__(self, directory: epath.Path, *, resume_step: int = 0) -> None:
-        self._path = directory / "metrics.jsonl"
+        self._directory, self._path = directory, directory / "metrics.jsonl"
         self._board = None
         if jax.process_index():
             return
@@ -36,7 +36,6 @@ class MetricWriter:
                     if json.loads(line)["step"] <= resume_step:
                         self._lines.append(line + "\n")
         write_whole(self._path, "".join(self._lines))
-        self._board = _tensorboard(directory)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Record scalars of one step."""
@@ -44,9 +43,13 @@ class MetricWriter:
             return
         self._lines.append(json.dumps({"step": step, **metrics}) + "\n")
         write_whole(self._path, "".join(self._lines))
-        if self._board is not None:
+        if importlib.util.find_spec("tensorboard") is not None:
+            # Not before: no first step should wait for this import.
             import tensorflow as tf
 
+            if self._board is None:
+                place = self._directory / "tensorboard"
+                self._board = tf.summary.create_file_writer(str(place))
             with self._board.as_default(step=step):
                 for name, value in metrics.items():
                     tf.summary.scalar(name, value)
@@ -71,11 +74,3 @@ def read_metrics(directory: epath.Path) -> list[dict[str, float]]:
     path = directory / "metrics.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
-
-
-def _tensorboard(directory: epath.Path):
-    if importlib.util.find_spec("tensorboard") is None:
-        return None
-    import tensorflow as tf
-
-    return tf.summary.create_file_writer(str(directory / "tensorboard"))

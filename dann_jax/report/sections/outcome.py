@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dann_jax.evaluation.effects import is_error
+from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.elements import Section, data_table, details, note
 from dann_jax.report.forest import Strip, forest
 from dann_jax.report.headings import TITLES, comparison_rule, headline
