@@ -39,7 +39,8 @@ with epy.lazy_api_imports(globals()):
         leave_one_out,
         ordered_pairs,
     )
-    from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+    from dann_jax.training.mapping import map_replicas
+    from dann_jax.training.replicas import Layout, make_mesh
     from dann_jax.training.state import TrainState, create_state, keep_best
     from dann_jax.training.step import make_evaluation_step, make_train_step
     from dann_jax.types import UNKNOWN, Batch, Objective, Outputs, StatefulObjective

@@ -32,9 +32,10 @@ from dann_jax.objectives.perturbation import partners
 from dann_jax.objectives.stateful import from_outputs, frozen, heads_of
 from dann_jax.schedules import constant
 from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.mapping import map_replicas
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state
-from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import create_state
 from dann_jax.training.step import make_train_step
 from dann_jax.types import UNKNOWN, Outputs, PyTree

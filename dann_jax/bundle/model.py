@@ -26,8 +26,9 @@ from dann_jax.models import network
 from dann_jax.models.network import as_apply
 from dann_jax.pipeline import Assembler
 from dann_jax.standardise import Standardiser
+from dann_jax.training.mapping import map_replicas
 from dann_jax.training.predict import predict
-from dann_jax.training.replicas import Layout, make_mesh, map_replicas
+from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import UNKNOWN, PyTree
 

@@ -14,8 +14,9 @@ from jax.sharding import PartitionSpec as P
 
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
+from dann_jax.training.mapping import map_replicas
 from dann_jax.training.parts import DIVIDED
-from dann_jax.training.replicas import DATA, REPLICA, Layout, map_replicas
+from dann_jax.training.replicas import DATA, REPLICA, Layout
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import (
     make_evaluation_step,
