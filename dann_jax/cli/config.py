@@ -156,6 +156,13 @@ def _require_key(config: ConfigDict, key: str) -> None:
         here = here[part]
     else:
         return
+    section, _, rest = key.partition(".")
+    arm = rest.split(".")[0]
+    if section == "arms" and arm not in config.arms:
+        raise ConfigError(
+            f"the config has no arm {arm!r}; flags change those it has "
+            f"({', '.join(config.arms)}), and another one takes a config of your own"
+        )
     known = [name for name, _ in keys(config)]
     inner = {name.rsplit(".", 1)[-1]: name for name in known}
     close = difflib.get_close_matches(key, known, 2, 0.7)

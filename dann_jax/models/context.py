@@ -10,6 +10,7 @@ from dann_jax.materialised import materialised
 from dann_jax.models.attention import NOT_HEARD, attend
 from dann_jax.models.dense import dense_product
 from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.gates import GateProjection
 from dann_jax.models.recurrence import Weights, gated_recurrence, permuted
 from dann_jax.types import Array
 
@@ -74,20 +75,6 @@ class BidirectionalGru(nn.Module):
             candidate_bias=self.param("candidate_bias", zeros, (streams, 1, width)),
         )
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), weights)
-
-
-class GateProjection(nn.Module):
-    """The parameters of one dense layer for the gates of all streams."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, dim: int) -> tuple[Array, Array]:
-        """Kernel `[dim, features]` and bias `[features]`, as those of `nn.Dense`."""
-        kernel = self.param(
-            "kernel", nn.initializers.lecun_normal(), (dim, self.features)
-        )
-        return kernel, self.param("bias", nn.initializers.zeros, (self.features,))
 
 
 def _both_directions(

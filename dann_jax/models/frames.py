@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.models.dense import dense_product
 from dann_jax.types import Array
 
 
@@ -48,7 +49,9 @@ class AttentiveStatistics(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, mask: Array) -> Array:
-        scores = nn.Dense(self.hidden, dtype=self.dtype, name="attention")(x)
+        scores = nn.Dense(
+            self.hidden, dtype=self.dtype, dot_general=dense_product, name="attention"
+        )(x)
         scores = nn.Dense(1, use_bias=False, dtype=self.dtype, name="score")(
             jnp.tanh(scores)
         )[..., 0].astype(jnp.float32)
@@ -172,6 +175,6 @@ class TimeConvolution(nn.Module):
             )
             for offset in range(0, reach + 1, self.dilation)
         ]
-        return nn.Dense(self.width, dtype=self.dtype, name="taps")(
-            jnp.concatenate(taps, axis=-1)
-        )
+        return nn.Dense(
+            self.width, dtype=self.dtype, dot_general=dense_product, name="taps"
+        )(jnp.concatenate(taps, axis=-1))

@@ -9,18 +9,18 @@ from dann_jax.models.frames import (
     time_delay_layers,
     weighted_statistics,
 )
+from dann_jax.models.gates import GateProjection
+from dann_jax.models.memory import Weights, long_short_term_memory
 from dann_jax.types import Array
 
 
 class Lstm(nn.Module):
     """A long short-term memory; `[N, F, D] -> [N, F, width]`, states of every frame.
 
-    The input projections of all frames are one matrix product outside the loop. Frames
-    beyond `count` leave the state as it is.
+    Frames beyond `count` leave the state as it is.
 
-    Reference: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation
-    9 (1997), with the forget gate of Gers et al. (2000); its bias starts at 1, as in
-    Jozefowicz et al., ICML 2015.
+    Reference: for the unit, see `long_short_term_memory`; the bias of its forget gate
+    starts at 1, as in Jozefowicz et al., ICML 2015.
 
     Attributes:
       width: of the state.
@@ -32,30 +32,19 @@ class Lstm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, count: Array) -> Array:
-        width = self.width
-        gates = nn.Dense(4 * width, dtype=self.dtype, name="input")(x)
-        # Input, forget, output and candidate.
-        gates = gates.at[..., width : 2 * width].add(1.0)
-        make = nn.initializers.orthogonal(column_axis=-1)
-        kernel = self.param("recurrent", make, (width, 4 * width)).astype(self.dtype)
-
-        def frame(
-            state: tuple[Array, Array], step: tuple[Array, Array]
-        ) -> tuple[tuple[Array, Array], Array]:
-            hidden, cell = state
-            gate, real = step
-            gate = gate + hidden @ kernel
-            into, keep, out = jnp.split(nn.sigmoid(gate[:, : 3 * width]), 3, axis=-1)
-            new_cell = keep * cell + into * jnp.tanh(gate[:, 3 * width :])
-            cell = jnp.where(real, new_cell, cell)
-            hidden = jnp.where(real, out * jnp.tanh(new_cell), hidden)
-            return (hidden, cell), hidden
-
-        start = jnp.zeros((2, len(x), width), self.dtype)
-        real = frame_mask(count, x.shape[1]).T[..., None]
-        steps = (gates.swapaxes(0, 1), real)
-        states = jax.lax.scan(frame, (start[0], start[1]), steps)[1]
-        return states.swapaxes(0, 1)
+        width, make = self.width, nn.initializers.orthogonal(column_axis=-1)
+        kernel, bias = GateProjection(4 * width, name="input")(x.shape[-1])
+        recurrent = self.param("recurrent", make, (width, 4 * width))
+        # The forget gate begins open.
+        weights = Weights(kernel, bias.at[width : 2 * width].add(1.0)[None], recurrent)
+        seen = frame_mask(count, x.shape[1]).T[..., None]
+        # One stream, and frame first: [1, F, N, ...].
+        states = long_short_term_memory(
+            jax.tree.map(lambda leaf: leaf.astype(self.dtype)[None], weights),
+            x.astype(self.dtype).swapaxes(0, 1)[None],
+            seen[None],
+        )
+        return states[0].swapaxes(0, 1)
 
 
 class TdnnLstm(nn.Module):
