@@ -66,7 +66,7 @@ def test_help_is_about_this_command_alone(
         (["--config.epochs=3"], ["no key 'epochs'", "mean timetable.epochs?"]),
         (["--config.encoder.widht=3"], ["'encoder.widht'", "mean encoder.width"]),
         (["--config.=3"], ["no key ''"]),
-        (["--config.arms.mine.speaker=1"], ["no arm 'mine'", "source_only, dann"]),
+        (["--config.arms.mine.speaker=1"], ["no arm 'mine'", "source_only"]),
         (["--config.timetable.epochs=abc"], ["epochs=abc", "kind than 60"]),
         (["--config.encoder.context=maybe"], ["context=maybe", "kind than False"]),
         (["--config.timetable=3"], ["timetable=3", "not a dict"]),
