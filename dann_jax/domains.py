@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.protocols import UNLABELLED_POOLS, require_pools
+from dann_jax.fold_roles import UNLABELLED_POOLS, require_pools
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
 from dann_jax.types import UNKNOWN

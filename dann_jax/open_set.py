@@ -21,8 +21,9 @@ from dann_jax.evaluation.trials import (
     spread,
 )
 from dann_jax.evaluation.verification import Trials, make_trials
-from dann_jax.results import diagnosed, over_seeds
+from dann_jax.results import diagnosed
 from dann_jax.roles import Role
+from dann_jax.summaries import over_seeds
 from dann_jax.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program

@@ -1,7 +1,7 @@
 """Who is trained on, who is adapted to, who is tested: one table of roles.
 
 A protocol is `role[fold, utterance]`. Masks, erased labels, guards and reports all
-derive from it. Splits come from scikit-learn; what is here turns them into roles and
+derive from it. Splits come from `splits`; what is here turns them into roles and
 refuses those that would flatter the result.
 """
 
@@ -12,6 +12,13 @@ import numpy as np
 
 from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.fold_roles import (
+    few_rows,
+    hold_out_copies,
+    require_pools,
+    roles_of_sides,
+    validation_rows,
+)
 from dann_jax.guards import (
     require_classes,
     require_disjoint,
@@ -22,11 +29,6 @@ from dann_jax.oracle import oracle_roles, oracle_splits
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
-
-UNLABELLED_POOLS = ("other", "adapt", "test")
-"""Where unlabelled rows may come from: other-label rows of the training side, rows of
-the target that a split sets aside for adaptation, and the test side without its labels
-(transductive)."""
 
 
 def assign_roles(
@@ -107,20 +109,20 @@ def assign_roles(
         known = label != UNKNOWN
         scored = words != "" if open_set else known
     groups = corpus.column(validation_column) if validation_folds else None
-    roles = [_roles(known, scored, split, unlabelled) for split in splits]
+    roles = [roles_of_sides(known, scored, split, unlabelled) for split in splits]
     for fold, own in enumerate(roles if labelled_target else ()):
-        chosen = _few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
+        chosen = few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
         own[chosen] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         for own in roles:
-            _hold_out_copies(own, corpus.column("audio_hash"))
+            hold_out_copies(own, corpus.column("audio_hash"))
     if groups is not None:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
         for own, split in zip(roles, splits, strict=True):
             labelled = own == Role.LABELLED
             with_target = np.isin(groups, groups[labelled & split.adapt])
             labelled = np.flatnonzero(labelled & ~with_target)
-            rows = _validation_rows(labelled, label, groups, validation_folds, seed)
+            rows = validation_rows(labelled, label, groups, validation_folds, seed)
             # The rest of a validation group is treated as the rest of a test group.
             rest = np.isin(groups, groups[rows]) & (own == Role.UNLABELLED)
             own[rest] = hidden
@@ -168,87 +170,10 @@ def _values(corpus: Corpus, targets: Sequence[str]) -> np.ndarray:
     return value
 
 
-def _few_rows(
-    label: np.ndarray,
-    split: Split,
-    labels: Sequence[str],
-    count: int,
-    seed: tuple[int, int],
-) -> np.ndarray:
-    """`count` rows of each class of the adaptation side, int `[count * classes]`."""
-    chosen = []
-    for index, word in enumerate(labels):
-        # Of other rows, and of their labels, the choice knows nothing.
-        rows = np.flatnonzero(split.adapt & (label == index))
-        if not 0 <= count <= len(rows):
-            raise ProtocolError(
-                f"fold {split.name!r} sets {len(rows)} utterances of {word!r} aside "
-                f"for adaptation; labelled_target must be between 0 and that, got "
-                f"{count} (adapt_on, or filters of the split, set rows aside)"
-            )
-        drawn = np.random.default_rng([*seed, index]).permutation(rows)[:count]
-        chosen.append(drawn)
-    return np.concatenate(chosen)
-
-
-def require_pools(unlabelled: Sequence[str]) -> None:
-    """Raise `ProtocolError` unless all of them are `UNLABELLED_POOLS`."""
-    wrong = sorted(set(unlabelled) - set(UNLABELLED_POOLS))
-    if wrong:
-        raise ProtocolError(
-            f"unknown pool of unlabelled rows {wrong}; "
-            f"choose from {', '.join(UNLABELLED_POOLS)}"
-        )
-
-
 def _trainable(values: np.ndarray, splits: Sequence[Split]) -> tuple[str, ...]:
     """Every value that a fold has on its training side, in order."""
     sides = np.any([split.train for split in splits], axis=0)
     return tuple(np.unique(values[sides & (values != "")]).tolist())
-
-
-def _roles(
-    known: np.ndarray, scored: np.ndarray, split: Split, unlabelled: Sequence[str]
-) -> np.ndarray:
-    """Roles of one fold, before any labelled row is set aside for validation.
-
-    Args:
-      known: bool `[N]`, rows that can be trained on.
-      scored: bool `[N]`, rows that can be tested.
-      split: the sides.
-      unlabelled: the pools.
-    """
-
-    def pool(name: str) -> Role:
-        return Role.UNLABELLED if name in unlabelled else Role.HELD_OUT
-
-    roles = np.full(len(known), Role.HELD_OUT, np.int8)
-    roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
-    roles[split.adapt] = pool("adapt")
-    roles[split.test] = np.where(scored[split.test], Role.TEST, pool("test"))
-    return roles
-
-
-def _hold_out_copies(roles: np.ndarray, audio_hash: np.ndarray) -> None:
-    """Keep recordings whose samples are tested under another name out of training."""
-    tested = np.unique(audio_hash[(roles == Role.TEST) & (audio_hash != "")])
-    roles[np.isin(audio_hash, tested) & (roles != Role.TEST)] = Role.HELD_OUT
-
-
-def _validation_rows(
-    rows: np.ndarray, label: np.ndarray, groups: np.ndarray, folds: int, seed: int
-) -> np.ndarray:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    found = len(np.unique(groups[rows]))
-    if not 2 <= folds <= found:
-        raise ProtocolError(
-            f"validation_folds must be 0 or between 2 and the number of training "
-            f"groups ({found}), got {folds}"
-        )
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    _, chosen = next(splitter.split(rows, label[rows], groups[rows]))
-    return rows[chosen]
 
 
 def make_protocol(

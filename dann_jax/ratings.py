@@ -13,8 +13,9 @@ from dann_jax.evaluation.agreement import (
     scores_of_moments,
     value_moments,
 )
-from dann_jax.results import comparisons, diagnosed, summarise, tested_logits
+from dann_jax.results import diagnosed, tested_logits
 from dann_jax.roles import Role
+from dann_jax.summaries import comparisons, summarise
 from dann_jax.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout

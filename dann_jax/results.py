@@ -1,29 +1,23 @@
 """From the predictions of all replicas to `results.json`."""
 
-import itertools
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.effects import concluded, gain_size
-from dann_jax.evaluation.metrics import classification_scores, scores_of_confusion
 from dann_jax.evaluation.probe import domain_probe
-from dann_jax.evaluation.statistics import (
-    Scores,
-    compare,
-    confusion_counts,
-    interval,
-    pooled,
+from dann_jax.roles import Role
+from dann_jax.summaries import (
+    comparisons,
+    fold_counts,
+    replica_scores,
+    speaker_counts,
+    summarise,
 )
-from dann_jax.roles import Protocol, Role
 from dann_jax.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
-
-METRICS = ("wa", "ua", "macro_f1")
 
 
 def score_replicas(
@@ -123,166 +117,3 @@ def probe_replicas(
     value = np.unique(task.corpus.column(column), return_inverse=True)[1][drawn]
     flat = features.reshape(-1, *features.shape[2:])
     return [domain_probe(replica, value) for replica in flat]
-
-
-def replica_scores(
-    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: Layout
-) -> list[dict[str, Any]]:
-    """Test scores of every replica.
-
-    Args:
-      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
-      rows: int `[n]`.
-      protocol: which of them each fold tests.
-      layout: of the replicas.
-    """
-    scores = []
-    for group, (index, arm) in itertools.product(
-        range(layout.num_groups), enumerate(layout.arms)
-    ):
-        fold = layout.fold_of[group]
-        tested = protocol.roles[fold, rows] == Role.TEST
-        truth = protocol.label[rows[tested]]
-        guess = logits[group, index, tested].argmax(-1)
-        scores.append(
-            {
-                "fold": layout.folds[fold],
-                "seed": int(layout.seed_of[group]),
-                "arm": arm,
-                "n_test": int(tested.sum()),
-                **classification_scores(truth, guess, len(protocol.labels)),
-            }
-        )
-    return scores
-
-
-def speaker_counts(
-    logits: np.ndarray,
-    rows: np.ndarray,
-    speaker: np.ndarray,
-    protocol: Protocol,
-    layout: Layout,
-) -> dict[str, np.ndarray]:
-    """Arm -> confusion counts `[seeds, tested speakers, labels, labels]`, all folds.
-
-    Args:
-      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
-      rows: int `[n]`.
-      speaker: `[N]`, of every row of the corpus.
-      protocol: which rows each fold tests.
-      layout: of the replicas.
-    """
-    names, ids = np.unique(speaker[rows], return_inverse=True)
-    seeds = list(layout.seeds)
-    size = len(protocol.labels)
-    counts = {
-        arm: np.zeros((len(seeds), len(names), size, size)) for arm in layout.arms
-    }
-    for group, (index, arm) in itertools.product(
-        range(layout.num_groups), enumerate(layout.arms)
-    ):
-        tested = protocol.roles[layout.fold_of[group], rows] == Role.TEST
-        counts[arm][seeds.index(layout.seed_of[group])] += confusion_counts(
-            protocol.label[rows[tested]],
-            logits[group, index, tested].argmax(-1),
-            ids[tested],
-            size,
-            len(names),
-        )
-    return counts
-
-
-def summarise(
-    replicas: list[dict[str, Any]],
-    counts: Mapping[str, np.ndarray],
-    *,
-    metrics: Sequence[str] = METRICS,
-    scores: Scores = scores_of_confusion,
-) -> dict[str, Any]:
-    """Each arm's scores over folds and seeds.
-
-    `mean` is the mean over folds, then over seeds; `std` its standard deviation over
-    seeds; `pooled` scores all test utterances together, and `ci95` is its interval.
-
-    Args:
-      replicas: with their scores.
-      counts: arm -> table `[seeds, speakers, ...]`, such as that of `speaker_counts`.
-      metrics: which scores.
-      scores: of sums of such tables.
-    """
-    summary: dict[str, Any] = {}
-    for arm, table in counts.items():
-        summary[arm] = {
-            metric: {
-                **over_seeds(replicas, arm, metric),
-                "pooled": pooled(table, metric, scores=scores),
-                "ci95": list(interval(table, metric, scores=scores)),
-            }
-            for metric in metrics
-        }
-    return summary
-
-
-def over_seeds(
-    replicas: list[dict[str, Any]], arm: str, metric: str
-) -> dict[str, float]:
-    """`mean` over folds, then seeds; `std` over seeds, 0 where there is one."""
-    own = [replica for replica in replicas if replica["arm"] == arm]
-    seeds = sorted({replica["seed"] for replica in own})
-    by_seed = [np.mean([r[metric] for r in own if r["seed"] == seed]) for seed in seeds]
-    return {
-        "mean": float(np.mean(by_seed)),
-        "std": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else 0.0,
-    }
-
-
-def fold_counts(
-    replicas: list[dict[str, Any]], layout: Layout
-) -> dict[str, np.ndarray]:
-    """Arm -> confusion counts `[seeds, folds, labels, labels]`: one for each training.
-
-    Args:
-      replicas: scores, in the order of groups, then arms.
-      layout: of the replicas.
-    """
-    counts = np.array([replica["confusion"] for replica in replicas], np.float64)
-    shape = (len(layout.folds), len(layout.seeds), len(layout.arms))
-    table = counts.reshape(*shape, *counts.shape[1:]).swapaxes(0, 1)
-    return {arm: table[:, :, index] for index, arm in enumerate(layout.arms)}
-
-
-def comparisons(
-    counts: Mapping[str, np.ndarray],
-    *,
-    trainings: Mapping[str, np.ndarray],
-    metrics: Sequence[str] = ("wa", "ua"),
-    scores: Scores = scores_of_confusion,
-) -> list[dict[str, Any]]:
-    """Every arm against the first one: how much, how surely, and what to say of it.
-
-    Args:
-      counts: arm -> table `[seeds, speakers, ...]`, as in `summarise`.
-      trainings: arm -> table `[seeds, folds, ...]`.
-      metrics: which scores.
-      scores: of sums of such tables.
-    """
-    baseline, *others = counts
-    return concluded(
-        [
-            {
-                "arm": arm,
-                "against": baseline,
-                "metric": metric,
-                **compare(
-                    counts[arm],
-                    counts[baseline],
-                    metric,
-                    trainings=(trainings[arm], trainings[baseline]),
-                    scores=scores,
-                ),
-                **gain_size(counts[arm], counts[baseline], metric, scores=scores),
-            }
-            for arm in others
-            for metric in metrics
-        ]
-    )

@@ -9,14 +9,14 @@ import pytest
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.protocols import assign_roles
 from dann_jax.report.tables import result_table
-from dann_jax.results import (
+from dann_jax.splits import Split
+from dann_jax.summaries import (
     comparisons,
     fold_counts,
     replica_scores,
     speaker_counts,
     summarise,
 )
-from dann_jax.splits import Split
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.workdir import strict
 

@@ -14,9 +14,9 @@ from dann_jax.corpora.synthetic import EMOTIONS
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.statistics import pooled
 from dann_jax.protocols import make_protocol
-from dann_jax.results import speaker_counts
 from dann_jax.roles import Role
 from dann_jax.setting import compiled
+from dann_jax.summaries import speaker_counts
 from dann_jax.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict

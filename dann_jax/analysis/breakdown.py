@@ -7,8 +7,8 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.evaluation.metrics import scores_of_confusion
-from dann_jax.results import speaker_counts
 from dann_jax.roles import Role
+from dann_jax.summaries import speaker_counts
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 
