@@ -39,10 +39,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
     Example:
       >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
-      >>> for found in differences(old, {"columns": "b1", "features": {}}):
-      ...     print(found)
-      logmel was made and is not asked for
-      the manifest was a0, is b1: other recordings, or other words about them
+      >>> differences(old, {"columns": "a0", "features": {}})
+      ['logmel was made and is not asked for']
     """
     was, now = (said.get("features") or {} for said in (old, new))
     found = []
@@ -55,8 +53,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             found.append(reason)
     if old.get("columns") != new.get("columns"):
         found.append(
-            f"the manifest was {old.get('columns')}, is {new.get('columns')}: other "
-            f"recordings, or other words about them"
+            "the manifest is another one: other recordings, more or fewer of them (as "
+            "with another --per_speaker), or other words about them"
         )
     return found
 

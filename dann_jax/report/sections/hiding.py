@@ -39,16 +39,23 @@ def _diagnoses(run: Run) -> Markup | None:
 
 
 def _probes(run: Run) -> Markup | None:
-    probes = run.analysis.get("probes") or replica_probes(run)
+    analysed = run.analysis.get("probes")
+    probes = analysed or replica_probes(run)
     if not probes:
         return None
     columns = dict.fromkeys(probe["column"] for probe in probes)
+    said = (
+        "A fresh classifier looks for each of these in the frozen features. The dashed "
+        "line is what it finds when the names are shuffled."
+    )
+    if analysed:
+        said += (
+            " These are probes of a few of the models; the probe beside the scores is "
+            "of all of them, on rows of its own, and so finds something else."
+        )
     return join(
         [
-            note(
-                "A fresh classifier looks for each of these in the frozen features. "
-                "The dashed line is what it finds when the names are shuffled."
-            ),
+            note(said),
             legend(run.arms),
             (_probe_bars(run, column, probes) for column in columns),
         ]
