@@ -407,7 +407,7 @@ def test_another_manifest_in_the_same_folder_is_refused(
     columns, work = columns_of(names(recordings)), tmp_path / "work"
     extract(columns, recordings, FEATURES, work, name="c", make=make)
     columns["emotion"] = columns["emotion"][::-1]
-    with pytest.raises(CorpusError, match="the manifest is another one: other recordings"):
+    with pytest.raises(CorpusError, match="manifest is another one: other"):
         extract(columns, recordings, FEATURES, work, name="c", make=make)
 
 
