@@ -38,6 +38,9 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
+    # A plain path: where a checkout called dann_jax lies beside a script, the finder
+    # that setuptools would install loses against that folder, which is no package.
+    options={"editable_wheel": {"mode": "compat"}},
     # The configs lie at the top of the checkout and inside the installed package.
     packages=[
         *setuptools.find_packages(include=["dann_jax", "dann_jax.*"]),

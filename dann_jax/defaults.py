@@ -62,7 +62,8 @@ def base_config() -> ConfigDict:
                 # allowed_leaks must name "oracle", and there is one arm.
                 "oracle": "",
             },
-            # Name -> `domains.domain_ids`. Another adversary is another entry; the
+            # Name -> `domains.domain_ids`. Another adversary is another entry; it sees
+            # of its unlabelled rows those that `protocol.unlabelled` has. The
             # column "role" tells labelled from unlabelled rows, "side" the source from
             # the target of each fold.
             "adversaries": {"speaker": {"column": "speaker", "unlabelled": ("test",)}},

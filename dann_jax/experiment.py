@@ -170,8 +170,19 @@ def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
 
 
 def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
+    def counted(number: int, word: str) -> str:
+        return f"{number} {word}{'s' * (number != 1)}"
+
+    platform = layout.mesh.devices.flat[0].platform.upper()
+    utterances = counted(len(task.corpus), "utterance")
+    folds, seeds = (
+        counted(len(layout.folds), "fold"),
+        counted(len(layout.seeds), "seed"),
+    )
+    epochs = counted(timetable.epochs, "epoch")
     return (
-        f"{task.corpus.name}: {len(task.corpus)} utterances; {len(layout.folds)} folds "
-        f"x {len(layout.seeds)} seeds x {len(layout.arms)} arms, {timetable.epochs} "
-        f"epochs of {timetable.steps_per_epoch} steps on {layout.mesh.size} devices"
+        f"{task.corpus.name}: {utterances}; {folds} x {seeds} x "
+        f"{counted(len(layout.arms), 'arm')}, {epochs} of "
+        f"{counted(timetable.steps_per_epoch, 'step')} on "
+        f"{counted(layout.mesh.size, f'{platform} device')}"
     )

@@ -42,7 +42,7 @@ def require_pools(unlabelled: Sequence[str]) -> None:
     if wrong:
         raise ProtocolError(
             f"unknown pool of unlabelled rows {wrong}; "
-            f"choose from {', '.join(UNLABELLED_POOLS)}"
+            f"choose from {', '.join(UNLABELLED_POOLS)}; () is none"
         )
 
 

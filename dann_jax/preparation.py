@@ -177,4 +177,7 @@ def _hours(corpus: Corpus) -> str:
 
 def _next_step(store: epath.Path) -> str:
     workdir = f"runs/{store.parent.name}"
-    return f"train: dann-train --config.data.source={store.parent} --workdir={workdir}"
+    return (
+        f"train: dann-train --config=speakers --config.data.source={store.parent} "
+        f"--workdir={workdir}"
+    )

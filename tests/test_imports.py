@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -66,6 +67,22 @@ with tempfile.TemporaryDirectory() as folder:
     else: raise AssertionError("it did not come to training")
 """
     assert imported_by(program, LATE) == []
+
+
+def test_a_folder_of_that_name_beside_a_script_does_not_hide_the_package(
+    tmp_path: pathlib.Path,
+) -> None:
+    """Such as a checkout, in whose parent somebody works."""
+    (tmp_path / "dann_jax").mkdir()
+    (tmp_path / "script.py").write_text("import dann_jax; print(dann_jax.UNKNOWN)")
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert ended.stdout == "-1\n"
 
 
 def test_public_names_are_sorted_and_unique() -> None:

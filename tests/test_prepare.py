@@ -75,7 +75,8 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
         "emotions: anger 3, fear 3, unlabelled 2",
         f"errors: 1, in {store}/problems.csv",
         f"store: {store}",
-        f"train: dann-train --config.data.source={store.parent} --workdir=runs/mine",
+        f"train: dann-train --config=speakers --config.data.source={store.parent} "
+        "--workdir=runs/mine",
     ]
     # Nothing but the store is left.
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mine"]

@@ -156,18 +156,18 @@ def _require_key(config: ConfigDict, key: str) -> None:
         here = here[part]
     else:
         return
-    section, _, rest = key.partition(".")
-    arm = rest.split(".")[0]
-    if section == "arms" and arm not in config.arms:
-        raise ConfigError(
-            f"the config has no arm {arm!r}; flags change those it has "
-            f"({', '.join(config.arms)}), and another one takes a config of your own"
-        )
     known = [name for name, _ in keys(config)]
     inner = {name.rsplit(".", 1)[-1]: name for name in known}
     close = difflib.get_close_matches(key, known, 2, 0.7)
     last = difflib.get_close_matches(key.rsplit(".", 1)[-1], inner, 1, 0.7)
     close = list(dict.fromkeys([*(inner[name] for name in last), *close]))
+    section, arm, *_ = [*key.split("."), ""]
+    if section == "arms" and (arm not in config.arms or not last):
+        raise ConfigError(
+            f"the config has no {key!r}: its arms are {', '.join(config.arms)}, and a "
+            f"flag sets strengths that they name; another arm or adversary takes a "
+            f"config of your own (README, Arms of your own)"
+        )
     raise ConfigError(
         f"the config has no key {key!r}"
         + (f"; did you mean {' or '.join(close)}?" if close else "")

@@ -67,7 +67,7 @@ def weak_discriminator(seen: Measured) -> str | None:
         f"The discriminator is at chance while a fresh probe still finds the domain in "
         f"{_percent(seen.probe_accuracy)} of rows (chance "
         f"{_percent(seen.probe_chance)}): the discriminator is too weak. Give it more "
-        f"hidden units or a higher learning rate."
+        f"hidden units (heads.domain_hidden) or train it longer."
     )
 
 
@@ -81,7 +81,7 @@ def domain_remains(seen: Measured) -> str | None:
         f"The discriminator still names the domain in "
         f"{_percent(_late(seen.domain_accuracy))} of rows, and a fresh probe in "
         f"{_percent(seen.probe_accuracy)}: the encoder hides little. Try a higher "
-        f"strength."
+        f"strength (arms)."
     )
 
 
@@ -95,7 +95,7 @@ def classes_moved(seen: Measured) -> str | None:
         f"The classes moved together: the domain tells {_percent(seen.label_shift)} of "
         f"the class, the discriminator is at chance and UA fell by "
         f"{-100.0 * seen.ua_gain:.1f} points. What hides the domain then hides the "
-        f"class. Try CDAN (a conditional adversary) or class weights."
+        f"class. Try CDAN (heads.conditional) or class weights."
     )
 
 
@@ -105,7 +105,8 @@ def strength_not_reached(seen: Measured) -> str | None:
         return None
     return (
         f"The strength never reached {seen.strength_wanted:g}: it ended at "
-        f"{seen.strength[-1]:.2g}. Train longer or let its schedule rise faster."
+        f"{seen.strength[-1]:.2g}. Train longer (timetable.epochs) or let its schedule "
+        f"(strength) rise faster."
     )
 
 
@@ -168,7 +169,7 @@ def overfitting(seen: Measured) -> str | None:
         f"It overfits: {_percent(_late(seen.train_accuracy))} of training rows are "
         f"right and {_percent(_late(seen.validation_accuracy))} of validation rows, "
         f"{100.0 * fallen:.1f} points below their best. Stop earlier, or use more "
-        f"dropout or weight decay."
+        f"encoder.dropout or optimizer.weight_decay."
     )
 
 
@@ -183,7 +184,7 @@ def not_converged(seen: Measured) -> str | None:
     return (
         f"It has not converged: the label loss still fell by "
         f"{_percent(1.0 - last / before.mean())} in the last {part} epochs. Train "
-        f"longer."
+        f"longer (timetable.epochs)."
     )
 
 

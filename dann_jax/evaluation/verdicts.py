@@ -66,17 +66,19 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     scale = scale_of(comparison["metric"])
     digits = 2 if scale == 100.0 else 3
     low, high = (scale * end for end in comparison["ci95"])
-    numbers = f"{scale * comparison['difference']:+.{digits}f} points"
+    numbers = f"{scale * comparison['difference']:+z.{digits}f} points"
     if np.isnan(low):
         numbers += ", no interval from a single speaker"
     else:
-        numbers += f", 95 % {low:+.{digits}f} to {high:+.{digits}f}"
+        numbers += f", 95 % {low:+z.{digits}f} to {high:+z.{digits}f}"
     if found == "no difference shown":
         return f"{arm} and {against}: {found} in {metric} ({numbers})."
     said = f"{arm} is {found} than {against} in {metric} ({numbers})"
     p_value, p_corrected = (
         comparison.get(name, 0.0) for name in ("p_value", "p_corrected")
     )
-    if p_value <= 0.05 < p_corrected:
+    if p_value > 0.05:
+        said += f"; its p is {p_value:.3f}, so take it for a hint"
+    elif p_corrected > 0.05:
         said += ", but not after correction for the number of arms compared"
     return f"{said}."

@@ -214,7 +214,7 @@ def _report(
     if warned:
         _log.warning("%d utterances are silent, clipped, short or long", len(warned))
     if problems:
-        _log.warning("the list is %s", path)
+        _log.warning("until the store is there, the list is %s", path)
     if not errors:
         return
     first = errors[0]

@@ -55,6 +55,8 @@ class Number(NamedTuple):
         Example:
           >>> str(Number(0.5, std=0.01)), str(Number(float("nan")))
           ('50.00 ± 1.00', '–')
+          >>> str(Number(-1e-9, signed=True))
+          '+0.00'
         """
         if math.isnan(self.value):
             return ABSENT
@@ -79,7 +81,7 @@ class Number(NamedTuple):
     def _shown(self, value: float, sign: str = "") -> str:
         if math.isnan(value):
             return ABSENT
-        return f"{self.scale * value:{sign}.{self.digits}f}"
+        return f"{self.scale * value:{sign}z.{self.digits}f}"
 
 
 Cell = str | int | Number | Interval

@@ -46,7 +46,8 @@ def _probes(run: Run) -> Markup | None:
     columns = dict.fromkeys(probe["column"] for probe in probes)
     said = (
         "A fresh classifier looks for each of these in the frozen features. The dashed "
-        "line is what it finds when the names are shuffled."
+        "line is what it finds when the names are shuffled. Where it has not seen a "
+        "speaker, the encoder may have: it is no score of unheard people."
     )
     if analysed:
         said += (

@@ -34,7 +34,7 @@ def data_section(run: Run) -> Section:
     content = [
         facts(pairs),
         _counts(data.get("labels", {})),
-        _roles(data.get("roles", {})),
+        _roles(data.get("roles", {}), run.results["protocol"]["transductive"]),
         _tree("How the features were made", data.get("provenance", {})),
     ]
     return Section("data", "Data", "Data and protocol", join(content))
@@ -47,7 +47,7 @@ def _counts(labels: Mapping[str, int]) -> Markup | None:
     return data_table(Table("labels", "Rows of every class", ["class", "rows"], rows))
 
 
-def _roles(roles: Mapping[str, Mapping[str, int]]) -> Markup | None:
+def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup | None:
     if not roles:
         return None
     words = list(dict.fromkeys(word for own in roles.values() for word in own))
@@ -55,7 +55,10 @@ def _roles(roles: Mapping[str, Mapping[str, int]]) -> Markup | None:
         [fold, *(str(own.get(word, 0)) for word in words)]
         for fold, own in roles.items()
     ]
-    table = Table("roles", "Rows of every role in every fold", ["fold", *words], rows)
+    title = "Rows of every role in every fold"
+    if transductive:
+        title += "; tested rows are seen in training too, without their labels"
+    table = Table("roles", title, ["fold", *words], rows)
     return data_table(table)
 
 
