@@ -22,18 +22,15 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 # Before JAX is used for anything: the sharding tests need more than one device.
 jax.config.update("jax_num_cpu_devices", 8)
 
-# What tests keep for later is not for the user's cache.
-_CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
-# Most of what tests do is to compile what runs once, and many compile the same. The
-# commands that they start compile as a user's would, in a folder of their own: XLA's
-# flags are read with the first program, and are not inherited.
-use_compilation_cache()
-jax.config.update("jax_compilation_cache_dir", f"{_CACHE}/quickly")
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+# Most of what tests do, here and in the commands that they start, is to compile what
+# runs once.
 _GIVEN = os.environ.get("XLA_FLAGS", "")
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {_GIVEN}"
-jax.block_until_ready(jax.jit(lambda: 0)())
-os.environ["XLA_FLAGS"] = _GIVEN
+
+# What they keep for later is not for the user's cache.
+_CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+use_compilation_cache()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 # With several workers (`-n 2 --dist loadfile`) nobody should be left alone with these.
