@@ -127,5 +127,5 @@ def comparison_rule(results: Mapping[str, Any]) -> str:
         return f"{said} There is no p of a single training."
     return (
         f"{said} p swaps the names of the arms within {unit}; of {count} it cannot be "
-        f"below {2.0 ** (1 - count):.2g}."
+        f"below {2.0 ** (1 - count):.2g}. Better or worse with a p above .05 is a hint."
     )
