@@ -30,7 +30,6 @@ os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {_GIVEN}"
 # What they keep for later is not for the user's cache.
 _CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
 use_compilation_cache()
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 # With several workers (`-n 2 --dist loadfile`) nobody should be left alone with these.
