@@ -27,7 +27,7 @@ from dann_jax.setting import setting_of
 from dann_jax.summaries import speaker_counts
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.training.replicas import Layout
-from dann_jax.workdir import write_json
+from dann_jax.utils.files import write_json
 
 
 def main() -> None:

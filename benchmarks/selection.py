@@ -31,7 +31,7 @@ from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
-from dann_jax.workdir import write_json
+from dann_jax.utils.files import write_json
 
 VALIDATION = {"source-validation": "ua", "source-validation-loss": "negative_loss"}
 

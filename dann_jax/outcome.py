@@ -17,7 +17,7 @@ from dann_jax.setting import encoder_of
 from dann_jax.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.writer import read_metrics
-from dann_jax.workdir import write_json
+from dann_jax.utils.files import write_json
 
 _log = logging.getLogger(__name__)
 

@@ -1,18 +1,18 @@
-"""A work directory: it belongs to one config, and files in it are whole or absent."""
+"""A work directory: it belongs to one config."""
 
-import contextlib
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
+
+from dann_jax.utils.files import strict, write_json
 
 _PACKAGES = (
     "jax",
@@ -84,60 +84,6 @@ def read_json(path: epath.Path) -> Any:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise WorkdirError(f"{path} is not JSON: {error}") from None
-
-
-def strict(value: Any) -> Any:
-    """The same nested value as JSON has it: arrays as lists, None for NaN.
-
-    Example:
-      >>> strict({"ends": (np.float32(0.5), float("nan"))})
-      {'ends': [0.5, None]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): strict(part) for key, part in value.items()}
-    if isinstance(value, np.ndarray | list | tuple):
-        return [strict(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def write_json(path: epath.Path, value: Any) -> None:
-    """Write strict JSON (see `strict`) so that `path` is never half a file."""
-    text = json.dumps(strict(value), indent=1, allow_nan=False)
-    write_whole(path, f"{text}\n")
-
-
-def write_whole(path: epath.Path, content: str | bytes) -> None:
-    """Write beside `path` and rename, so that `path` is never half a file."""
-    with open_whole(path, "wb" if isinstance(content, bytes) else "w") as file:
-        file.write(content)
-
-
-@contextlib.contextmanager
-def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
-    """A file that is at `path` once the block has ended well, and not before."""
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; a file is needed")
-    if os.path.exists(path) and not os.path.isfile(path):
-        # A device or a pipe, such as /dev/stdout, is written to and never replaced.
-        with path.open(mode) as file:
-            yield file
-        return
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with _opened(partial, mode) as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _opened(path: epath.Path, mode: str) -> IO:
-    try:
-        return path.open(mode)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no such folder: {path.parent}") from None
 
 
 def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:

@@ -27,7 +27,7 @@ from dann_jax.roles import Role
 from dann_jax.setting import setting
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN
-from dann_jax.workdir import strict
+from dann_jax.utils.files import strict
 
 ARMS = ["source_only", "dann"]
 

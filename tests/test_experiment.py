@@ -32,7 +32,8 @@ from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
 from dann_jax.types import Batch, PyTree
-from dann_jax.workdir import WorkdirError, claim, strict
+from dann_jax.utils.files import strict
+from dann_jax.workdir import WorkdirError, claim
 
 SOURCE_SESSIONS = ("1", "2")
 CONFIG = {

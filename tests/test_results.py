@@ -18,7 +18,7 @@ from dann_jax.summaries import (
     summarise,
 )
 from dann_jax.training.replicas import Layout, make_mesh
-from dann_jax.workdir import strict
+from dann_jax.utils.files import strict
 
 # Ann is tested in the first fold, Bob in the second, Cid in neither.
 SPEAKER = np.array(["cid", "ann", "ann", "ann", "bob", "bob", "cid"])

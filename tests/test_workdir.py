@@ -10,7 +10,8 @@ import pytest
 from etils import epath
 from toys import limited_file_size
 
-from dann_jax.workdir import WorkdirError, claim, read_json, write_json, write_whole
+from dann_jax.utils.files import write_json, write_whole
+from dann_jax.workdir import WorkdirError, claim, read_json
 
 CONFIG = {"seeds": 3, "arms": {"dann": {"speaker": 1.0}}, "labels": ("anger", "joy")}
 

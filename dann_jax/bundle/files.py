@@ -26,7 +26,7 @@ from dann_jax.models.network import initialise
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.standardise import Standardiser
 from dann_jax.types import PyTree
-from dann_jax.workdir import write_json
+from dann_jax.utils.files import write_json
 
 
 def write_bundle(

@@ -9,7 +9,7 @@ from dann_jax.bundle import load_bundle
 from dann_jax.bundle.export import export_bundle, how_to_call
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 USAGE = """\
 dann-export --model=DIR --output=FILE

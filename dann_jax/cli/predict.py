@@ -22,7 +22,7 @@ from dann_jax.bundle.recordings import (
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.training.compilation import use_compilation_cache
-from dann_jax.workdir import open_whole
+from dann_jax.utils.files import open_whole
 
 USAGE = """\
 dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv

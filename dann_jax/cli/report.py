@@ -14,7 +14,7 @@ from dann_jax.report.figures import forest_plot
 from dann_jax.report.run import Run, read_run
 from dann_jax.report.table import markdown
 from dann_jax.report.tables import result_table, run_table
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 USAGE = """\
 dann-report --workdir=W

@@ -20,7 +20,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.rows import read_rows
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 NAMES = ("manifest.csv", "manifest.jsonl")
 """What a manifest in a folder is called."""

@@ -13,7 +13,7 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.features.extractor import Extractor
 from dann_jax.features.parts import Part, read_values
 from dann_jax.store.arrays import Modality, Piece
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 SAME = "same sound as "
 """How the reason of a duplicate begins."""

@@ -12,7 +12,8 @@ from dann_jax.corpora.corpus import CorpusError
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import mismatch, package_differences
 from dann_jax.features.parts import Features, MakeExtractor
-from dann_jax.workdir import read_json, write_json
+from dann_jax.utils.files import write_json
+from dann_jax.workdir import read_json
 
 
 def settings_of(

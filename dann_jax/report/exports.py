@@ -10,7 +10,7 @@ from dann_jax.report.page import report_page
 from dann_jax.report.run import Run, read_run
 from dann_jax.report.table import Table, comma_separated, latex, markdown
 from dann_jax.report.tables import result_tables
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 _FORMATS = {
     "csv": comma_separated,

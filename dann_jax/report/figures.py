@@ -18,7 +18,7 @@ from dann_jax.report.colours import PALETTE
 from dann_jax.report.drawings import draw_curves, draw_maps, plain
 from dann_jax.report.headings import TITLES, headline, title
 from dann_jax.report.run import Run
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

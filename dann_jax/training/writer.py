@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import jax
 from etils import epath
 
-from dann_jax.workdir import write_whole
+from dann_jax.utils.files import write_whole
 
 
 class MetricWriter:
