@@ -1,6 +1,8 @@
 """Files that are whole or absent, and what identifies their content."""
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -52,7 +54,10 @@ def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
     try:
         with _opened(partial, mode) as file:
             yield file
+            file.flush()
+            _sync_file(file)
         partial.replace(path)
+        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -62,3 +67,83 @@ def _opened(path: epath.Path, mode: str) -> IO:
         return path.open(mode)
     except FileNotFoundError:
         raise FileNotFoundError(f"no such folder: {path.parent}") from None
+
+
+def replace_folder(partial: epath.Path, folder: epath.Path) -> None:
+    """Rename a folder that is complete; after a power loss it is there whole or not.
+
+    Args:
+      partial: everything in it is on the disk before it is renamed.
+      folder: its new name; an empty folder of that name is replaced.
+
+    Raises:
+      OSError: `folder` holds something.
+    """
+    sync_tree(partial)
+    os.rename(partial, folder)
+    _sync_folder(folder.parent)
+
+
+def sync_tree(folder: epath.PathLike) -> None:
+    """Wait until the disk holds all that was written below a local folder."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(place, name), "rb") as file:
+                os.fsync(file.fileno())
+        _sync_folder(place)
+
+
+def _sync_file(file: IO) -> None:
+    # A file in a bucket has no descriptor, and is whole when it is closed.
+    with contextlib.suppress(AttributeError, OSError, io.UnsupportedOperation):
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: epath.PathLike) -> None:
+    """So that a rename inside of it survives a power loss, where systems can do so."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+_BLOCK = 1 << 24
+
+
+def digest_file(path: epath.PathLike) -> str:
+    """A digest of the bytes of a file, 32 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    with epath.Path(path).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_array(array: np.ndarray) -> str:
+    """A digest of the type, shape and values of an array, 32 hexadecimal digits.
+
+    A memory-mapped array is read block by block, so that any size fits.
+
+    Args:
+      array: any shape; numbers, or text of any width (equal text has an equal digest).
+
+    Example:
+      >>> digest_array(np.array(["a", "b"])) == digest_array(np.array(["a", "b"], "U9"))
+      True
+      >>> digest_array(np.zeros(4)) == digest_array(np.zeros((2, 2)))
+      False
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    if array.dtype.kind == "U":
+        digest.update(json.dumps([array.shape, array.ravel().tolist()]).encode())
+        return digest.hexdigest()
+    digest.update(f"{array.dtype.str} {array.shape}".encode())
+    row = max(array[:1].nbytes, 1)
+    step = max(_BLOCK // row, 1)
+    for start in range(0, len(array) if array.ndim else 0, step):
+        digest.update(np.ascontiguousarray(array[start : start + step]).data)
+    if not array.ndim:
+        digest.update(array.tobytes())
+    return digest.hexdigest()

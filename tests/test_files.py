@@ -1,0 +1,50 @@
+"""Files that are whole or absent, and digests of their content."""
+
+import numpy as np
+import pytest
+
+from dann_jax.utils.files import digest_array, digest_file, replace_folder, write_whole
+
+
+def test_a_folder_replaces_an_empty_one_but_nothing_else(tmp_path):
+    (tmp_path / "partial").mkdir()
+    (tmp_path / "partial" / "a").write_text("1")
+    (tmp_path / "empty").mkdir()
+    replace_folder(tmp_path / "partial", tmp_path / "empty")
+    assert (tmp_path / "empty" / "a").read_text() == "1"
+    (tmp_path / "partial").mkdir()
+    with pytest.raises(OSError, match="not empty"):
+        replace_folder(tmp_path / "partial", tmp_path / "empty")
+
+
+def test_no_partial_file_stays_after_an_error(tmp_path):
+    with pytest.raises(TypeError):
+        write_whole(tmp_path / "a", 3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_digest_of_a_file_follows_every_bit(tmp_path):
+    path = tmp_path / "x"
+    content = bytearray(range(256)) * 100
+    path.write_bytes(content)
+    first = digest_file(path)
+    for place in (0, 12_000, 25_599):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        assert digest_file(path) != first
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "?"])
+def test_a_digest_of_an_array_is_of_its_values_not_of_its_memory(dtype):
+    values = np.arange(5000 * 7).reshape(5000, 7).astype(dtype)
+    assert digest_array(values) == digest_array(np.asfortranarray(values))
+    assert digest_array(values) != digest_array(values[::-1])
+    assert digest_array(values[:1]) != digest_array(values[0])
+
+
+def test_a_digest_of_a_large_array_reads_all_blocks():
+    values = np.zeros((5, 1 << 22), np.float32)
+    first = digest_array(values)
+    values[-1, -1] = 1e-30
+    assert digest_array(values) != first
