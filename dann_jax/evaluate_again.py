@@ -7,6 +7,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.experiment import Trained, as_tested
+from dann_jax.fingerprint import fingerprint
 from dann_jax.outcome import evaluate
 from dann_jax.setting import compiled, setting
 from dann_jax.task import Task
@@ -14,7 +15,8 @@ from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
-from dann_jax.workdir import WorkdirError, read_json
+from dann_jax.utils.leftovers import remove_leftovers
+from dann_jax.workdir import WorkdirError, claim_data, data_of, read_json
 
 
 def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
@@ -29,7 +31,9 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
       What `results.json` holds: the numbers that the run wrote.
 
     Raises:
-      WorkdirError: there is no run in it, or one that has not ended.
+      WorkdirError: there is no run in it, or one that has not ended, or one on other
+        data.
+      CheckpointError: the last checkpoint is damaged.
     """
     workdir = epath.Path(workdir)
     if not (workdir / "config.json").exists():
@@ -51,10 +55,13 @@ def _restored(
     config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
 ) -> Trained:
     """What `train` returned when the run ended."""
+    claim_data(workdir, fingerprint(task))
+    remove_leftovers(workdir)
+    data = data_of(workdir)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     total = timetable.steps_per_epoch * timetable.epochs
-    with open_checkpoints(workdir / "checkpoints") as checkpoints:
+    with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
         step = checkpoints.latest_step()
         if step != total:
             raise WorkdirError(
@@ -66,5 +73,5 @@ def _restored(
         state = checkpoints.restore(step, program.initial_state(batch), layout)
     timing = {}
     if (workdir / "results.json").exists():
-        timing = read_json(workdir / "results.json")["timing"]
-    return as_tested(Trained(workdir, state, program, timing), task, layout)
+        timing = read_json(workdir / "results.json").get("timing", {})
+    return as_tested(Trained(workdir, state, program, timing, data), task, layout)

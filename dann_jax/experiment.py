@@ -14,6 +14,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.arguments import call
+from dann_jax.fingerprint import fingerprint
 from dann_jax.pipeline import stream
 from dann_jax.roles import Role
 from dann_jax.setting import compiled, setting
@@ -29,7 +30,7 @@ from dann_jax.training.replicas import Layout
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
-from dann_jax.workdir import claim
+from dann_jax.workdir import claim, data_of
 
 _log = logging.getLogger(__name__)
 
@@ -74,12 +75,14 @@ class Trained(NamedTuple):
       state: of all replicas; `state.best` is what is evaluated.
       program: what they run.
       timing: seconds, the step it was resumed from, and utterances a second.
+      data: which data it learned from, as from `data_of`.
     """
 
     workdir: epath.Path
     state: TrainState
     program: Program
     timing: dict[str, float]
+    data: dict[str, Any]
 
 
 def train(
@@ -118,11 +121,12 @@ def train(
     first = feed(outline(0))
     state = program.initial_state(first)
     # What cannot be built leaves no directory behind.
-    workdir = claim(workdir, config.to_dict())
+    workdir = claim(workdir, config.to_dict(), fingerprint(task))
+    data = data_of(workdir)
     _log.info("%s, in %s", _size(task, layout, timetable), workdir)
     began = time.perf_counter()
-    with open_checkpoints(workdir / "checkpoints") as checkpoints:
-        start = checkpoints.latest_step() or 0
+    with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
+        start = checkpoints.resume_step()
         if start:
             _log.info("going on from step %d in %s", start, workdir)
             state = checkpoints.restore(start, state, layout)
@@ -154,7 +158,7 @@ def train(
     seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
     epochs = steps / timetable.steps_per_epoch
     timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
-    return as_tested(Trained(workdir, state, program, timing), task, layout)
+    return as_tested(Trained(workdir, state, program, timing, data), task, layout)
 
 
 def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:

@@ -26,7 +26,7 @@ def evaluate(
     config: ConfigDict, task: Task, layout: Layout, trained: Trained
 ) -> dict[str, Any]:
     """Score what `train` returned; leave `results.json` and the bundle."""
-    workdir, state, program, timing = trained
+    workdir, state, program, timing, data = trained
     scorers = {
         "classification": score_replicas,
         "verification": verify_replicas,
@@ -44,6 +44,7 @@ def evaluate(
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
         **score(state, program, task, layout),
+        "data": data,
         "timing": timing,
     }
     state = state.replace(
@@ -70,7 +71,7 @@ def evaluate(
         **config.analysis,
     )
     if found:
-        write_json(workdir / "analysis.json", found)
+        write_json(workdir / "analysis.json", {**found, "data": data})
     bundle_run(
         workdir / "bundle",
         state,

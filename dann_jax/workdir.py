@@ -1,18 +1,23 @@
-"""A work directory: it belongs to one config."""
+"""A work directory: it belongs to one config and to one set of data."""
 
 import importlib.metadata
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 
+from dann_jax.fingerprint import differences, is_whole
+from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.utils.files import strict, write_json
+from dann_jax.utils.leftovers import remove_leftovers
+from dann_jax.utils.processes import by_first, is_same_everywhere
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = (
     "jax",
@@ -29,30 +34,38 @@ class WorkdirError(ValueError):
     """The work directory cannot be used for this run."""
 
 
-def claim(workdir: epath.PathLike, config: Mapping[str, Any]) -> epath.Path:
+def claim(
+    workdir: epath.PathLike,
+    config: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
+) -> epath.Path:
     """Make the directory, or take up the run that is in it.
+
+    What a killed process left half written is removed.
 
     Args:
       workdir: a new or empty directory, or that of an earlier run.
       config: plain nested dict; the earlier run must have had the same.
+      data: what is learned from, as from `fingerprint`; likewise. None for no matter.
 
     Raises:
-      WorkdirError: the directory belongs to another config (the message lists the
-        keys that differ), or holds something else. Nothing is overwritten. Of several
-        processes the first alone looks and writes, and all of them raise.
+      WorkdirError: the directory belongs to another config or to other data (the
+        message lists what differs), or holds something else. Nothing is overwritten. Of
+        several processes the first alone looks and writes, and all of them raise.
     """
-    path, refused = epath.Path(workdir), None
-    if jax.process_index() == 0:
-        try:
-            _claim(path, config)
-        except (WorkdirError, OSError) as error:
-            refused = error
-    if jax.process_count() > 1:
-        usable = multihost_utils.broadcast_one_to_all(np.bool_(refused is None))
-        if not usable and refused is None:
-            refused = WorkdirError(f"the first process cannot use {path}")
-    if refused is not None:
-        raise refused
+    path = epath.Path(workdir)
+    if data and not is_same_everywhere(data["digest"]):
+        raise WorkdirError("the processes do not read the same data: see data.source")
+
+    def look_and_write() -> int:
+        _claim(path, config)
+        if data:
+            claim_data(path, data)
+        write_json(path / "environment.json", _environment())
+        remove_leftovers(path)
+        return 0
+
+    by_first(look_and_write, WorkdirError, f"the first process cannot use {path}")
     return path
 
 
@@ -61,11 +74,11 @@ def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     if path.exists() and not path.is_dir():
         raise WorkdirError(f"{path} is a file; a work directory is needed")
     if (path / "config.json").exists():
-        differences = list(_differences(config, read_json(path / "config.json")))
-        if differences:
+        found = list(_differences(config, read_json(path / "config.json")))
+        if found:
             raise WorkdirError(
                 f"{path} belongs to a run with another config: "
-                f"{'; '.join(differences)}. Choose another --workdir, or the old values"
+                f"{'; '.join(found)}. Choose another --workdir, or the old values"
             )
     # A process killed in the middle of its first write leaves a partial file.
     elif path.exists() and any(p.suffix != ".partial" for p in path.iterdir()):
@@ -75,15 +88,66 @@ def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     else:
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "config.json", config)
-    write_json(path / "environment.json", _environment())
 
 
-def read_json(path: epath.Path) -> Any:
-    """Read JSON; a `WorkdirError` names the file where it is not."""
+def claim_data(path: epath.Path, data: Mapping[str, Any]) -> None:
+    """Require that a run goes on with its data; note them where nobody did so far.
+
+    Args:
+      path: of the work directory.
+      data: as from `fingerprint`.
+
+    Raises:
+      WorkdirError: the run learned from other data; the message lists what differs.
+    """
+    if (path / "data.json").exists():
+        found = differences(data, _read_data(path))
+        if found:
+            raise WorkdirError(
+                f"{path} belongs to a run on other data: {'; '.join(found)}. "
+                f"Choose another --workdir, or put back the old data"
+            )
+        return
+    step = max(complete_steps(path / "checkpoints"), default=0)
+    if step:
+        _log.warning(
+            "the run in %s is from before work directories kept what identifies their "
+            "data: whether its %d steps learned from the data of now cannot be told",
+            path,
+            step,
+        )
+    write_json(path / "data.json", {**data, "unknown_until_step": step})
+
+
+def data_of(path: epath.Path) -> dict[str, Any]:
+    """Which data a result is of: the head of `data.json`, short enough to repeat."""
+    if not (path / "data.json").exists():
+        return {}
+    found = _read_data(path)
+    return {name: found[name] for name in ("digest", "rows", "unknown_until_step")}
+
+
+def _read_data(path: epath.Path) -> dict[str, Any]:
+    found = read_json(path / "data.json")
+    if not is_whole(found):
+        raise WorkdirError(
+            f"{path}/data.json is damaged, or of another version of this package: put "
+            f"back a copy of it, or choose another --workdir"
+        )
+    return found
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """Read a JSON object; a `WorkdirError` names the file where it is none."""
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        found = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
         raise WorkdirError(f"{path} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise WorkdirError(
+            f"{path} holds a {type(found).__name__}, not a JSON object: it is damaged"
+        )
+    return found
 
 
 def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:

@@ -13,8 +13,17 @@ from etils import epath
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from dann_jax.training.checkpoint_folders import (
+    CheckpointError,
+    complete_steps,
+    newest_sound_step,
+    require_usable,
+)
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
+from dann_jax.utils.checksums import write_checksums
+from dann_jax.utils.files import sync_tree
+from dann_jax.utils.processes import by_first
 
 if TYPE_CHECKING:
     import orbax.checkpoint as ocp
@@ -28,11 +37,21 @@ class Checkpoints:
     """The last good states of a run, in `directory`, one folder a step.
 
     A checkpoint is written beside the others and renamed when it is whole, so a
-    killed or failed write leaves the earlier ones as they were.
+    killed or failed write leaves the earlier ones as they were. Checksums of its files
+    come last: without them it is not complete, and what no longer fits them is refused.
+
+    Args:
+      directory: of the checkpoints.
+      keep: so many of the newest.
+      data: digest of what the run learns from; a checkpoint of other data is refused.
+        Empty where nobody asks.
     """
 
-    def __init__(self, directory: epath.PathLike, *, keep: int = 2) -> None:
+    def __init__(
+        self, directory: epath.PathLike, *, keep: int = 2, data: str = ""
+    ) -> None:
         self._directory, self._keep = epath.Path(directory).resolve(), keep
+        self._data, self._checked = data, set[int]()
 
     @functools.cached_property
     def _manager(self) -> "ocp.CheckpointManager":
@@ -51,8 +70,24 @@ class Checkpoints:
         )
 
     def latest_step(self) -> int | None:
-        """The step of the newest whole checkpoint, or None."""
-        return self._manager.latest_step() if self._directory.exists() else None
+        """The step of the newest complete checkpoint, or None."""
+        return next(reversed(complete_steps(self._directory)), None)
+
+    def resume_step(self) -> int:
+        """The step to go on from, 0 if there is none: the newest that is not damaged.
+
+        What is damaged, or was never finished, is removed.
+
+        Raises:
+          CheckpointError: all checkpoints are damaged, or they are of other data.
+        """
+        step = by_first(
+            lambda: newest_sound_step(self._directory),
+            CheckpointError,
+            f"the first process cannot go on from {self._directory}",
+        )
+        self._checked.add(step)
+        return step
 
     def save(
         self,
@@ -77,10 +112,19 @@ class Checkpoints:
             parts[_METRICS] = ocp.args.StandardSave(steps)
         try:
             with _without_traces():
-                self._manager.save(step, args=ocp.args.Composite(**parts))
+                self._manager.save(
+                    step,
+                    args=ocp.args.Composite(**parts),
+                    custom_metadata={"checksums": True, "data": self._data},
+                )
+            if jax.process_index() == 0:
+                sync_tree(self._directory / str(step))
+                write_checksums(self._directory / str(step))
         except Exception as error:
             # Tensorstore reports a full disk as ValueError, the file system as OSError.
-            last = self.latest_step()
+            full, last = "No space left on device", self.latest_step()
+            # In a few words where it is the usual one: it tells of every layer.
+            reason = full if full in str(error) else error
             earlier = (
                 "There is no earlier one"
                 if last is None
@@ -88,7 +132,7 @@ class Checkpoints:
             )
             raise OSError(
                 f"could not write the checkpoint of step {step} to "
-                f"{self._directory}: {_reason(error)}. {earlier}; make room "
+                f"{self._directory}: {reason}. {earlier}; make room "
                 f"and run the same command again to go on from there"
             ) from error
 
@@ -104,11 +148,13 @@ class Checkpoints:
           layout: of the replicas, now.
 
         Raises:
-          ValueError: the checkpoint is of fewer replicas, or of other shapes.
+          ValueError: the checkpoint is damaged, of other data, of fewer replicas, or of
+            other shapes.
         """
         import orbax.checkpoint as ocp
 
         folder = self._directory / str(step)
+        require_usable(folder, self._data, checked=step in self._checked)
         wanted = _stored(like)
         found = self._manager.item_metadata(step)[_STATE]
         groups = found["step"].shape[0]
@@ -177,12 +223,6 @@ def _without_traces() -> Iterator[None]:
         logger.removeFilter(from_elsewhere)
 
 
-def _reason(error: Exception) -> str:
-    """In a few words where it is the usual one; tensorstore tells of every layer."""
-    full = "No space left on device"
-    return full if full in str(error) else str(error)
-
-
 def _stored(state: TrainState) -> dict[str, Any]:
     """What there is to store: an objective without a state has no place on disk.
 
@@ -205,10 +245,10 @@ def _require_shapes(folder: epath.Path, found: Any, wanted: Any) -> None:
 
 @contextlib.contextmanager
 def open_checkpoints(
-    directory: epath.PathLike, *, keep: int = 2
+    directory: epath.PathLike, *, keep: int = 2, data: str = ""
 ) -> Iterator[Checkpoints]:
     """`Checkpoints`, closed at the end."""
-    checkpoints = Checkpoints(directory, keep=keep)
+    checkpoints = Checkpoints(directory, keep=keep, data=data)
     try:
         yield checkpoints
     finally:

@@ -1,0 +1,39 @@
+"""What a killed process leaves behind: `NAME.PID.partial`."""
+
+import contextlib
+import os
+import re
+
+from etils import epath
+
+_PARTIAL = re.compile(r".*\.(?P<pid>\d+)(\.old)?\.partial")
+
+
+def remove_leftovers(folder: epath.Path, name: str = "") -> None:
+    """Remove files and folders that were never finished, and never will be.
+
+    Args:
+      folder: looked through, without the folders in it.
+      name: only of those that were to be called so, if it is given.
+    """
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        found = _PARTIAL.fullmatch(path.name)
+        if not found or not path.name.startswith(f"{name}." if name else ""):
+            continue
+        if not _lives(int(found["pid"])):
+            # Another process may be removing it as well.
+            with contextlib.suppress(FileNotFoundError):
+                path.rmtree() if path.is_dir() else path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    """Whether another process of that number lives: what is this one's is left over."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
