@@ -71,6 +71,7 @@ class Description:
         as speakers of whom no tested one is.
       max_frames: of an utterance; of a longer one the middle is heard, as it was in
         training. 0 for no limit.
+      data: which data it learned from, as in `results.json`; empty in older bundles.
     """
 
     system: str
@@ -88,13 +89,14 @@ class Description:
     packages: Mapping[str, str]
     answer: str = "classes"
     max_frames: int = 0
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 _OPTIONAL_TEXT = (str, type(None))
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("labels", "members", "corpora"), list),
     **dict.fromkeys(("encoder", "heads", "adversaries", "modalities"), dict),
-    **dict.fromkeys(("protocol", "measured", "packages"), dict),
+    **dict.fromkeys(("data", "protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
     **{"answer": str, "max_frames": int},
 }
@@ -127,7 +129,8 @@ def from_json(found: Any, where: str) -> Description:
             f"version {VERSION}"
         )
     # Older bundles do not say.
-    fields = _fields({"answer": "classes", "max_frames": 0, **found}, _KINDS, where)
+    unsaid = {"answer": "classes", "max_frames": 0, "data": {}}
+    fields = _fields({**unsaid, **found}, _KINDS, where)
     if fields["answer"] not in (*ANSWERS, FEATURES):
         raise BundleError(
             f"{where}: unknown answer {fields['answer']!r}; this package reads "

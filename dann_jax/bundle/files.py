@@ -26,7 +26,12 @@ from dann_jax.models.network import initialise
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.standardise import Standardiser
 from dann_jax.types import PyTree
-from dann_jax.utils.files import write_json
+from dann_jax.utils.checksums import CHECKSUMS, damaged_file, write_checksums
+from dann_jax.utils.files import sync_tree, write_json
+from dann_jax.utils.leftovers import remove_leftovers
+
+_FILES = ("bundle.json", "parameters.npz", "standardiser.npz")
+"""Without them it is no bundle; the model card is for people, who may edit it."""
 
 
 def write_bundle(
@@ -53,6 +58,7 @@ def write_bundle(
     """
     folder = epath.Path(folder)
     _require_free(folder)
+    remove_leftovers(folder.parent, folder.name)
     domain_heads = heads_of(description.adversaries, params)
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
     moments = {
@@ -67,7 +73,9 @@ def write_bundle(
         _write_arrays(partial / "standardiser.npz", moments)
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_json(partial / "bundle.json", to_json(description))
+        write_checksums(partial, _FILES)
         load_bundle(partial)
+        sync_tree(partial)
         _put_in_place(partial, folder)
     finally:
         if partial.exists():
@@ -83,14 +91,15 @@ def load_bundle(path: epath.PathLike) -> Bundle:
 
     Raises:
       BundleError: it is no bundle, of another version, or damaged: a file or a
-        parameter is missing, of the wrong shape, or not a finite number.
+        parameter is missing, of the wrong shape, or not a finite number, or a file is
+        not as it was written.
     """
     folder = epath.Path(path)
     if (folder / "bundle" / "bundle.json").exists():
         folder /= "bundle"
     if not folder.is_dir():
         raise BundleError(f"no such folder: {folder}")
-    for needed in ("bundle.json", "parameters.npz", "standardiser.npz"):
+    for needed in _FILES:
         if not (folder / needed).exists():
             raise BundleError(f"{folder} has no {needed}; it is no whole bundle")
     try:
@@ -100,7 +109,18 @@ def load_bundle(path: epath.PathLike) -> Bundle:
     description = from_json(found, f"{folder}/bundle.json")
     standardiser = _read_standardiser(folder / "standardiser.npz", description)
     params = _read_params(folder, Bundle(description, {}, standardiser))
+    _require_unchanged(folder)
     return Bundle(description, params, standardiser)
+
+
+def _require_unchanged(folder: epath.Path) -> None:
+    """Last, since what is wrong with a part says more than that a bit is."""
+    # Older bundles have none.
+    if (folder / CHECKSUMS).exists() and (file := damaged_file(folder)):
+        raise BundleError(
+            f"damaged bundle: {folder}/{file} is not as it was written; dann-evaluate "
+            f"writes the bundle of a run again (changed on purpose? Remove {CHECKSUMS})"
+        )
 
 
 def _read_standardiser(path: epath.Path, description: Description) -> Standardiser:

@@ -102,6 +102,7 @@ def bundle_run(
         licence=licence or None,
         packages=package_versions(),
         max_frames=max_frames,
+        data=results.get("data", {}),
     )
     standardiser = {
         name: (mean[folds], scale[folds])

@@ -1,12 +1,18 @@
 """A finished run, as its work directory holds it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
 
+from dann_jax.training.writer import read_metrics
 from dann_jax.workdir import WorkdirError, read_json
+
+_KINDS = {
+    **{"system": str, "corpora": list, "protocol": dict},
+    **{"replicas": list, "summary": dict},
+}
+"""What `results.json` must hold."""
 
 
 class Run(NamedTuple):
@@ -38,16 +44,20 @@ def read_run(workdir: epath.PathLike) -> Run:
     """Read what a finished run left.
 
     Raises:
-      WorkdirError: it is no finished run, or one of its files is damaged.
+      ValueError: it is no finished run, or one of its files is damaged.
     """
     folder = epath.Path(workdir)
     path = folder / "results.json"
     if not path.exists():
         raise WorkdirError(f"{workdir} holds no results.json: no finished run")
     results = with_nan(read_json(path))
-    missing = {"system", "corpora", "protocol", "replicas", "summary"} - {*results}
-    if missing:
-        raise WorkdirError(f"{path} lacks {', '.join(sorted(missing))}")
+    wrong = [
+        name
+        for name, kind in _KINDS.items()
+        if not isinstance(results.get(name), kind) or not results[name]
+    ]
+    if wrong:
+        raise WorkdirError(f"{path} lacks {', '.join(wrong)}, or they are malformed")
 
     def optional(name: str) -> Mapping[str, Any]:
         return read_json(folder / name) if (folder / name).exists() else {}
@@ -56,7 +66,7 @@ def read_run(workdir: epath.PathLike) -> Run:
         name=folder.resolve().name,
         results={"comparisons": [], "labels": [], **results},
         analysis=with_nan(optional("analysis.json")),
-        epochs=_lines(folder / "metrics.jsonl"),
+        epochs=read_metrics(folder),
         config=optional("config.json"),
         environment=optional("environment.json"),
     )
@@ -74,14 +84,3 @@ def with_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [with_nan(own) for own in value]
     return float("nan") if value is None else value
-
-
-def _lines(path: epath.Path) -> list[dict[str, float]]:
-    """The lines that are whole: a run that was killed may leave half of one."""
-    found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found

@@ -1,5 +1,6 @@
 """The loop: steps, validation, selection, checkpoints, and going on after a stop."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -104,6 +105,7 @@ def fit(
     with (
         Progress("compiling", total=total, unit="step", done=start) as progress,
         stop_requests() as requested,
+        _advice(checkpoints),
     ):
         for batch in batches(start, total):
             state, metrics = train_step(state, batch, strength)
@@ -138,6 +140,24 @@ def fit(
             if asked:
                 raise Interrupted(asked, step)
     return state
+
+
+@contextlib.contextmanager
+def _advice(checkpoints: Checkpoints) -> Iterator[None]:
+    """Say of a run that diverged what is left of it, and what may help."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        last = checkpoints.latest_step()
+        left = (
+            "There is no checkpoint yet"
+            if last is None
+            else f"The checkpoint of step {last} is from before it"
+        )
+        raise TrainingDiverged(
+            f"{error}. {left}; try a lower learning rate or strength, or clip_norm, "
+            f"with another --workdir"
+        ) from None
 
 
 def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarray]:
@@ -182,8 +202,7 @@ def _require_finite(what: str, finite: Array, step: int, layout: Layout) -> None
     if len(bad):
         raise TrainingDiverged(
             f"a {what} is not finite at step {step} for {layout.name(*bad[0])} "
-            f"({len(bad)} of {finite.size} replicas). The last checkpoint is from "
-            f"before it; try a lower learning rate or strength, or clip_norm"
+            f"({len(bad)} of {finite.size} replicas)"
         )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 from etils import epath
@@ -28,13 +29,11 @@ class MetricWriter:
         self._board = None
         if jax.process_index():
             return
-        self._lines: list[str] = []
-        if self._path.exists():
-            for line in self._path.read_text().splitlines():
-                # Half a line is none.
-                with contextlib.suppress(json.JSONDecodeError):
-                    if json.loads(line)["step"] <= resume_step:
-                        self._lines.append(line + "\n")
+        self._lines = [
+            line + "\n"
+            for line, metrics in _whole_lines(self._path)
+            if metrics["step"] <= resume_step
+        ]
         write_whole(self._path, "".join(self._lines))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -70,7 +69,40 @@ def open_writer(directory: epath.Path, *, resume_step: int) -> Iterator[MetricWr
 
 
 def read_metrics(directory: epath.Path) -> list[dict[str, float]]:
-    """The lines of `metrics.jsonl`, one an epoch; none where there is no such file."""
-    path = directory / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    """The lines of `metrics.jsonl`, one an epoch; none where there is no such file.
+
+    Half a line at the end is none: a process was killed, or a copy was cut off.
+
+    Raises:
+      ValueError: another line does not hold numbers by name.
+    """
+    return [metrics for _, metrics in _whole_lines(directory / "metrics.jsonl")]
+
+
+def _whole_lines(path: epath.Path) -> list[tuple[str, dict[str, float]]]:
+    """The lines of a file of metrics, and what is in them."""
+    try:
+        lines = path.read_text().splitlines() if path.exists() else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            metrics = json.loads(line)
+        except (ValueError, RecursionError):
+            if number == len(lines):
+                break
+            metrics = None
+        if not _holds_metrics(metrics):
+            raise ValueError(
+                f"{path}, line {number}: must be a JSON object of numbers with a step; "
+                f"it is damaged. Without this line all else can be used: remove it"
+            )
+        found.append((line, metrics))
+    return found
+
+
+def _holds_metrics(value: Any) -> bool:
+    if not isinstance(value, dict) or type(value.get("step")) is not int:
+        return False
+    return all(type(number) in (int, float) for number in value.values())
