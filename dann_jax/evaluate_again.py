@@ -6,6 +6,8 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
+from dann_jax.arguments import call
+from dann_jax.defaults import base_config
 from dann_jax.experiment import Trained, as_tested
 from dann_jax.fingerprint import fingerprint
 from dann_jax.outcome import evaluate
@@ -17,6 +19,9 @@ from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
 from dann_jax.utils.leftovers import remove_leftovers
 from dann_jax.workdir import WorkdirError, claim_data, data_of, read_json
+
+_LATER = ("analysis",)
+"""What configs of older runs do not have."""
 
 
 def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
@@ -36,12 +41,29 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
       CheckpointError: the last checkpoint is damaged.
     """
     workdir = epath.Path(workdir)
-    if not (workdir / "config.json").exists():
-        raise WorkdirError(f"{workdir} holds no config.json: no run")
-    config = ConfigDict(_with_tuples(read_json(workdir / "config.json")))
+    config = _config_of(workdir)
     config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
     task, layout = setting(config)
     return evaluate(config, task, layout, _restored(config, task, layout, workdir))
+
+
+def _config_of(workdir: epath.Path) -> ConfigDict:
+    path = workdir / "config.json"
+    if not path.exists():
+        raise WorkdirError(f"{workdir} holds no config.json: no run")
+    found = _with_tuples(read_json(path))
+    wrong = [
+        key
+        for key, known in base_config().items()
+        if (
+            isinstance(known, ConfigDict) != isinstance(found[key], dict)
+            if key in found
+            else key not in _LATER
+        )
+    ]
+    if wrong:
+        raise WorkdirError(f"{path}: missing or malformed: {', '.join(wrong)}")
+    return ConfigDict(found)
 
 
 def _with_tuples(value: Any) -> Any:
@@ -59,7 +81,9 @@ def _restored(
     remove_leftovers(workdir)
     data = data_of(workdir)
     plan = task.plan(task.protocol.visible())
-    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    timetable = call(
+        "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
+    )
     total = timetable.steps_per_epoch * timetable.epochs
     with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
         step = checkpoints.latest_step()

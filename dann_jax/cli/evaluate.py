@@ -7,6 +7,7 @@ from absl import flags
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
+from dann_jax.cli.signals import ends_at_once
 from dann_jax.evaluate_again import evaluate_again
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
@@ -63,7 +64,8 @@ def main(words: list[str]) -> None:
 
 def run() -> None:
     """Console entry point."""
-    command.run(main, _FLAGS, USAGE)
+    with ends_at_once(lambda: "what was there is as it was"):
+        command.run(main, _FLAGS, USAGE)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
 """`dann-train`: run an experiment, or what is left of it, and print its table."""
 
+import functools
 import logging
 import pathlib
 import sys
 
 import jax
 from absl import flags
+from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.cli import command
 from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
+from dann_jax.cli.signals import ends_at_once
 from dann_jax.experiment import train_and_evaluate
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
+from dann_jax.training.checkpoint_folders import complete_steps
 
 USAGE = """\
 dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
@@ -81,7 +85,7 @@ def main(words: list[str], config: ConfigDict) -> None:
     workdir = _WORKDIR.value or default_workdir(_CONFIG.value)
     start_logging()
     use_devices(_DEVICES.value)
-    with exit_with_message():
+    with exit_with_message(), ends_at_once(functools.partial(saved_in, workdir)):
         if _DISTRIBUTED.value:
             # Before anything asks for a device.
             jax.distributed.initialize()
@@ -96,6 +100,14 @@ def main(words: list[str], config: ConfigDict) -> None:
         if config.data.source == "voices" and jax.process_count() == 1:
             print(f"\n{_one_prediction(workdir)}")
         print(f"\nreport: {write_page(workdir)}")
+
+
+def saved_in(workdir: str) -> str:
+    """What a run that is stopped outside of its loop leaves, in words."""
+    steps = complete_steps(epath.Path(workdir) / "checkpoints")
+    if not steps:
+        return "no step is saved yet; the same command begins again"
+    return f"step {steps[-1]} is saved; the same command goes on from there"
 
 
 def default_workdir(config: str) -> str:
@@ -139,7 +151,8 @@ def run() -> None:
             loaded.append(load_config(_CONFIG.value))
             return change_config(loaded[-1], words)
 
-    command.run(lambda words: main(words, loaded[-1]), _FLAGS, USAGE, also=load)
+    with ends_at_once(lambda: "nothing was begun"):
+        command.run(lambda words: main(words, loaded[-1]), _FLAGS, USAGE, also=load)
 
 
 if __name__ == "__main__":
