@@ -24,7 +24,8 @@ _FLIPS = flags.DEFINE_integer("flips", 300, "Of one bit each, in each of both.")
 def flip(folder: pathlib.Path, rng: np.random.Generator) -> str:
     """Change one bit of a file below the folder; return the name of the file."""
     files = sorted(path for path in folder.rglob("*") if path.stat().st_size)
-    files = [path for path in files if path.is_file()]
+    # The model card is for people, who may edit it.
+    files = [path for path in files if path.is_file() and path.suffix != ".md"]
     path = files[rng.integers(len(files))]
     content = bytearray(path.read_bytes())
     content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))

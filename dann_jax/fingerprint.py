@@ -232,7 +232,7 @@ def _of_parts(
         rows = in_both[0][now[in_both[0]] != before[in_both[1]]]
         if len(rows):
             yield (
-                f"{len(rows)} of {len(in_both[0])} rows have another {name} "
+                f"{name}: {len(rows)} of {len(in_both[0])} rows differ "
                 f"({_some([ids[row] for row in rows])})"
             )
 
