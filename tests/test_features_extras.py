@@ -11,7 +11,7 @@ import pytest
 
 from dann_jax.features import egemaps as egemaps_module
 from dann_jax.features import sentence as sentence_module
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.catalogue import EXTRACTORS, extractor_from, make_extractor
 from dann_jax.features.sentence import from_encoder, sentence
 
 RATE = 16000
@@ -33,7 +33,7 @@ def fresh_smile():
 ALONE = """
 import json, logging, sys
 import numpy as np
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.catalogue import EXTRACTORS, extractor_from, make_extractor
 
 messages = []
 handler = logging.Handler()
@@ -85,8 +85,10 @@ def test_what_is_too_short_for_opensmile_is_refused(alone) -> None:
 @pytest.mark.usefixtures("fresh_smile")
 def test_without_opensmile_the_error_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'dann_jax\[egemaps\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'dann_jax\[egemaps\]'"):
         make_extractor("egemaps")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'dann_jax\[egemaps\]'"):
+        egemaps_module.egemaps()
 
 
 class FakeModel:
@@ -132,6 +134,45 @@ def test_the_provenance_is_of_the_model_not_of_its_place(
     assert sentence(model=str(other)).provenance() == about
     (other / "model.safetensors").write_bytes(b"other weights")
     assert sentence(model=str(other)).provenance()["hash"] != about["hash"]
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_every_extractor_is_made_again_from_its_provenance(
+    name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "egemaps":
+        pytest.importorskip("opensmile")
+    # A model of sentences is looked for from here.
+    monkeypatch.chdir(write_model(tmp_path / "mini").parent)
+    parameters = {"sentence": {"model": str(tmp_path / "mini")}}.get(name, {})
+    made = json.loads(json.dumps(make_extractor(name, **parameters).provenance()))
+    assert extractor_from(made).provenance() == made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"extractor": "magic"}, "there is no extractor 'magic'"),
+        ({"parameters": None}, "names no extractor"),
+        ({"parameters": [1]}, "names no extractor"),
+        ({"extractor": ["logmel"]}, "names no extractor"),
+        ({"parameters": {"n_moles": 3}}, "no parameter n_moles"),
+    ],
+)
+def test_a_provenance_of_nothing_is_refused(change: dict, message: str) -> None:
+    made = make_extractor("logmel").provenance() | change
+    with pytest.raises(ValueError, match=message):
+        extractor_from(made)
+
+
+def test_another_feature_set_and_another_model_are_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    with pytest.raises(ValueError, match="computes the feature set eGeMAPSv02"):
+        make_extractor("egemaps", feature_set="ComParE_2016")
+    folder = str(write_model(tmp_path / "mini"))
+    with pytest.raises(ValueError, match="another model: its digest is"):
+        make_extractor("sentence", model=folder, digest="0" * 16)
 
 
 def test_a_transcript_becomes_a_vector_of_length_one(

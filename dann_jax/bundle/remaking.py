@@ -1,7 +1,7 @@
 """Features for a model: whether they are its own, and how to make them again."""
 
 from dann_jax.bundle.description import BundleError, Modality
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.catalogue import extractor_from
 from dann_jax.features.extractor import Extractor, mismatch
 
 
@@ -35,10 +35,8 @@ def extractor_of(name: str, modality: Modality) -> Extractor:
             f"use Bundle.predict_corpus with features"
         )
     try:
-        extractor = make_extractor(
-            made["extractor"], sample_rate=made["sample_rate"], **made["parameters"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        extractor = extractor_from(made)
+    except ValueError as error:
         raise BundleError(
             f"the features {name!r} cannot be made here: {error}"
         ) from None

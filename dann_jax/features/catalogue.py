@@ -35,7 +35,8 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
       The extractor. Making one is quick: what it needs is imported when it computes.
 
     Raises:
-      ValueError: there is no such extractor, or it has no such parameter.
+      ValueError: there is no such extractor, it has no such parameter, or it needs a
+        package that is not installed; the message says which to install.
 
     Example:
       >>> make_extractor("logmel", n_mels=40).dim
@@ -56,3 +57,34 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
         return EXTRACTORS[name](**parameters)
     except TypeError as error:
         raise ValueError(f"{name}: a parameter is missing or wrong: {error}") from None
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from None
+
+
+def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
+    """The extractor that made features, from what they say about themselves.
+
+    Args:
+      provenance: as `Extractor.provenance` returns it, maybe through JSON.
+
+    Returns:
+      The extractor. What is installed here may make the features otherwise: compare
+      its provenance by `mismatch`.
+
+    Raises:
+      ValueError: the provenance is not that of an extractor, or what `make_extractor`
+        raises.
+
+    Example:
+      >>> made = make_extractor("logmel", n_mels=40).provenance()
+      >>> extractor_from(made).provenance() == made
+      True
+    """
+    try:
+        name, parameters = provenance["extractor"], dict(provenance["parameters"])
+        # Features of text have no rate.
+        if provenance["sample_rate"] is not None:
+            parameters["sample_rate"] = provenance["sample_rate"]
+        return make_extractor(name, **parameters)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the provenance names no extractor: {error!r}") from None

@@ -15,7 +15,10 @@ LICENCE = (
 )
 
 
-def egemaps(*, sample_rate: int = 16000) -> Extractor:
+FEATURE_SET = "eGeMAPSv02"
+
+
+def egemaps(*, sample_rate: int = 16000, feature_set: str = FEATURE_SET) -> Extractor:
     """The 88 functionals of eGeMAPSv02, float32 `[88]`, with openSMILE's names.
 
     Making this extractor imports `opensmile`, which knows the names, and logs its
@@ -23,6 +26,7 @@ def egemaps(*, sample_rate: int = 16000) -> Extractor:
 
     Args:
       sample_rate: in Hz.
+      feature_set: `eGeMAPSv02`; others are not offered.
 
     openSMILE's library aborts the process, without an error, where some others, such
     as PyTorch's, were loaded before it: compute in a process of its own, as
@@ -32,12 +36,17 @@ def egemaps(*, sample_rate: int = 16000) -> Extractor:
       The extractor; its `compute` raises `ValueError` for less than about 0.1 s.
 
     Raises:
+      ValueError: another feature set is asked for.
       ModuleNotFoundError: `opensmile` is not installed.
 
     Reference:
       Eyben et al., IEEE Trans. Affective Computing 7(2), 2016; Eyben, Wöllmer and
       Schuller, ACM Multimedia, 2010, for openSMILE.
     """
+    if feature_set != FEATURE_SET:
+        raise ValueError(
+            f"egemaps computes the feature set {FEATURE_SET}, not {feature_set!r}"
+        )
     names = tuple(_smile().feature_names)
 
     def compute(samples: np.ndarray) -> np.ndarray:
@@ -52,7 +61,7 @@ def egemaps(*, sample_rate: int = 16000) -> Extractor:
     return Extractor(
         name="egemaps",
         version=1,
-        parameters={"feature_set": "eGeMAPSv02"},
+        parameters={"feature_set": feature_set},
         dim=len(names),
         framewise=False,
         compute=compute,

@@ -39,6 +39,7 @@ from dann_jax.features.pool import write_parts
 from dann_jax.features.settings import claim, settings_of
 from dann_jax.progress import Progress
 from dann_jax.store.arrays import open_arrays, write_arrays
+from dann_jax.utils.cores import usable_cores
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
@@ -108,7 +109,7 @@ def extract(
         make=make,
         timeout=timeout,
     )
-    _make_parts(task, items, workers or os.cpu_count() or 1)
+    _make_parts(task, items, workers or usable_cores())
     parts = _parts(folder / "parts")
     problems = find_problems(columns, parts)
     write_problems(folder / "problems.csv", problems)

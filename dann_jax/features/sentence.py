@@ -12,7 +12,9 @@ from etils import epath
 from dann_jax.features.extractor import Extractor
 
 
-def sentence(*, model: str, normalise: bool = True) -> Extractor:
+def sentence(
+    *, model: str, normalise: bool = True, digest: str | None = None
+) -> Extractor:
     """The embedding of the transcript, float32 `[dim]`.
 
     Provenance holds the name of the model's folder and a digest of what is in it, not
@@ -21,12 +23,13 @@ def sentence(*, model: str, normalise: bool = True) -> Extractor:
     Args:
       model: folder of a model as sentence-transformers saves it.
       normalise: scale every embedding to length 1.
+      digest: that the content of the folder must have, as provenance records it.
 
     Returns:
       The extractor; its `compute` takes a string.
 
     Raises:
-      ValueError: the folder holds no such model.
+      ValueError: the folder holds no such model, or one of another digest.
       ModuleNotFoundError: from `compute`, if sentence-transformers is not installed.
     """
     folder = epath.Path(model).expanduser()
@@ -36,6 +39,11 @@ def sentence(*, model: str, normalise: bool = True) -> Extractor:
         "digest": _digest(folder),
         "normalise": normalise,
     }
+    if digest not in (None, about["digest"]):
+        raise ValueError(
+            f"{folder} holds another model: its digest is {about['digest']}, "
+            f"{digest} is needed"
+        )
 
     def encode(text: str) -> np.ndarray:
         return _load(str(folder)).encode(text, show_progress_bar=False)
