@@ -259,7 +259,13 @@ def wait_for_end_of(group: int) -> None:
         (["--feature_args={"], "--feature_args is not JSON"),
         (["--feature_args=[1]"], "must map some of logmel to their parameters"),
         (['--feature_args={"mfcc": {}}'], "must map some of logmel"),
-        (["--source=a,b"], "--corpus names 1, --source names 2 folders"),
+        # One corpus is named, so one folder is meant.
+        (["--source=a,b"], "no such file or folder: a,b"),
+        (["--corpus=emodb,urdu", "--source=a"], "names 1 folders, which commas"),
+        (
+            ["--corpus=emodb,urdu", "--source=a,b, c"],
+            "--corpus names 2, --source names 3 folders, which commas separate",
+        ),
         (["--source="], "--source must be given"),
         (["--features=magic"], "there is no extractor 'magic'"),
         (["--corpus=nobody"], "no corpus 'nobody'; there are"),
@@ -284,12 +290,12 @@ def test_a_flag_that_makes_no_sense_costs_one_line(
 def test_two_manifests_in_one_store_have_names_of_their_own(
     tmp_path: pathlib.Path, call: Call
 ) -> None:
-    for name in ("one", "two"):
+    for name in ("one", "two, too"):
         write_corpus(tmp_path / name, 2)
     ended = call(
         prepare_command,
         *("--corpus=home=manifest,work=manifest", "--workers=1"),
-        f"--source={tmp_path}/one,{tmp_path}/two",
+        f'--source={tmp_path}/one,"{tmp_path}/two, too"',
         f"--data_dir={tmp_path}/data",
     )
     assert ended.code == 0, ended.err

@@ -1,5 +1,6 @@
 """`dann-prepare`: from recordings to a store of features that `dann-train` reads."""
 
+import csv
 import json
 import re
 import sys
@@ -32,8 +33,12 @@ _CORPUS = flags.DEFINE_list(
     "name.",
     flag_values=_FLAGS,
 )
-_SOURCE = flags.DEFINE_list(
-    "source", None, "The folder of the recordings.", flag_values=_FLAGS
+_SOURCE = flags.DEFINE_string(
+    "source",
+    None,
+    "The folder of the recordings. Of several corpora, their folders in the same "
+    "order, separated by commas; a name that holds a comma in quotes: '\"a, b\",c'.",
+    flag_values=_FLAGS,
 )
 _FEATURES = flags.DEFINE_list(
     "features",
@@ -98,9 +103,9 @@ def main(arguments: list[str]) -> None:
 def _prepare() -> str:
     from dann_jax.preparation import prepare
 
-    layouts = _layouts()
+    layouts, sources = _layouts(), _sources(len(_CORPUS.value))
     return prepare(
-        dict(zip(layouts, _SOURCE.value, strict=True)),
+        dict(zip(layouts, sources, strict=True)),
         features=_features(),
         data_dir=_DATA_DIR.value,
         name=_NAME.value or "_".join(layouts),
@@ -115,13 +120,8 @@ def _prepare() -> str:
 
 def _layouts() -> dict[str, str]:
     """Name of each corpus -> its layout; they are the same unless both are given."""
-    words, sources = _CORPUS.value, _SOURCE.value
-    if len(words) != len(sources):
-        raise app.UsageError(
-            f"--corpus names {len(words)}, --source names {len(sources)} folders"
-        )
     layouts: dict[str, str] = {}
-    for word in words:
+    for word in _CORPUS.value:
         name, named, layout = word.partition("=")
         if not re.fullmatch(r"[\w.-]+", name) or (named and not layout):
             raise app.UsageError(f"--corpus names a corpus {word!r}")
@@ -132,6 +132,20 @@ def _layouts() -> dict[str, str]:
             )
         layouts[name] = layout or name
     return layouts
+
+
+def _sources(corpora: int) -> list[str]:
+    """The folder of each corpus; where one is named, a comma is part of its name."""
+    sources = [_SOURCE.value]
+    if corpora > 1:
+        sources = next(csv.reader(sources))
+    if len(sources) != corpora:
+        raise app.UsageError(
+            f"--corpus names {corpora}, --source names {len(sources)} folders, which "
+            f"commas separate; a name that holds a comma goes in quotes, as in "
+            f"--source='\"a, b\",c'"
+        )
+    return sources
 
 
 def _features() -> dict[str, dict[str, Any]]:
