@@ -210,8 +210,15 @@ def with_half_a_record(folder: pathlib.Path) -> None:
 
 
 def with_a_row_too_few(folder: pathlib.Path) -> None:
+    edit_metadata(folder, lambda metadata: metadata | {"rows": 6})
+
+
+def edit_metadata(folder: pathlib.Path, edit: Callable[[dict], object]) -> None:
+    """Make it say something else, in a store of a version that kept no checksums."""
+    (folder / "checksums.json").unlink(missing_ok=True)
     metadata = json.loads((folder / "metadata.json").read_text())
-    (folder / "metadata.json").write_text(json.dumps({**metadata, "rows": 6}))
+    metadata.pop("checksums", None)
+    (folder / "metadata.json").write_text(json.dumps(edit(metadata)))
 
 
 def test_the_second_reading_is_of_the_cache(

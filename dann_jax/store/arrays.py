@@ -1,9 +1,10 @@
 """A corpus as a folder of plain arrays that is opened by memory-mapping.
 
 ```
-corpus.json   name, provenance, the columns and modalities in their order
-table.npz     columns, and lengths and presence of each modality
-N.npy         float32 [frames, dim], the values of modality number N
+corpus.json      name, provenance, the columns and modalities in their order
+table.npz        columns, and lengths and presence of each modality
+N.npy            float32 [frames, dim], the values of modality number N
+checksums.json   digest of each of them
 ```
 
 It is scratch: the way into a TFDS store and the cache of what was read out of one.
@@ -21,6 +22,8 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
+from dann_jax.store.checksums import write_checksums
+from dann_jax.utils.files import named_errors, replace_folder
 
 
 class Modality(NamedTuple):
@@ -69,18 +72,13 @@ def write_arrays(
     """
     folder = epath.Path(folder)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
     try:
-        _write_table(partial, table, modalities)
-        with contextlib.ExitStack() as files:
-            values = {
-                name: files.enter_context(_open_values(partial / f"{n}.npy", modality))
-                for n, (name, modality) in enumerate(modalities.items())
-            }
-            for piece in pieces:
-                for name, array in piece.values.items():
-                    values[name].put(piece.rows, array)
-        _take_place(partial, folder)
+        with named_errors(partial):
+            partial.mkdir(parents=True, exist_ok=True)
+            _write_table(partial, table, modalities)
+            _write_values(partial, modalities, pieces)
+            write_checksums(partial)
+            _take_place(partial, folder)
     finally:
         if partial.exists():
             partial.rmtree()
@@ -88,7 +86,7 @@ def write_arrays(
 
 
 def open_arrays(folder: epath.PathLike) -> Corpus:
-    """Memory-map what `write_arrays` wrote.
+    """Memory-map what `write_arrays` wrote; `checksums.verify` checks that it is.
 
     Raises:
       OSError, ValueError: the folder is not one that `write_arrays` wrote.
@@ -154,6 +152,19 @@ def _write_table(
         np.savez_compressed(file, **arrays)
 
 
+def _write_values(
+    folder: epath.Path, modalities: Mapping[str, Modality], pieces: Iterable[Piece]
+) -> None:
+    with contextlib.ExitStack() as files:
+        values = {
+            name: files.enter_context(_open_values(folder / f"{n}.npy", modality))
+            for n, (name, modality) in enumerate(modalities.items())
+        }
+        for piece in pieces:
+            for name, array in piece.values.items():
+                values[name].put(piece.rows, array)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Values:
     """An `.npy` file that is filled in any order.
@@ -190,7 +201,7 @@ def _open_values(path: epath.Path, modality: Modality) -> Iterator[_Values]:
 
 def _take_place(partial: epath.Path, folder: epath.Path) -> None:
     try:
-        os.rename(partial, folder)
+        replace_folder(partial, folder)
     except OSError:
         # A folder with something in it cannot be renamed onto.
         if not folder.exists():

@@ -12,6 +12,7 @@ tests (a protocol does, later), so a split named `train` would promise too much.
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -19,12 +20,34 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.store.arrays import shape_of
+from dann_jax.store.checksums import CHECKSUMS, DamageError, read_object, verify
 
 SPLIT = "dialogues"
 LAYOUT_VERSION = "2.0.0"
 """Of the layout above. A store of another major version is not read."""
 
 _LAYOUT = "dann_jax.store"
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _sizes(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(size) is int for size in value.values())
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "version": lambda value: isinstance(value, str),
+    "name": lambda value: isinstance(value, str),
+    "rows": lambda value: type(value) is int,
+    "columns": _texts,
+    "modalities": _texts,
+    "dims": _sizes,
+    "framewise": _texts,
+    "provenance": lambda value: isinstance(value, dict),
+}
+"""Key of metadata.json -> whether a value is of the right kind."""
 
 
 def store_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
@@ -61,6 +84,8 @@ def metadata_of(corpus: Corpus) -> dict[str, Any]:
         "dims": {name: shape.dim for name, shape in shapes.items()},
         "framewise": [name for name, shape in shapes.items() if shape.framewise],
         "provenance": dict(corpus.provenance),
+        # Stores of earlier versions of this package have none.
+        "checksums": True,
     }
     try:
         json.dumps(metadata)
@@ -86,12 +111,15 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
     for needed in ("dataset_info.json", "metadata.json"):
         if not (folder / needed).exists():
             raise CorpusError(f"{folder} has no {needed}; {expected}")
-    try:
-        metadata = json.loads((folder / "metadata.json").read_text())
-    except ValueError as error:
-        raise CorpusError(f"{folder}/metadata.json is not JSON ({error})") from None
-    if not isinstance(metadata, dict) or metadata.get("layout") != _LAYOUT:
+    metadata = read_object(folder / "metadata.json")
+    if metadata.get("layout") != _LAYOUT:
         raise CorpusError(f"{folder} is another TensorFlow dataset; {expected}")
+    wrong = [name for name, fits in _FITS.items() if not fits(metadata.get(name))]
+    if wrong:
+        raise DamageError(
+            f"{folder} is damaged: metadata.json has no {', '.join(wrong)} of the kind "
+            f"that write_store writes"
+        )
     found = metadata["version"]
     if found.split(".")[0] != LAYOUT_VERSION.split(".")[0]:
         raise CorpusError(
@@ -99,6 +127,23 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
             f"{LAYOUT_VERSION}; write the store again"
         )
     return metadata
+
+
+def verify_store(folder: epath.Path, metadata: Mapping[str, Any]) -> None:
+    """Compare the files of a store with their digests, if it has any.
+
+    Raises:
+      DamageError: one has changed; the message names it and says what to do.
+    """
+    if not metadata.get("checksums") and not (folder / CHECKSUMS).exists():
+        return
+    try:
+        verify(folder)
+    except DamageError as error:
+        raise DamageError(
+            f"{error}; copy the store again from where it is whole, or make it again "
+            f"(dann-prepare --renew)"
+        ) from None
 
 
 def tensorflow_datasets() -> ModuleType:

@@ -12,7 +12,17 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.store.arrays import Modality, Piece, open_arrays, write_arrays
-from dann_jax.store.layout import SPLIT, read_metadata, tensorflow_datasets
+from dann_jax.store.checksums import DamageError, verify
+from dann_jax.store.layout import (
+    SPLIT,
+    read_metadata,
+    tensorflow_datasets,
+    verify_store,
+)
+from dann_jax.store.places import cache_folder
+from dann_jax.utils.locks import locked
+
+_log = logging.getLogger(__name__)
 
 
 def read_store(directory: epath.PathLike) -> Corpus:
@@ -35,20 +45,42 @@ def read_store(directory: epath.PathLike) -> Corpus:
     """
     folder = epath.Path(directory)
     metadata = read_metadata(folder)
-    cached = cache_folder() / "stores" / _fingerprint(folder)
-    if cached.exists():
-        try:
-            return open_arrays(cached)
-        except (OSError, ValueError, KeyError):
-            # Somebody tidied up inside of it.
-            cached.rmtree()
-    return check(_unpack(folder, metadata, cached))
+    cached = cached_arrays(folder)
+    corpus = _from_cache(cached, folder)
+    if corpus is not None:
+        return corpus
+    try:
+        with locked(cached.with_name(f"{cached.name}.lock"), wait=True):
+            # Another process may have made it meanwhile.
+            corpus = _from_cache(cached, folder)
+            return check(corpus or _unpack(folder, metadata, cached))
+    except OSError as error:
+        raise CorpusError(
+            f"the arrays of {folder} cannot be unpacked to {cached}: {error}; let "
+            f"XDG_CACHE_HOME name a folder on a disk with room"
+        ) from None
 
 
-def cache_folder() -> epath.Path:
-    """Where this package keeps what it can make again, `$XDG_CACHE_HOME/dann_jax`."""
-    home = os.environ.get("XDG_CACHE_HOME") or epath.Path("~/.cache").expanduser()
-    return epath.Path(home) / "dann_jax"
+def cached_arrays(store: epath.Path) -> epath.Path:
+    """Where the arrays of a store are kept once they were read."""
+    return cache_folder() / "stores" / _fingerprint(store)
+
+
+def _from_cache(cached: epath.Path, folder: epath.Path) -> Corpus | None:
+    """The corpus, if it is there as it was written; a damaged one is taken away."""
+    if not cached.exists():
+        return None
+    try:
+        verify(cached)
+        return open_arrays(cached)
+    except (OSError, ValueError, KeyError) as error:
+        _log.warning("%s; it is the cache of %s and is made again", error, folder)
+    aside = cached.with_name(f"{cached.name}.{os.getpid()}.partial")
+    # Another process may have found the same.
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(cached, aside)
+        aside.rmtree()
+    return None
 
 
 def _fingerprint(folder: epath.Path) -> str:
@@ -62,17 +94,23 @@ def _fingerprint(folder: epath.Path) -> str:
 
 def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Corpus:
     """Two passes: what is small decides where what is large goes."""
-    table, shapes = _without_features(folder, metadata)
-    pieces = (
-        Piece(example["row"], example["features"])
-        for example in _examples(folder, features=True)
-    )
+    for left in to.parent.glob(f"{to.name}.*.partial"):
+        # Of a process that was killed: one that lives would hold the lock.
+        left.rmtree()
+    verify_store(folder, metadata)
     try:
+        table, shapes = _without_features(folder, metadata)
+        pieces = (
+            Piece(example["row"], example["features"])
+            for example in _examples(folder, features=True)
+        )
         return write_arrays(to, table, shapes, pieces)
-    except OSError as error:
-        raise CorpusError(
-            f"the arrays of {folder} cannot be unpacked to {to}: {error}; let "
-            f"XDG_CACHE_HOME name a folder on a disk with room"
+    except CorpusError:
+        raise
+    except (LookupError, ValueError) as error:
+        raise DamageError(
+            f"{folder} is damaged: metadata.json and the records contradict each other "
+            f"({error!r})"
         ) from None
 
 
@@ -83,7 +121,7 @@ def _without_features(
     examples = list(_examples(folder, features=False))
     row = np.concatenate([example["row"] for example in examples])
     if not np.array_equal(np.sort(row), np.arange(metadata["rows"])):
-        raise CorpusError(
+        raise DamageError(
             f"{folder} is damaged: it holds {len(row)} of {metadata['rows']} utterances"
         )
     place = np.argsort(row)
@@ -112,25 +150,29 @@ def _without_features(
 def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]:
     """Examples with `row` and either their features or all the rest."""
     tfds = tensorflow_datasets()
-    import tensorflow as tf
-
-    builder = tfds.builder_from_directory(folder)
-    wanted = {
-        name: True
-        for name in builder.info.features
-        if name == "row" or (name == "features") == features
-    }
-    with _quiet_about_dtypes():
-        dataset = builder.as_dataset(
-            split=SPLIT,
-            decoders=tfds.decode.PartialDecoding(wanted),
-            # By default, TFDS keeps a small data set in memory.
-            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        )
     try:
+        builder = tfds.builder_from_directory(folder)
+        wanted = {
+            name: True
+            for name in builder.info.features
+            if name == "row" or (name == "features") == features
+        }
+        with _quiet_about_dtypes():
+            dataset = builder.as_dataset(
+                split=SPLIT,
+                decoders=tfds.decode.PartialDecoding(wanted),
+                # By default, TFDS keeps a small data set in memory.
+                read_config=tfds.ReadConfig(
+                    interleave_cycle_length=1, try_autocache=False
+                ),
+            )
         yield from tfds.as_numpy(dataset)
-    except tf.errors.OpError as error:
-        raise CorpusError(f"{folder} is damaged: {error.message}") from None
+    except Exception as error:
+        # Whatever TensorFlow's and protobuf's parsers raise, it is about these files.
+        reason = " ".join(str(getattr(error, "message", error)).split())
+        raise DamageError(
+            f"{folder} is damaged: TFDS cannot read it: {reason[:200]}"
+        ) from None
 
 
 @contextlib.contextmanager

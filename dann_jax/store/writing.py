@@ -5,7 +5,6 @@ import functools
 import importlib.util
 import io
 import itertools
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,13 +15,17 @@ from etils import epath
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.corpora.frames import Frames
 from dann_jax.store.arrays import open_arrays, save_arrays, shape_of, vectors
+from dann_jax.store.checksums import write_checksums
 from dann_jax.store.layout import (
     LAYOUT_VERSION,
     SPLIT,
     dataset_name,
     metadata_of,
+    store_folder,
     tensorflow_datasets,
 )
+from dann_jax.store.places import claimed, staging_folder, take_place
+from dann_jax.utils.files import named_errors
 
 Example = dict[str, Any]
 Shard = Callable[[], Iterator[tuple[int, Example]]]
@@ -38,9 +41,10 @@ def write_store(
 ) -> epath.Path:
     """Write a corpus under `data_dir`, whole or not at all.
 
-    TFDS writes into a folder named `incomplete.*` and renames it at the end, so that
-    a run that is killed leaves nothing that looks like a store. Features may be
-    memory-mapped: what is in memory is one dialogue.
+    It is written into a folder beside and renamed at the end, so that a run that is
+    killed leaves nothing that looks like a store, and what it does leave is removed by
+    the next one. Features may be memory-mapped: what is in memory is one dialogue.
+    `checksums.json` holds a digest of every file.
 
     Args:
       corpus: what to store; features are stored as float32.
@@ -55,31 +59,67 @@ def write_store(
 
     Raises:
       CorpusError: the corpus is not sound, its provenance is not JSON, there is a
-        store of that name already, or Apache Beam is not installed.
+        store of that name already, another process is writing one, or Apache Beam is
+        not installed.
     """
-    metadata = metadata_of(check(corpus))
-    builder = _builder_class(corpus, metadata, notes or {})(
-        data_dir=data_dir, file_format=file_format
-    )
-    if builder.data_path.exists():
-        raise CorpusError(
-            f"{builder.data_path} exists; delete it, or choose another data_dir for "
-            f"corpus {corpus.name!r}"
+    check(corpus)
+    with claimed(corpus.name, data_dir):
+        store = store_folder(corpus.name, data_dir)
+        if store.exists():
+            raise CorpusError(
+                f"{store} exists; delete it, or choose another data_dir for corpus "
+                f"{corpus.name!r}"
+            )
+        return write_claimed(
+            corpus, data_dir, notes=notes, file_format=file_format, runner=runner
         )
+
+
+def write_claimed(
+    corpus: Corpus,
+    data_dir: epath.PathLike,
+    *,
+    notes: Mapping[str, str] | None = None,
+    file_format: str | None = None,
+    runner: str | None = None,
+) -> epath.Path:
+    """What `write_store` does, by who holds the name already (`claimed`).
+
+    The corpus is one that `check` has passed. A store that is there is replaced once
+    the new one is complete.
+    """
+    beside = staging_folder(corpus.name, data_dir)
+    builder = _builder_class(corpus, metadata_of(corpus), notes or {})(
+        data_dir=beside, file_format=file_format
+    )
+    try:
+        with named_errors(beside):
+            _build(builder, corpus, beside, runner)
+            write_checksums(builder.data_path)
+            store = store_folder(corpus.name, data_dir)
+            take_place(builder.data_path, store, beside)
+    finally:
+        if beside.exists():
+            beside.rmtree()
+    return store
+
+
+def _build(
+    builder: Any, corpus: Corpus, beside: epath.Path, runner: str | None
+) -> None:
+    builder.source = functools.partial(_itself, corpus)
+    options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
+    if runner:
+        require_beam()
+        # Its workers are other processes, maybe on other machines.
+        folder = beside / "arrays"
+        save_arrays(folder, corpus)
+        builder.source = functools.partial(open_arrays, str(folder))
     with contextlib.ExitStack() as scratch:
-        builder.source = functools.partial(_itself, corpus)
-        options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
-        if runner:
-            require_beam()
-            # Its workers are other processes, maybe on other machines.
-            folder = scratch.enter_context(_folder_beside(builder.data_path))
-            save_arrays(folder, corpus)
-            builder.source = functools.partial(open_arrays, str(folder))
         # Nothing is downloaded, but TFDS would say so, and make a folder for it.
         scratch.enter_context(contextlib.redirect_stdout(io.StringIO()))
         unused = scratch.enter_context(tempfile.TemporaryDirectory())
         builder.download_and_prepare(download_dir=unused, download_config=options)
-    return builder.data_path
 
 
 def _builder_class(
@@ -204,16 +244,6 @@ def _example(corpus: Corpus, rows: np.ndarray) -> Example:
 
 def _itself(corpus: Corpus) -> Corpus:
     return corpus
-
-
-@contextlib.contextmanager
-def _folder_beside(path: epath.Path) -> Iterator[epath.Path]:
-    folder = path.with_name(f"{path.name}.{os.getpid()}.arrays")
-    try:
-        yield folder
-    finally:
-        if folder.exists():
-            folder.rmtree()
 
 
 def require_beam() -> None:

@@ -52,7 +52,7 @@ def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
         return
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with _opened(partial, mode) as file:
+        with named_errors(path), _opened(partial, mode) as file:
             yield file
             file.flush()
             _sync_file(file)
@@ -60,6 +60,17 @@ def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
         _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named_errors(path: epath.PathLike) -> Iterator[None]:
+    """Let errors of the system that name no file, as of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 def _opened(path: epath.Path, mode: str) -> IO:

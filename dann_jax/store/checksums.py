@@ -1,0 +1,61 @@
+"""Digests of the files of a folder: what a disk changed is noticed when it is read."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+
+from dann_jax.corpora.corpus import CorpusError
+from dann_jax.utils.files import digest_file, write_json
+
+CHECKSUMS = "checksums.json"
+"""The file that holds name -> digest of every other one in its folder."""
+
+
+class DamageError(CorpusError):
+    """Files are not what was written; the message names one and says what is wrong."""
+
+
+def write_checksums(folder: epath.Path) -> None:
+    """Write down the digest of every file in a folder that is complete."""
+    files = sorted(path for path in folder.iterdir() if path.name != CHECKSUMS)
+    write_json(folder / CHECKSUMS, {path.name: digest_file(path) for path in files})
+
+
+def verify(folder: epath.Path) -> None:
+    """Compare every file with its digest: one pass over all that is in the folder.
+
+    Files that were laid beside them later do not matter.
+
+    Raises:
+      DamageError: a file is missing or has other content than when it was written, or
+        there are no digests.
+      OSError: one cannot be read at all.
+    """
+    digests = read_object(folder / CHECKSUMS)
+    if not digests:
+        raise DamageError(f"{folder} is damaged: {CHECKSUMS} names no file")
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.exists():
+            raise DamageError(f"{folder} is damaged: {name} is missing")
+        if digest_file(path) != digest:
+            raise DamageError(
+                f"{folder} is damaged: {name} has changed since it was written"
+            )
+
+
+def read_object(path: epath.Path) -> Mapping[str, Any]:
+    """Read a JSON object; a `DamageError` names the file where it holds none."""
+    where = f"{path.parent} is damaged: {path.name}"
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DamageError(f"{where} is missing") from None
+    # Also what is no UTF-8, or nested without end.
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"{where} is not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise DamageError(f"{where} holds no object")
+    return value
