@@ -8,15 +8,21 @@ import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from damage import NAMES, RATE, SPOIL, columns_of, mixed_folder, voice, write_voice
+from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.corpora.frames import Frames
+from dann_jax.features import pool
+from dann_jax.features.audio import Recording, read_audio
 from dann_jax.features.extraction import extract
 from dann_jax.features.extractor import Extractor
+from dann_jax.features.items import Item
+from dann_jax.features.parts import Task, read_part, write_part
 from dann_jax.features.pool import WorkerError
 
 FEATURES = {"energy": {"hop": 800}, "moments": {}}
@@ -401,14 +407,127 @@ def test_parts_of_other_package_versions_are_not_mixed(
         extract(*given, name="c", make=make)
 
 
-def test_another_manifest_in_the_same_folder_is_refused(
-    recordings: pathlib.Path, tmp_path: pathlib.Path
+def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files whose features are computed from here on."""
+    computed: list[str] = []
+
+    def write_parts(task, chunks, workers):
+        for chunk in chunks:
+            computed.extend(os.path.basename(item.path) for item in chunk)
+        return pool.write_parts(task, chunks, workers)
+
+    monkeypatch.setattr("dann_jax.features.extraction.write_parts", write_parts)
+    return computed
+
+
+def test_another_table_in_the_same_folder_costs_what_is_new_in_it(
+    recordings: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, work = columns_of(names(recordings)), tmp_path / "work"
+    extract(old, recordings, FEATURES, work, name="c", make=make)
+    write_voice(recordings / "new.wav", 0.4, seed=99)
+    # Other labels, another order, one row less, one more, and one with another id.
+    new = columns_of(names(recordings)[::-1][:-1])
+    known = dict(zip(old["file"], old["utt_id"], strict=True))
+    new["utt_id"] = np.array([known.get(file, "n") for file in new["file"]])
+    new["utt_id"][3] = "renamed"
+    new["emotion"] = np.full(len(new["utt_id"]), "fear")
+    computed = count_calls(monkeypatch)
+    corpus = extract(new, recordings, FEATURES, work, name="c", make=make).corpus
+    assert sorted(computed) == sorted(["new.wav", new["file"][3]])
+    fresh = tmp_path / "fresh"
+    same(corpus, extract(new, recordings, FEATURES, fresh, name="c", make=make).corpus)
+
+
+def overwrite(path: pathlib.Path) -> None:
+    write_voice(path, 0.7, seed=77)
+
+
+def overwrite_in_the_same_length(path: pathlib.Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 64
+    path.write_bytes(content)
+
+
+def replace(path: pathlib.Path) -> None:
+    write_voice(path.with_suffix(".new.wav"), 0.7, seed=78)
+    path.with_suffix(".new.wav").rename(path)
+
+
+def shorten(path: pathlib.Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [overwrite, overwrite_in_the_same_length, replace, shorten, pathlib.Path.unlink],
+)
+def test_a_recording_that_changes_before_the_end_is_done_again(
+    recordings: pathlib.Path,
+    tmp_path: pathlib.Path,
+    change: Callable[[pathlib.Path], object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     columns, work = columns_of(names(recordings)), tmp_path / "work"
     extract(columns, recordings, FEATURES, work, name="c", make=make)
-    columns["emotion"] = columns["emotion"][::-1]
-    with pytest.raises(CorpusError, match="manifest is another one: other"):
-        extract(columns, recordings, FEATURES, work, name="c", make=make)
+    change(recordings / "5.wav")
+    computed = count_calls(monkeypatch)
+    again, problems = extract(columns, recordings, FEATURES, work, name="c", make=make)
+    assert computed == ["5.wav"]
+    fresh, expected = extract(
+        columns, recordings, FEATURES, tmp_path / "fresh", name="c", make=make
+    )
+    same(again, fresh)
+    assert problems == expected
+
+
+def test_a_recording_with_another_time_and_the_same_content_is_not_done_again(
+    recordings: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, work = columns_of(names(recordings)), tmp_path / "work"
+    extract(columns, recordings, FEATURES, work, name="c", make=make)
+    for path in recordings.iterdir():
+        os.utime(path, (1, 1))
+    computed = count_calls(monkeypatch)
+    extract(columns, recordings, FEATURES, work, name="c", make=make)
+    assert computed == []
+
+
+def test_a_part_with_any_bit_flipped_is_made_again(
+    recordings: pathlib.Path, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns, work = columns_of(names(recordings)[:3]), tmp_path / "work"
+    given = (columns, recordings, FEATURES, work)
+    corpus = extract(*given, name="c", make=make, workers=1).corpus
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        path = sorted((work / "parts").iterdir())[0]
+        content = bytearray(path.read_bytes())
+        content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(content)
+        caplog.clear()
+        same(extract(*given, name="c", make=make, workers=1).corpus, corpus)
+        assert f"{path} is damaged; its utterances are computed again" in caplog.text
+
+
+def test_a_recording_that_changes_while_it_is_read_is_a_problem(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.wav"
+    write_voice(path, 0.5, seed=1)
+
+    def read_while_written(where: str, **options: object) -> Recording:
+        recording = read_audio(where, **options)
+        write_voice(path, 0.6, seed=2)
+        return recording
+
+    monkeypatch.setattr("dann_jax.features.parts.read_audio", read_while_written)
+    task = Task(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
+    write_part(task, [Item("k", str(path), 0.0, None, "")])
+    (made,) = tmp_path.glob("*.npz")
+    part = read_part(epath.Path(made))
+    assert part.problems == [("k", "error", "it changed while it was read")]
 
 
 def test_a_script_without_a_main_guard_gets_a_sentence(

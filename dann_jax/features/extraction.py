@@ -1,22 +1,25 @@
 """From files to a corpus of features: parallel, and it goes on where it stopped.
 
-A working folder holds `settings.json`, `parts/` and, at the end, `problems.csv` and
-`arrays/`, the corpus. What ends up in them depends on the recordings and the settings
-alone: not on the number of processes, nor on how often the work was interrupted.
+A working folder holds `settings.json`, `parts/` and, at the end, `problems.csv`,
+`recordings.json` and `arrays/`, the corpus. What ends up in them depends on the
+recordings and the settings alone: not on the number of processes, nor on how often the
+work was interrupted.
 """
 
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.features.catalogue import make_extractor
+from dann_jax.features.current import Kept, keep_current
 from dann_jax.features.extractor import Extractor
+from dann_jax.features.items import Item, Root, items_of
 from dann_jax.features.joining import (
     SAME,
     Problem,
@@ -26,9 +29,9 @@ from dann_jax.features.joining import (
     shapes,
     write_problems,
 )
+from dann_jax.features.origin import ORIGIN, origin_json
 from dann_jax.features.parts import (
     Features,
-    Item,
     MakeExtractor,
     Part,
     Task,
@@ -38,8 +41,9 @@ from dann_jax.features.parts import (
 from dann_jax.features.pool import write_parts
 from dann_jax.features.settings import claim, settings_of
 from dann_jax.progress import Progress
-from dann_jax.store.arrays import open_arrays, write_arrays
+from dann_jax.store.arrays import write_arrays
 from dann_jax.utils.cores import usable_cores
+from dann_jax.utils.files import write_whole
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
@@ -63,7 +67,7 @@ class Extraction(NamedTuple):
 
 def extract(
     columns: Mapping[str, np.ndarray],
-    root: epath.PathLike | Mapping[str, epath.PathLike],
+    root: Root,
     features: Features,
     folder: epath.PathLike,
     *,
@@ -102,55 +106,42 @@ def extract(
     folder = epath.Path(folder)
     settings = settings_of(columns, features, make)
     claim(folder, settings)
-    items = _items(columns, root, settings)
+    items = items_of(columns, root, settings)
     task = Task(
         folder=os.fspath(folder / "parts"),
         features=json.dumps(features),
         make=make,
         timeout=timeout,
     )
-    _make_parts(task, items, workers or usable_cores())
-    parts = _parts(folder / "parts")
-    problems = find_problems(columns, parts)
+    kept = make_parts(task, items, workers)
+    problems = find_problems(columns, kept)
     write_problems(folder / "problems.csv", problems)
+    write_whole(folder / ORIGIN, origin_json(columns, kept))
     _report(folder / "problems.csv", problems, len(items), strict)
     made = extractors(make, task.features)
-    table = join_tables(Corpus(name, columns, {}, {}, settings), made, parts)
-    return Extraction(check(_arrays(folder / "arrays", table, made, parts)), problems)
+    table = join_tables(Corpus(name, columns, {}, {}, settings), made, kept)
+    return Extraction(check(_arrays(folder / "arrays", table, made, kept)), problems)
 
 
-def _items(
-    columns: Mapping[str, np.ndarray],
-    root: epath.PathLike | Mapping[str, epath.PathLike],
-    settings: Mapping[str, Any],
-) -> list[Item]:
-    empty = np.full(len(columns["utt_id"]), "")
-    rates = {made["sample_rate"] for made in settings["features"].values()}
-    needed = {"text"} if None in rates else set()
-    needed |= {"file"} if rates - {None} else set()
-    for column in needed - set(columns):
-        raise CorpusError(f"the features need a column {column!r}")
-    roots = root if isinstance(root, Mapping) else None
-    names = ("file", "start", "end", "text", "corpus")
-    rows = zip(*(columns.get(name, empty).tolist() for name in names), strict=True)
-    return [
-        Item(
-            row=row,
-            path=os.path.join(roots[corpus] if roots else root, file) if file else "",
-            start=float(start or 0),
-            end=float(end) if end else None,
-            text=text,
-        )
-        for row, (file, start, end, text, corpus) in enumerate(rows)
-    ]
+def make_parts(task: Task, items: Sequence[Item], workers: int = 0) -> list[Kept]:
+    """Write the parts that are not there.
 
+    Errors of an earlier call are tried again, and so is what has changed since.
 
-def _make_parts(task: Task, items: Sequence[Item], workers: int) -> None:
-    """Write the parts that are not there."""
-    done = _done(_parts(epath.Path(task.folder)))
-    left = [item for item in items if item.row not in done]
+    Args:
+      task: what to do, and the folder of the parts.
+      items: the utterances, row by row.
+      workers: processes; 0 for one a core.
+
+    Returns:
+      All parts; between them, every row once, as done or as a problem.
+    """
+    workers = workers or usable_cores()
+    old = _still_good(epath.Path(task.folder), items)
+    done = {row for kept in old for row in kept.rows.tolist()}
+    left = [item for row, item in enumerate(items) if row not in done]
     if not left:
-        return
+        return old
     if done:
         _log.info("going on: %d of %d utterances are done", len(done), len(items))
     chunks = _chunks(left, workers)
@@ -159,11 +150,21 @@ def _make_parts(task: Task, items: Sequence[Item], workers: int) -> None:
     ) as progress:
         for number in write_parts(task, chunks, min(workers, len(chunks))):
             progress.update(number)
+    known = {kept.part.path.name for kept in old}
+    new = _parts(epath.Path(task.folder), known)
+    return old + keep_current(new, items, just_made=True)
 
 
-def _done(parts: Sequence[Part]) -> set[int]:
-    """The rows that are done; those with errors are tried again."""
-    return {int(row) for part in parts for row in part.arrays["row"]}
+def _still_good(folder: epath.Path, items: Sequence[Item]) -> list[Kept]:
+    """Of the parts that are there, what holds; those of which nothing does are gone."""
+    found = []
+    for kept in keep_current(_parts(folder), items):
+        if len(kept.rows):
+            warnings = [each for each in kept.problems if each[1] == "warning"]
+            found.append(kept._replace(problems=warnings))
+        else:
+            kept.part.path.unlink()
+    return found
 
 
 def _chunks(items: Sequence[Item], workers: int) -> list[list[Item]]:
@@ -171,7 +172,7 @@ def _chunks(items: Sequence[Item], workers: int) -> list[list[Item]]:
     cost = {item: _cost(item) for item in items}
     share = sum(cost.values()) / (16 * workers)
     chunks: list[list[Item]] = [[]]
-    for item in sorted(items, key=lambda item: (-cost[item], item.row)):
+    for item in sorted(items, key=lambda item: (-cost[item], item.key)):
         full = len(chunks[-1]) == _CHUNK or sum(map(cost.get, chunks[-1])) >= share
         if chunks[-1] and full:
             chunks.append([])
@@ -189,16 +190,16 @@ def _cost(item: Item) -> float:
         return 0.0
 
 
-def _parts(folder: epath.Path) -> list[Part]:
-    """Every part that can be read, without its feature vectors."""
+def _parts(folder: epath.Path, known: Collection[str] = ()) -> list[Part]:
+    """Every part that is whole and not known yet, without its feature vectors."""
     found = []
     for path in sorted(folder.glob("*.npz")):
-        part = read_part(path)
-        if part is None:
-            # A machine that lost power may leave one; its work is done again.
-            path.unlink()
-        else:
+        part = None if path.name in known else read_part(path)
+        if part is not None:
             found.append(part)
+        elif path.name not in known:
+            _log.warning("%s is damaged; its utterances are computed again", path)
+            path.unlink()
     return found
 
 
@@ -229,13 +230,9 @@ def _report(
 
 
 def _arrays(
-    folder: epath.Path, table: Corpus, made: Sequence[Extractor], parts: Sequence[Part]
+    folder: epath.Path, table: Corpus, made: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Corpus:
-    """The corpus, from the folder if an earlier run got as far."""
     if folder.exists():
-        corpus = open_arrays(folder)
-        if np.array_equal(corpus.columns["utt_id"], table.columns["utt_id"]):
-            return corpus
-        # A file was mended since.
+        # Of an earlier run, maybe of what has changed since.
         folder.rmtree()
-    return write_arrays(folder, table, shapes(made, parts), join_values(made, parts))
+    return write_arrays(folder, table, shapes(made, kept), join_values(made, kept))

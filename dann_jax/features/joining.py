@@ -3,15 +3,18 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.frames import Frames
+from dann_jax.features.current import Kept
 from dann_jax.features.extractor import Extractor
-from dann_jax.features.parts import Part, read_values
+from dann_jax.features.items import Columns
+from dann_jax.features.parts import read_values
 from dann_jax.store.arrays import Modality, Piece
 from dann_jax.utils.files import write_whole
 
@@ -28,22 +31,20 @@ class Problem(NamedTuple):
     reason: str
 
 
-def find_problems(
-    columns: Mapping[str, np.ndarray], parts: Sequence[Part]
-) -> list[Problem]:
+def find_problems(columns: Columns, kept: Sequence[Kept]) -> list[Problem]:
     """All problems in the order of the manifest, duplicates among them."""
-    done = set(_joined(parts, "row").tolist())
-    found = [
+    done = set(_joined(kept).tolist())
+    problems = [
         problem
-        for part in parts
+        for part in kept
         for problem in part.problems
         if problem[1] == "warning" or problem[0] not in done
     ]
-    found += _duplicates(columns["utt_id"], parts)
+    problems += _duplicates(columns["utt_id"], kept)
     files = columns.get("file", columns["utt_id"])
     return [
         Problem(str(columns["utt_id"][row]), str(files[row]), severity, reason)
-        for row, severity, reason in sorted(set(found))
+        for row, severity, reason in sorted(set(problems))
     ]
 
 
@@ -69,63 +70,72 @@ def problems_csv(problems: Sequence[Problem]) -> str:
 
 
 def join_tables(
-    table: Corpus, extractors: Sequence[Extractor], parts: Sequence[Part]
+    table: Corpus, extractors: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Corpus:
     """The rows that can be used, still without features.
 
     Args:
       table: all rows.
       extractors: of the features.
-      parts: between them, every row that can be used, once.
+      kept: between them, every row that can be used, once.
     """
-    rows = np.sort(_joined(parts, "row"))
+    rows = np.sort(_joined(kept))
     columns = {name: column[rows] for name, column in table.columns.items()}
     if any(extractor.sample_rate for extractor in extractors):
-        seconds = _in_order(parts, "duration")
+        seconds = in_order(kept, "duration")
         columns["duration"] = np.array([f"{second:.6f}" for second in seconds])
-        columns["audio_hash"] = _in_order(parts, "audio_hash")
-    present = {e.name: _in_order(parts, f"{e.name}/present") for e in extractors}
+        columns["audio_hash"] = in_order(kept, "audio_hash")
+    present = {e.name: in_order(kept, f"{e.name}/present") for e in extractors}
     return dataclasses.replace(table, columns=columns, present=present)
 
 
 def shapes(
-    extractors: Sequence[Extractor], parts: Sequence[Part]
+    extractors: Sequence[Extractor], kept: Sequence[Kept]
 ) -> dict[str, Modality]:
     """What shape the features of the rows that can be used have."""
     return {
-        e.name: Modality(e.dim, e.framewise, _in_order(parts, f"{e.name}/lengths"))
+        e.name: Modality(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
         for e in extractors
     }
 
 
 def join_values(
-    extractors: Sequence[Extractor], parts: Sequence[Part]
+    extractors: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Iterator[Piece]:
     """The feature vectors of each part, and where they go."""
-    rows = np.sort(_joined(parts, "row"))
+    rows = np.sort(_joined(kept))
     names = [extractor.name for extractor in extractors]
-    for part in parts:
-        if len(part.arrays["row"]):
-            places = np.searchsorted(rows, part.arrays["row"])
-            yield Piece(places, read_values(part, names))
+    for part in kept:
+        if len(part.rows):
+            values = read_values(part.part, names)
+            chosen = {
+                name: Frames(array, part.part.arrays[f"{name}/lengths"])
+                .take(part.places)
+                .values
+                for name, array in values.items()
+            }
+            yield Piece(np.searchsorted(rows, part.rows), chosen)
 
 
-def _joined(parts: Sequence[Part], name: str) -> np.ndarray:
-    """One array of all parts, in the order of the parts."""
-    arrays = [part.arrays[name] for part in parts if name in part.arrays]
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+def in_order(kept: Sequence[Kept], name: str) -> np.ndarray:
+    """One array of all parts, in the order of the corpus."""
+    arrays = [part.values(name) for part in kept if len(part.rows)]
+    joined = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+    return joined[np.argsort(_joined(kept))]
 
 
-def _in_order(parts: Sequence[Part], name: str) -> np.ndarray:
-    return _joined(parts, name)[np.argsort(_joined(parts, "row"))]
+def _joined(kept: Sequence[Kept]) -> np.ndarray:
+    """The rows of all parts, in the order of the parts."""
+    return np.concatenate([np.zeros(0, int), *(part.rows for part in kept)])
 
 
 def _duplicates(
-    utt_ids: np.ndarray, parts: Sequence[Part]
+    utt_ids: np.ndarray, kept: Sequence[Kept]
 ) -> Iterator[tuple[int, str, str]]:
     """A warning for every utterance whose sound another one has too."""
-    rows = np.sort(_joined(parts, "row"))
-    sounds = _in_order(parts, "audio_hash") if _joined(parts, "audio_hash").size else []
+    rows = np.sort(_joined(kept))
+    heard = any("audio_hash" in part.part.arrays for part in kept)
+    sounds = in_order(kept, "audio_hash") if heard else []
     groups: dict[str, list[int]] = {}
     for row, sound in zip(rows, sounds, strict=False):
         groups.setdefault(str(sound), []).append(int(row))

@@ -1,12 +1,13 @@
 """What a worker process does: compute the features of some files, write one part.
 
-A part is an `.npz` file about `n` utterances:
+A part is an `.npz` file about `n` utterances, named after the digest of its content:
 
 ```
-row, duration, audio_hash                     [n], those that could be used
+key, duration, audio_hash                     [n], those that could be used
+size, mtime, digest                           [n], of the file when it was read
 NAME/values  float32 [vectors of all, dim]    NAME/lengths  int64 [n]
 NAME/present bool [n]
-problem      text [problems, 3]: row, severity, reason
+problem      text [problems, 3]: key, severity, reason
 ```
 
 This module is imported by every worker, so it imports little.
@@ -14,12 +15,11 @@ This module is imported by every worker, so it imports little.
 
 import contextlib
 import functools
-import hashlib
+import io
 import json
 import os
 import signal
 import threading
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,22 +28,13 @@ from etils import epath
 
 from dann_jax.features.audio import AudioError, read_audio
 from dann_jax.features.extractor import Extractor
+from dann_jax.features.identity import FileIdentity, identify
+from dann_jax.features.items import Item
+from dann_jax.utils.files import digest_bytes, digest_file, write_whole
 
 MakeExtractor = Callable[..., Extractor]
 Features = Mapping[str, Mapping[str, Any]]
 """Word of an extractor -> its parameters."""
-
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-
-
-class Item(NamedTuple):
-    """One utterance to do: its row, what names it, and where it is in its file."""
-
-    row: int
-    path: str
-    start: float
-    end: float | None
-    text: str
 
 
 class Task(NamedTuple):
@@ -67,13 +58,13 @@ class Part(NamedTuple):
 
     Attributes:
       path: of the file.
-      arrays: name -> array; `row` always.
-      problems: row, severity and reason.
+      arrays: name -> array; `key` always.
+      problems: key, severity and reason.
     """
 
     path: epath.Path
     arrays: Mapping[str, np.ndarray]
-    problems: Sequence[tuple[int, str, str]]
+    problems: Sequence[tuple[str, str, str]]
 
 
 def begin_worker() -> None:
@@ -118,44 +109,38 @@ def write_part(task: Task, items: Sequence[Item]) -> None:
             with _killed_after(task.timeout):
                 utterance, warnings = _compute(item, made)
         except Exception as error:
-            problems.append((item.row, "error", _reason(item, error)))
+            problems.append((item.key, "error", _reason(item, error)))
         else:
             done.append(utterance)
-            problems += [(item.row, "warning", word) for word in warnings]
+            problems += [(item.key, "warning", word) for word in warnings]
     arrays = {
         name: np.concatenate([utterance[name] for utterance in done])
         for name in (done[0] if done else ())
     }
-    save_part(task.folder, items, arrays, problems)
+    save_part(task.folder, arrays, problems)
 
 
 def save_part(
-    folder: str,
-    items: Sequence[Item],
+    folder: epath.PathLike,
     arrays: Mapping[str, np.ndarray],
-    problems: Sequence[tuple[int, str, str]],
+    problems: Sequence[tuple[str, str, str]],
 ) -> None:
     """Write a part, whole or not at all."""
-    # Parts of an earlier run may hold some of these rows, and must stay.
-    rows = ",".join(str(item.row) for item in items)
-    path = epath.Path(folder) / f"{hashlib.sha256(rows.encode()).hexdigest()[:24]}.npz"
-    partial = path.with_suffix(".partial")
-    problem = np.array(problems, str).reshape(-1, 3)
-    with partial.open("wb") as file:
-        np.savez(file, problem=problem, **arrays)
-    partial.replace(path)
+    content = io.BytesIO()
+    np.savez(content, problem=np.array(problems, str).reshape(-1, 3), **arrays)
+    whole = content.getvalue()
+    write_whole(epath.Path(folder) / f"{digest_bytes(whole)}.npz", whole)
 
 
 def read_part(path: epath.Path) -> Part | None:
-    """What the part says; None where it is damaged."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            names = [name for name in archive.files if not name.endswith("/values")]
-            arrays = {name: archive[name] for name in names}
-            problems = [(int(row), *text) for row, *text in arrays.pop("problem")]
-    except _UNREADABLE:
+    """What the part says; None where it is not what was written."""
+    if digest_file(path) != path.stem:
         return None
-    return Part(path, {"row": np.zeros(0, np.int64)} | arrays, problems)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        names = [name for name in archive.files if not name.endswith("/values")]
+        arrays = {name: archive[name] for name in names}
+    problems = [tuple(problem) for problem in arrays.pop("problem").tolist()]
+    return Part(path, {"key": np.zeros(0, str)} | arrays, problems)
 
 
 def read_values(part: Part, modalities: Sequence[str]) -> dict[str, np.ndarray]:
@@ -172,23 +157,43 @@ def _compute(
         item.path.encode()
     except UnicodeEncodeError:
         raise AudioError("its name is not UTF-8, so no store can hold it") from None
-    heard = {
+    rates = [rate for rate in dict.fromkeys(e.sample_rate for e in extractors) if rate]
+    before = _stat(item.path) if rates else None
+    recordings = {
         rate: read_audio(item.path, sample_rate=rate, start=item.start, end=item.end)
-        for rate in dict.fromkeys(e.sample_rate for e in extractors)
-        if rate
+        for rate in rates
     }
-    arrays: dict[str, Any] = {"row": np.array([item.row])}
-    for recording in heard.values():
+    file = identify(item.path) if rates else FileIdentity()
+    if rates and before != file[:2]:
+        raise AudioError("it changed while it was read")
+    arrays: dict[str, Any] = {
+        "key": np.array([item.key]),
+        "size": np.array([file.size]),
+        "mtime": np.array([file.mtime]),
+        "digest": np.array([file.digest], "U32"),
+    }
+    for recording in recordings.values():
         arrays["duration"] = np.array([recording.duration])
         arrays["audio_hash"] = np.array([recording.audio_hash])
     for extractor in extractors:
         rate = extractor.sample_rate
-        values = _values(extractor, heard[rate].samples if rate else item.text)
+        values = _values(extractor, recordings[rate].samples if rate else item.text)
         arrays[f"{extractor.name}/values"] = values
         arrays[f"{extractor.name}/lengths"] = np.array([len(values)])
         arrays[f"{extractor.name}/present"] = np.array([bool(rate or item.text)])
-    warnings = [word for recording in heard.values() for word in recording.problems]
+    warnings = [
+        word for recording in recordings.values() for word in recording.problems
+    ]
     return arrays, tuple(dict.fromkeys(warnings))
+
+
+def _stat(path: str) -> tuple[int, int] | None:
+    """Size and time; None where there is no file, of which `read_audio` says more."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _values(extractor: Extractor, given: np.ndarray | str) -> np.ndarray:

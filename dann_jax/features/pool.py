@@ -11,7 +11,8 @@ from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from dann_jax.features.parts import Item, Task, begin_worker, save_part, write_part
+from dann_jax.features.items import Item
+from dann_jax.features.parts import Task, begin_worker, save_part, write_part
 
 
 class WorkerError(OSError):
@@ -124,7 +125,7 @@ def _write_surely(lane: Lane, task: Task, chunk: Sequence[Item]) -> None:
                 if slow
                 else "kills the process that reads it"
             )
-            save_part(task.folder, [item], {}, [(item.row, "error", reason)])
+            save_part(task.folder, {}, [(item.key, "error", reason)])
 
 
 def _context() -> Any:

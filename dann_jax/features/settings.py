@@ -12,8 +12,8 @@ from dann_jax.corpora.corpus import CorpusError
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import mismatch, package_differences
 from dann_jax.features.parts import Features, MakeExtractor
+from dann_jax.store.checksums import read_object
 from dann_jax.utils.files import write_json
-from dann_jax.workdir import read_json
 
 
 def settings_of(
@@ -34,13 +34,13 @@ def settings_of(
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """How what `settings_of` says now differs from what it said.
+    """How the features that `settings_of` names now differ from those it named.
 
     Other versions of packages do not count, as in `extractor.mismatch`.
 
     Example:
-      >>> old = {"columns": "a0", "features": {"logmel": {"extractor": "logmel"}}}
-      >>> differences(old, {"columns": "a0", "features": {}})
+      >>> old = {"features": {"logmel": {"extractor": "logmel"}}}
+      >>> differences(old, {"features": {}})
       ['logmel was made and is not asked for']
     """
     was, now = (said.get("features") or {} for said in (old, new))
@@ -52,11 +52,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             found.append(f"{name} is asked for and was not made")
         elif reason := mismatch(was[name], now[name]):
             found.append(reason)
-    if old.get("columns") != new.get("columns"):
-        found.append(
-            "the manifest is another one: other recordings, more or fewer of them (as "
-            "with another --per_speaker), or other words about them"
-        )
     return found
 
 
@@ -65,23 +60,32 @@ def _digest(columns: Mapping[str, np.ndarray]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def package_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Packages whose version differs, of features that both name."""
+    was = old.get("features") or {}
+    return [
+        difference
+        for name, made in new["features"].items()
+        for difference in package_differences(was.get(name), made)
+    ]
+
+
 def claim(folder: epath.Path, settings: Mapping[str, Any]) -> None:
-    """Make a working folder that of these settings, or find that it is.
+    """Make a working folder that of these features, or find that it is.
 
     Raises:
       CorpusError: it holds what other settings, or other versions of packages, made.
     """
     path = folder / "settings.json"
     if path.exists():
-        old = read_json(path)
-        found = differences(old, settings)
-        for name, made in settings["features"].items():
-            # Half of a corpus by one version and half by another would be neither.
-            found += package_differences(old["features"].get(name), made)
+        old = read_object(path)
+        # Half of a corpus by one version and half by another would be neither.
+        found = differences(old, settings) + package_changes(old, settings)
         if found:
             raise CorpusError(
                 f"{folder} holds features that were made in another way: "
-                f"{'; '.join(found)}. Delete it, or go back to the old settings"
+                f"{'; '.join(found)}. Go back to the old settings, or begin again with "
+                f"--renew"
             )
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     write_json(path, settings)

@@ -132,6 +132,11 @@ def digest_file(path: epath.PathLike) -> str:
     return digest.hexdigest()
 
 
+def digest_bytes(content: bytes) -> str:
+    """A digest of bytes: that of a file with this content."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def digest_array(array: np.ndarray) -> str:
     """A digest of the type, shape and values of an array, 32 hexadecimal digits.
 

@@ -1,0 +1,55 @@
+"""Which content a recording had, so that another one under its name is noticed."""
+
+import functools
+import os
+from typing import NamedTuple
+
+from dann_jax.utils.files import digest_file
+
+
+class FileIdentity(NamedTuple):
+    """A file as it was when it was read.
+
+    Attributes:
+      size: in bytes; -1 where there was no file.
+      mtime: of its last change, in nanoseconds.
+      digest: of its content.
+    """
+
+    size: int = -1
+    mtime: int = -1
+    digest: str = ""
+
+
+def identify(path: str) -> FileIdentity:
+    """The identity of a file now; cuts of one file cost one reading.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    found = os.stat(path)
+    return _identity(path, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _identity(path: str, size: int, mtime: int) -> FileIdentity:
+    return FileIdentity(size, mtime, digest_file(path))
+
+
+def unchanged(path: str, before: FileIdentity) -> bool:
+    """Whether a file still has the content it had.
+
+    Equal size and time are believed; at another time, the content is compared. What
+    was made without a file stays as it is.
+    """
+    if before == FileIdentity():
+        return True
+    try:
+        found = os.stat(path)
+        if found.st_size != before.size:
+            return False
+        same_time = found.st_mtime_ns == before.mtime
+        return same_time or identify(path).digest == before.digest
+    # A name that no system takes is a ValueError.
+    except (OSError, ValueError):
+        return False
