@@ -1,24 +1,39 @@
 """The story of a preparation: read a corpus, compute its features, write its store."""
 
-import os
+import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from etils import epath
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.corpora.readers import read_audio_corpus
 from dann_jax.features.extraction import extract
-from dann_jax.features.joining import Problem, problems_csv
+from dann_jax.features.items import Columns
+from dann_jax.features.joining import (
+    Problem,
+    count_reasons,
+    problems_csv,
+    read_problems,
+    unusable,
+)
+from dann_jax.features.origin import ORIGIN
 from dann_jax.features.parts import Features
-from dann_jax.features.settings import differences, settings_of
-from dann_jax.store import read_metadata, store_folder, write_store
-from dann_jax.store.reading import cache_folder
-from dann_jax.store.writing import require_beam
+from dann_jax.features.settings import settings_of
+from dann_jax.renewal import (
+    Preparation,
+    changes_since,
+    clear_work,
+    keep_features,
+    usable_now,
+)
+from dann_jax.store.checksums import DamageError
+from dann_jax.store.places import claimed
+from dann_jax.store.reading import cached_arrays
+from dann_jax.store.writing import require_beam, write_claimed
 
-Columns = Mapping[str, np.ndarray]
+_log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -33,8 +48,13 @@ def prepare(
     workers: int = 0,
     runner: str | None = None,
     per_speaker: int = 0,
+    renew: bool = False,
+    wait: bool = False,
 ) -> str:
     """Make the store of a corpus, or find it made.
+
+    A store knows its recordings: it is found made only while they, the table of
+    utterances and the features are the same. What could not be used is tried again.
 
     Args:
       sources: name of a corpus -> folder. Of several, one store is made, with the
@@ -50,13 +70,18 @@ def prepare(
       runner: of Apache Beam, to write the store.
       per_speaker: at most so many recordings of each speaker, evenly spread over the
         order of the corpus, to try things out; 0 for all.
+      renew: replace a store that is out of date, of other features or damaged. What
+        has not changed is not computed again; the old store stays until the new one is
+        complete.
+      wait: for another process that makes the same store, instead of raising an error.
 
     Returns:
       What to tell the person who asked.
 
     Raises:
-      CorpusError: a corpus cannot be read, there is a store of that name that was made
-        in another way, or what `extract` and `write_store` raise.
+      CorpusError: a corpus cannot be read, there is a store of that name that differs
+        from what would be made (and `renew` is not set), another process is making it,
+        or what `extract` and `write_store` raise.
     """
     if runner:
         # Not after all recordings have been gone through.
@@ -64,27 +89,99 @@ def prepare(
     columns = _read(sources, layouts, emotions)
     if per_speaker:
         columns = some_of_each(columns, per_speaker)
-    store = store_folder(name, data_dir)
-    if store.exists():
-        _require_same(store, settings_of(columns, features))
-        return f"{store} is there already, made in the same way\n{_next_step(store)}"
+    check(Corpus(name, columns, {}, {}))
     roots = {corpus: _root(source) for corpus, source in sources.items()}
-    folder = _work_folder(name, data_dir)
-    corpus, problems = extract(
-        columns,
-        roots if len(roots) > 1 else next(iter(roots.values())),
-        features,
-        folder,
+    asked = Preparation(
         name=name,
+        data_dir=data_dir,
+        columns=columns,
+        root=roots if len(roots) > 1 else next(iter(roots.values())),
+        features=features,
+        settings=settings_of(columns, features),
         workers=workers,
+    )
+    with claimed(name, data_dir, wait=wait) as writable:
+        if asked.store.exists() and not _is_outdated(asked, renew, retry=writable):
+            if strict:
+                _require_whole(asked)
+            if writable and asked.work.exists():
+                # Killed after the store was there.
+                asked.work.rmtree()
+            return (
+                f"{asked.store} is there already, made in the same way\n"
+                f"{_next_step(asked.store)}"
+            )
+        if renew:
+            clear_work(asked)
+            keep_features(asked)
+        return _make(asked, strict, runner)
+
+
+def _is_outdated(asked: Preparation, renew: bool, retry: bool) -> bool:
+    """Whether the store must be made again, which must have been asked for."""
+    try:
+        found = changes_since(asked)
+        mended = usable_now(asked) if retry and not found else []
+    except DamageError as error:
+        if not renew:
+            raise
+        _log.warning("%s; it is made again", error)
+        return True
+    if mended:
+        found = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
+    if not found and not (asked.store / ORIGIN).exists():
+        # An earlier version made it, which kept no list.
+        unknown = "it does not say which recordings it was made of"
+        found = [unknown] if renew else []
+        _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
+    if found and not renew:
+        raise CorpusError(
+            f"{asked.store} was made of other recordings or in another way: "
+            f"{'; '.join(found)}. --renew makes it again and computes what has changed "
+            f"only; or choose another --name or --data_dir"
+        )
+    if found:
+        _log.info("%s is made again: %s", asked.store, "; ".join(found))
+    return bool(found)
+
+
+def _require_whole(asked: Preparation) -> None:
+    path = asked.store / "problems.csv"
+    said = unusable(read_problems(path), len(asked.columns["utt_id"]))
+    if said:
+        raise CorpusError(f"{said}; all of them are in {path}")
+
+
+def _make(asked: Preparation, strict: bool, runner: str | None) -> str:
+    outdated = [asked.work, *_cache_of(asked.store)]
+    corpus, problems = extract(
+        asked.columns,
+        asked.root,
+        asked.features,
+        asked.work,
+        name=asked.name,
+        workers=asked.workers,
         strict=strict,
     )
-    notes = {"problems.csv": problems_csv(problems)}
-    store = write_store(corpus, data_dir, notes=notes, runner=runner)
+    notes = {
+        "problems.csv": problems_csv(problems),
+        ORIGIN: (asked.work / ORIGIN).read_text(),
+    }
+    store = write_claimed(corpus, asked.data_dir, notes=notes, runner=runner)
     summary = _summary(corpus, problems, store)
     del corpus
-    folder.rmtree()
+    for folder in outdated:
+        folder.rmtree(missing_ok=True)
     return summary
+
+
+def _cache_of(store: epath.Path) -> list[epath.Path]:
+    """The arrays that were read out of a store before it is replaced."""
+    try:
+        return [cached_arrays(store)]
+    except OSError:
+        # There is no store, or nothing of it can be read.
+        return []
 
 
 def _read(
@@ -136,36 +233,26 @@ def _root(source: epath.PathLike) -> epath.Path:
     return path if path.is_dir() else path.parent
 
 
-def _require_same(store: epath.Path, settings: Mapping[str, Any]) -> None:
-    found = differences(read_metadata(store)["provenance"], settings)
-    if found:
-        raise CorpusError(
-            f"{store} was made in another way: {'; '.join(found)}. Delete it, or "
-            f"choose another --name or --data_dir"
-        )
-
-
-def _work_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
-    """Where parts are kept until the store is there; a bucket cannot be mapped."""
-    work = f".{store_folder(name, '').parent.name}.prepare"
-    if "://" in os.fspath(data_dir):
-        return cache_folder() / work
-    return epath.Path(data_dir) / work
-
-
 def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     emotions = Counter(corpus.columns["emotion"].tolist())
     unlabelled = emotions.pop("", 0)
     counts = [f"{word} {number}" for word, number in emotions.most_common()]
     if unlabelled:
         counts.append(f"unlabelled {unlabelled}")
+    speakers = corpus.columns["speaker"]
+    nobody = int((speakers == "").sum())
     lines = [
-        f"{len(corpus)} utterances of "
-        f"{len(np.unique(corpus.columns['speaker']))} speakers{_hours(corpus)}",
+        f"{len(corpus)} utterances of {len(set(speakers.tolist()) - {''})} speakers"
+        f"{_hours(corpus)}",
         f"emotions: {', '.join(counts)}",
     ]
-    for severity, number in sorted(Counter(p.severity for p in problems).items()):
-        lines.append(f"{severity}s: {number}, in {store / 'problems.csv'}")
+    if nobody:
+        lines.append(f"utterances without a speaker: {nobody}")
+    for severity in ("error", "warning"):
+        of_this = [problem for problem in problems if problem.severity == severity]
+        if of_this:
+            lines.append(f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}")
+            lines += [f"  {reason}" for reason in count_reasons(of_this)]
     return "\n".join([*lines, f"store: {store}", _next_step(store)])
 
 

@@ -67,6 +67,13 @@ _NAME = flags.DEFINE_string(
 _STRICT = flags.DEFINE_bool(
     "strict", False, "Stop where a file cannot be used.", flag_values=_FLAGS
 )
+_RENEW = flags.DEFINE_bool(
+    "renew",
+    False,
+    "Replace a store of that name whose recordings or table have changed since, or "
+    "that is damaged or was made otherwise; what has not changed is kept.",
+    flag_values=_FLAGS,
+)
 _WORKERS = flags.DEFINE_integer(
     "workers",
     0,
@@ -115,6 +122,7 @@ def _prepare() -> str:
         workers=_WORKERS.value,
         runner=_RUNNER.value,
         per_speaker=_PER_SPEAKER.value,
+        renew=_RENEW.value,
     )
 
 

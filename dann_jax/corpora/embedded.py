@@ -31,7 +31,14 @@ def prepared_voices(folder: epath.PathLike | None = None) -> Corpus:
     if not recordings.exists():
         home.mkdir(parents=True, exist_ok=True)
         write_voices(recordings)
-    prepare({"manifest": recordings}, features=FEATURES, data_dir=home, name="voices")
+    prepare(
+        {"manifest": recordings},
+        features=FEATURES,
+        data_dir=home,
+        name="voices",
+        renew=True,
+        wait=True,
+    )
     return read_store(store_folder("voices", home))
 
 

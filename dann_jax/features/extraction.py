@@ -9,7 +9,7 @@ work was interrupted.
 import json
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.current import Kept, keep_current
 from dann_jax.features.extractor import Extractor
-from dann_jax.features.items import Item, Root, items_of
+from dann_jax.features.items import Columns, Item, Root, chunks_of, items_of
 from dann_jax.features.joining import (
     SAME,
     Problem,
@@ -27,6 +27,7 @@ from dann_jax.features.joining import (
     join_tables,
     join_values,
     shapes,
+    unusable,
     write_problems,
 )
 from dann_jax.features.origin import ORIGIN, origin_json
@@ -48,7 +49,6 @@ from dann_jax.utils.files import write_whole
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
 
-_CHUNK = 32
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +66,7 @@ class Extraction(NamedTuple):
 
 
 def extract(
-    columns: Mapping[str, np.ndarray],
+    columns: Columns,
     root: Root,
     features: Features,
     folder: epath.PathLike,
@@ -107,13 +107,8 @@ def extract(
     settings = settings_of(columns, features, make)
     claim(folder, settings)
     items = items_of(columns, root, settings)
-    task = Task(
-        folder=os.fspath(folder / "parts"),
-        features=json.dumps(features),
-        make=make,
-        timeout=timeout,
-    )
-    kept = make_parts(task, items, workers)
+    task = Task(os.fspath(folder / "parts"), json.dumps(features), make, timeout)
+    kept = _make_parts(task, items, workers)
     problems = find_problems(columns, kept)
     write_problems(folder / "problems.csv", problems)
     write_whole(folder / ORIGIN, origin_json(columns, kept))
@@ -123,18 +118,37 @@ def extract(
     return Extraction(check(_arrays(folder / "arrays", table, made, kept)), problems)
 
 
-def make_parts(task: Task, items: Sequence[Item], workers: int = 0) -> list[Kept]:
-    """Write the parts that are not there.
-
-    Errors of an earlier call are tried again, and so is what has changed since.
+def usable(
+    columns: Columns,
+    root: Root,
+    features: Features,
+    folder: epath.PathLike,
+    *,
+    workers: int = 0,
+) -> np.ndarray:
+    """Whether features can be computed of each utterance, bool `[N]`; it is tried.
 
     Args:
-      task: what to do, and the folder of the parts.
-      items: the utterances, row by row.
+      columns: as in `extract`.
+      root: as in `extract`.
+      features: word of an extractor -> its parameters.
+      folder: to work in, on a local disk.
       workers: processes; 0 for one a core.
+    """
+    parts = epath.Path(folder) / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    task = Task(os.fspath(parts), json.dumps(features), make_extractor, TIMEOUT)
+    items = items_of(columns, root, settings_of(columns, features))
+    found = np.zeros(len(items), bool)
+    for kept in _make_parts(task, items, workers):
+        found[kept.rows] = True
+    return found
 
-    Returns:
-      All parts; between them, every row once, as done or as a problem.
+
+def _make_parts(task: Task, items: Sequence[Item], workers: int) -> list[Kept]:
+    """Write the parts that are not there; all of them hold every row, or its error.
+
+    Errors of an earlier call are tried again, and so is what has changed since.
     """
     workers = workers or usable_cores()
     old = _still_good(epath.Path(task.folder), items)
@@ -144,7 +158,7 @@ def make_parts(task: Task, items: Sequence[Item], workers: int = 0) -> list[Kept
         return old
     if done:
         _log.info("going on: %d of %d utterances are done", len(done), len(items))
-    chunks = _chunks(left, workers)
+    chunks = chunks_of(left, workers)
     with Progress(
         "features", total=len(items), unit="utterance", done=len(done)
     ) as progress:
@@ -167,29 +181,6 @@ def _still_good(folder: epath.Path, items: Sequence[Item]) -> list[Kept]:
     return found
 
 
-def _chunks(items: Sequence[Item], workers: int) -> list[list[Item]]:
-    """Longest first, and not much in any: so that all processes end together."""
-    cost = {item: _cost(item) for item in items}
-    share = sum(cost.values()) / (16 * workers)
-    chunks: list[list[Item]] = [[]]
-    for item in sorted(items, key=lambda item: (-cost[item], item.key)):
-        full = len(chunks[-1]) == _CHUNK or sum(map(cost.get, chunks[-1])) >= share
-        if chunks[-1] and full:
-            chunks.append([])
-        chunks[-1].append(item)
-    return chunks
-
-
-def _cost(item: Item) -> float:
-    """About proportional to the work: seconds of a cut, else bytes of the file."""
-    if item.end is not None:
-        return (item.end - item.start) * 32000
-    try:
-        return float(os.stat(item.path).st_size)
-    except (OSError, ValueError):
-        return 0.0
-
-
 def _parts(folder: epath.Path, known: Collection[str] = ()) -> list[Part]:
     """Every part that is whole and not known yet, without its feature vectors."""
     found = []
@@ -207,26 +198,21 @@ def _report(
     path: epath.Path, problems: Sequence[Problem], utterances: int, strict: bool
 ) -> None:
     """Say how many problems there are; refuse what cannot go on."""
-    errors = [problem for problem in problems if problem.severity == "error"]
+    errors = {problem.utt_id for problem in problems if problem.severity == "error"}
     same = {problem.utt_id for problem in problems if problem.reason.startswith(SAME)}
     if same:
         _log.warning("%d utterances are the same sound as another", len(same))
-    warned = {problem.utt_id for problem in problems} - same
-    warned -= {problem.utt_id for problem in errors}
+    warned = {problem.utt_id for problem in problems} - same - errors
     if warned:
         _log.warning("%d utterances are silent, clipped, short or long", len(warned))
     if problems:
         _log.warning("until the store is there, the list is %s", path)
-    if not errors:
-        return
-    first = errors[0]
-    text = (
-        f"{len(errors)} of {utterances} utterances cannot be used, such as "
-        f"{first.utt_id!r} ({first.reason})"
-    )
-    if strict or len(errors) == utterances:
-        raise CorpusError(f"{text}; all of them are in {path}")
-    _log.warning("%s; they are left out", text)
+    if errors and (strict or len(errors) == utterances):
+        raise CorpusError(
+            f"{unusable(problems, utterances)}; all of them are in {path}"
+        )
+    if errors:
+        _log.warning("%s; they are left out", unusable(problems, utterances))
 
 
 def _arrays(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from dann_jax.corpora.corpus import CorpusError
 Columns = Mapping[str, np.ndarray]
 Root = epath.PathLike | Mapping[str, epath.PathLike]
 """The folder that files are relative to, or one for each value of `corpus`."""
+
+_CHUNK = 32
 
 
 class Item(NamedTuple):
@@ -71,3 +73,26 @@ def items_of(columns: Columns, root: Root, settings: Mapping[str, Any]) -> list[
             )
         )
     return items
+
+
+def chunks_of(items: Sequence[Item], workers: int) -> list[list[Item]]:
+    """Longest first, and not much in any: so that all processes end together."""
+    cost = {item: _cost(item) for item in items}
+    share = sum(cost.values()) / (16 * workers)
+    chunks: list[list[Item]] = [[]]
+    for item in sorted(items, key=lambda item: (-cost[item], item.key)):
+        full = len(chunks[-1]) == _CHUNK or sum(map(cost.get, chunks[-1])) >= share
+        if chunks[-1] and full:
+            chunks.append([])
+        chunks[-1].append(item)
+    return chunks
+
+
+def _cost(item: Item) -> float:
+    """About proportional to the work: seconds of a cut, else bytes of the file."""
+    if item.end is not None:
+        return (item.end - item.start) * 32000
+    try:
+        return float(os.stat(item.path).st_size)
+    except (OSError, ValueError):
+        return 0.0

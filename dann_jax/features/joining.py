@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -51,6 +52,45 @@ def find_problems(columns: Columns, kept: Sequence[Kept]) -> list[Problem]:
 def write_problems(path: epath.Path, problems: Sequence[Problem]) -> None:
     """Write the problems as CSV, or a header alone."""
     write_whole(path, problems_csv(problems))
+
+
+def read_problems(path: epath.Path) -> list[Problem]:
+    """What `write_problems` wrote."""
+    text = io.StringIO(path.read_bytes().decode(), newline="")
+    return [Problem(**row) for row in csv.DictReader(text)]
+
+
+def unusable(problems: Sequence[Problem], utterances: int) -> str | None:
+    """How many of the utterances cannot be used, and why one of them; None for none.
+
+    Example:
+      >>> unusable([Problem("a", "a.wav", "error", "the file is empty")], 9)
+      "1 of 9 utterances cannot be used, such as 'a' (the file is empty)"
+    """
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return None
+    return (
+        f"{len(errors)} of {utterances} utterances cannot be used, such as "
+        f"{errors[0].utt_id!r} ({errors[0].reason})"
+    )
+
+
+def count_reasons(problems: Sequence[Problem], limit: int = 8) -> list[str]:
+    """How often each reason occurs, the most frequent first.
+
+    Example:
+      >>> problems = [Problem(n, f"{n}.wav", "error", "empty") for n in "abc"]
+      >>> count_reasons(problems)
+      ['empty (3)']
+    """
+    counts = Counter(
+        f"{SAME}another" if problem.reason.startswith(SAME) else problem.reason
+        for problem in problems
+    )
+    lines = [f"{reason[:100]} ({times})" for reason, times in counts.most_common(limit)]
+    rest = len(problems) - sum(times for _, times in counts.most_common(limit))
+    return [*lines, f"other reasons ({rest})"] if rest else lines
 
 
 def problems_csv(problems: Sequence[Problem]) -> str:

@@ -1,6 +1,5 @@
 """Features of a store as parts again: what has not changed is not computed twice."""
 
-import csv
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,7 +7,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.features.items import Item
-from dann_jax.features.joining import SAME
+from dann_jax.features.joining import SAME, read_problems
 from dann_jax.features.origin import Origin
 from dann_jax.features.parts import save_part
 from dann_jax.store.arrays import shape_of, vectors
@@ -53,7 +52,7 @@ def _arrays(
     yield "size", np.array([file.size for file in files])
     yield "mtime", np.array([file.mtime for file in files])
     yield "digest", np.array([file.digest for file in files])
-    if "audio_hash" in corpus.columns:
+    if any(file.digest for file in files):
         yield "duration", corpus.columns["duration"][rows].astype(np.float64)
         yield "audio_hash", corpus.columns["audio_hash"][rows]
     for name, array in corpus.features.items():
@@ -65,8 +64,7 @@ def _arrays(
 def _warnings(problems: epath.Path) -> dict[str, list[str]]:
     """Utterance id -> what was odd about it, but for what depends on others."""
     found: dict[str, list[str]] = {}
-    with problems.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["severity"] == "warning" and not row["reason"].startswith(SAME):
-                found.setdefault(row["utt_id"], []).append(row["reason"])
+    for problem in read_problems(problems):
+        if problem.severity == "warning" and not problem.reason.startswith(SAME):
+            found.setdefault(problem.utt_id, []).append(problem.reason)
     return found

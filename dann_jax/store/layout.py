@@ -110,7 +110,9 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
     # TFDS writes dataset_info.json last.
     for needed in ("dataset_info.json", "metadata.json"):
         if not (folder / needed).exists():
-            raise CorpusError(f"{folder} has no {needed}; {expected}")
+            ours = (folder / CHECKSUMS).exists()
+            kind = DamageError if ours else CorpusError
+            raise kind(f"{folder} has no {needed}; {expected}")
     metadata = read_object(folder / "metadata.json")
     if metadata.get("layout") != _LAYOUT:
         raise CorpusError(f"{folder} is another TensorFlow dataset; {expected}")

@@ -25,6 +25,11 @@ def work_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
     return _local(data_dir) / f".{dataset_name(name)}.prepare"
 
 
+def retry_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where what could not be used is tried again, while there is a store."""
+    return _local(data_dir) / f".{dataset_name(name)}.retry"
+
+
 def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
     """Where a store is written, on the disk where it will be."""
     return epath.Path(data_dir) / f".{dataset_name(name)}.writing"
@@ -33,10 +38,11 @@ def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
 @contextlib.contextmanager
 def claimed(
     name: str, data_dir: epath.PathLike, *, wait: bool = False
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Be the only process that makes the store of this name.
 
     What an earlier one left, when it was killed while it wrote, is removed.
+    Yields whether anything can be written there.
 
     Args:
       name: of the corpus.
@@ -48,8 +54,8 @@ def claimed(
     """
     folder = _local(data_dir)
     if folder.exists() and not os.access(folder, os.W_OK):
-        # Nobody writes there; what is there may still be looked at.
-        yield
+        # What is there may still be looked at.
+        yield False
         return
     with contextlib.ExitStack() as held:
         try:
@@ -61,7 +67,7 @@ def claimed(
                 f"until it has ended, or choose another --name"
             ) from None
         _remove_leftovers(name, data_dir)
-        yield
+        yield True
 
 
 def take_place(made: epath.Path, store: epath.Path, beside: epath.Path) -> None:
@@ -89,7 +95,8 @@ def _remove_leftovers(name: str, data_dir: epath.PathLike) -> None:
     store, beside = store_folder(name, data_dir), staging_folder(name, data_dir)
     # If it was killed between the two renames of `take_place`.
     _put_back(beside / _OLD, store)
-    for left in [beside, *store.parent.glob("incomplete.*")]:
+    retry = retry_folder(name, data_dir)
+    for left in [beside, retry, *store.parent.glob("incomplete.*")]:
         if left.exists():
             left.rmtree()
 
