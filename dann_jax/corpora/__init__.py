@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from etils import epath
 
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
-from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.corpus import Corpus, with_clean_columns
 from dann_jax.corpora.dimensions import with_dimensions
+from dann_jax.corpora.doubts import report_doubts
 from dann_jax.corpora.embedded import EMBEDDED
+from dann_jax.corpora.harmonise import with_emotions
 from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.selection import keep_rows
 from dann_jax.corpora.synthetic import (
@@ -22,8 +24,13 @@ def open_corpus(
     modalities: Sequence[str] = (),
     standardise_by: str = "",
     rows: Mapping[str, Sequence[str]] = {},
+    emotions: epath.PathLike = "",
+    labels: Sequence[str] = (),
 ) -> Corpus:
     """Read the corpus that `source` names, and add the columns of `with_dimensions`.
+
+    Names have one spelling afterwards (`identifiers.clean_columns`) and emotions one
+    word each (`harmonise.with_emotions`); the log names what only a person can decide.
 
     Args:
       source: a word of `EMBEDDED`, the folder of a feature table, that of a
@@ -34,6 +41,10 @@ def open_corpus(
         are standardised; not at all by default. It makes every result transductive.
       rows: column -> values; rows with others are not there, to nothing that follows:
         see `keep_rows`.
+      emotions: a map of one's own from words to emotions, as in
+        `harmonise.emotion_map`.
+      labels: words that the column `emotion` keeps, whatever maps say of them: the
+        classes that somebody wants to tell apart.
 
     Example:
       >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
@@ -47,11 +58,14 @@ def open_corpus(
         from dann_jax.store import read_store
 
         corpus = read_store(stores[-1])
-    elif epath.Path(source).suffix in (".pkl", ".pickle"):
+    elif epath.Path(source).suffix.lower() in (".pkl", ".pickle"):
         corpus = read_conversation_pickle(source)
     else:
         corpus = read_feature_table(source)
-    corpus = with_dimensions(corpus)
+    # A store may have been written before names had one spelling.
+    corpus = with_clean_columns(corpus)
+    report_doubts(corpus.columns, str(source))
+    corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
     if modalities:
         corpus = corpus.select(tuple(modalities))
     corpus = keep_rows(corpus, rows)

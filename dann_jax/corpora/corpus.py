@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from dann_jax.corpora.frames import Frames
+from dann_jax.corpora.identifiers import clean_columns
+from dann_jax.corpora.messages import listed, shorten
 
 
 class CorpusError(ValueError):
@@ -113,20 +115,41 @@ class Corpus:
         )
 
 
-def check(corpus: Corpus) -> Corpus:
-    """Return the corpus if it can be trained on; raise `CorpusError` if it cannot."""
+def with_clean_columns(corpus: Corpus) -> Corpus:
+    """The corpus with one spelling of every name: see `clean_columns`.
+
+    Raises:
+      CorpusError: there is no utterance, or an id is empty or occurs twice.
+    """
+    for name, column in corpus.columns.items():
+        _require_rows(corpus, f"column {name!r}", len(column))
+    corpus = dataclasses.replace(corpus, columns=clean_columns(corpus.columns))
     ids = corpus.column("utt_id")
     if not len(ids):
         raise CorpusError(f"corpus {corpus.name!r} has no utterances")
-    corpus.column("speaker")
+    if (ids == "").any():
+        raise CorpusError(
+            f"corpus {corpus.name!r}: the utt_id of row "
+            f"{np.flatnonzero(ids == '')[0] + 1} is empty"
+        )
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise CorpusError(
             f"corpus {corpus.name!r}: {(counts > 1).sum()} utterance ids occur more "
-            f"than once: {_some(values[counts > 1])}"
+            f"than once: {listed(map(shorten, values[counts > 1]))}"
         )
-    for name, column in corpus.columns.items():
-        _require_rows(corpus, f"column {name!r}", len(column))
+    return corpus
+
+
+def check(corpus: Corpus) -> Corpus:
+    """Return the corpus, its names in one spelling, if it can be trained on.
+
+    Raises:
+      CorpusError: it cannot; the message says why.
+    """
+    corpus = with_clean_columns(corpus)
+    ids = corpus.column("utt_id")
+    corpus.column("speaker")
     for name, array in corpus.features.items():
         _require_rows(corpus, f"array {name!r}", len(array))
         if not array.shape[-1]:
@@ -135,7 +158,7 @@ def check(corpus: Corpus) -> Corpus:
         if bad.any():
             raise CorpusError(
                 f"corpus {corpus.name!r}: {bad.sum()} rows of {name!r} hold NaN or "
-                f"infinite values: {_some(ids[bad])}"
+                f"infinite values: {listed(map(shorten, ids[bad]))}"
             )
     return corpus
 
@@ -154,8 +177,3 @@ def _require_rows(corpus: Corpus, what: str, rows: int) -> None:
             f"corpus {corpus.name!r}: {what} has {rows} rows, "
             f"the manifest has {len(corpus)}"
         )
-
-
-def _some(names: np.ndarray, limit: int = 5) -> str:
-    shown = ", ".join(str(name) for name in names[:limit])
-    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -8,9 +8,16 @@ from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.crema_d import read_crema_d
+from dann_jax.corpora.doubts import report_doubts
 from dann_jax.corpora.emodb import read_emodb
 from dann_jax.corpora.emovo import read_emovo
-from dann_jax.corpora.harmonise import emotion_map, harmonise, unknown_words
+from dann_jax.corpora.harmonise import (
+    describe_unknown,
+    emotion_map,
+    harmonise,
+    unknown_words,
+)
+from dann_jax.corpora.identifiers import clean_columns
 from dann_jax.corpora.iemocap import read_iemocap_release
 from dann_jax.corpora.manifest import read_audio_manifest
 from dann_jax.corpora.msp_improv import read_msp_improv
@@ -63,15 +70,14 @@ def read_audio_corpus(
             f"no corpus {name!r}; there are {', '.join(AUDIO_CORPORA)}. Audio of any "
             f"other layout is read through a manifest"
         )
-    columns = AUDIO_CORPORA[name](source)
+    columns = clean_columns(AUDIO_CORPORA[name](source))
+    report_doubts(columns, str(source))
     words, mapping = columns["emotion"], emotion_map(name, emotions)
     unknown = unknown_words(words, mapping)
     if unknown:
         _log.warning(
-            "%s: %d utterances are unlabelled, for want of a row for their word in "
-            "the map of emotions: %s",
-            *(source, sum(unknown.values())),
-            ", ".join(f"{word} ({times})" for word, times in unknown.items()),
+            "%s: %d utterances are unlabelled: %s",
+            *(source, sum(unknown.values()), describe_unknown(unknown, "--emotions")),
         )
     # A manifest may have kept the words of the corpus that it was made of.
     columns.setdefault("emotion_word", words)

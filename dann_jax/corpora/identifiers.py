@@ -1,0 +1,78 @@
+"""Who is who: one spelling for each name, and no name for nobody.
+
+Two spellings of one person are two people to a split: each half would be tested by a
+model that was trained on the other half. So every entrance of data goes through
+`clean_columns`, and what it cannot decide is said by `doubts.report_doubts`.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+
+import numpy as np
+
+IDENTIFIERS = (
+    *("speaker", "session", "corpus", "gender", "language", "dialogue", "accent"),
+)
+"""Columns whose values are names, so that a word of `NOBODY` in them is none."""
+
+NOBODY = frozenset(
+    ("", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "unknown", "?", "-")
+)
+"""What stands for a value that is not known, in lower case."""
+
+_AS_WRITTEN = ("file", "text")
+"""A path must be that of the file; a transcript is no name."""
+
+
+def spelled(value: str) -> str:
+    r"""The value in one spelling: Unicode NFC, single spaces, none at the ends.
+
+    Characters that nobody sees, such as a zero-width space, are left out.
+
+    Example:
+      >>> spelled(" Mu\u0308ller\u00a0 \u200bjr"), spelled("ann ")
+      ('Müller jr', 'ann')
+    """
+    text = str(value)
+    if not text.isascii():
+        seen = (c for c in text if unicodedata.category(c) != "Cf")
+        text = unicodedata.normalize("NFC", "".join(seen))
+    return " ".join(text.split())
+
+
+def is_nobody(value: str) -> bool:
+    """Whether a value says that nothing is known.
+
+    Example:
+      >>> is_nobody("N/A"), is_nobody(" unknown"), is_nobody("Nan Goldin")
+      (True, True, False)
+    """
+    return spelled(value).casefold() in NOBODY
+
+
+def clean_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The columns with every name in one spelling.
+
+    Args:
+      columns: name -> strings `[N]`. `file` and `text` stay as they are written.
+
+    Returns:
+      The same columns; in those of `IDENTIFIERS` a word of `NOBODY` is empty.
+
+    Example:
+      >>> columns = {"speaker": np.array(["ann ", "ann", "n/a"])}
+      >>> clean_columns(columns)["speaker"].tolist()
+      ['ann', 'ann', '']
+    """
+    return {
+        name: values if name in _AS_WRITTEN else _clean(name, values)
+        for name, values in columns.items()
+    }
+
+
+def _clean(name: str, values: np.ndarray) -> np.ndarray:
+    words, index = np.unique(np.asarray(values, str), return_inverse=True)
+    cleaned = [spelled(word) for word in words]
+    if name in IDENTIFIERS:
+        cleaned = ["" if is_nobody(word) else word for word in cleaned]
+    return np.array(cleaned, str)[index]
