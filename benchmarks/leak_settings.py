@@ -68,9 +68,7 @@ def iemocap() -> tuple[ConfigDict, int]:
     config = base_config()
     config.data.update(modalities=("acoustic", "lexical"))
     config.data.rows = ConfigDict({"emotion": FOUR})
-    config.protocol.update(
-        name="leave-one-session-out", split_args=ConfigDict({"column": "session"})
-    )
+    config.protocol.update(split_args=ConfigDict({"column": "session"}))
     config.arms.dann.speaker = 0.1
     config.batches.batch_size = 64
     return shortened(config, 6), 3

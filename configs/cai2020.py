@@ -53,7 +53,6 @@ def get_config(variant: str = "emotion") -> ConfigDict:
     # The emotions that all four languages have; others are in few of them.
     config.data.rows = ConfigDict({"emotion": FOUR})
     config.protocol.update(
-        name="every language to every other",
         split="ordered_pairs",
         split_args=ConfigDict({"column": "language", "adapt_on": adapt_on}),
         labels=labels,

@@ -155,7 +155,6 @@ def _two_adversaries(config: ConfigDict) -> None:
 
 def _sidann(config: ConfigDict) -> None:
     config.protocol.update(
-        name="leave-one-corpus-out",
         split_args=ConfigDict({"column": "corpus"}),
         disjoint=("speaker", "corpus"),
     )

@@ -25,7 +25,6 @@ def get_config() -> ConfigDict:
     config.system = "dimensions"
     config.data.modalities = ("acoustic", "lexical")
     config.protocol.update(
-        name="leave-one-session-out",
         split_args=ConfigDict({"column": "session"}),
         labels=(),
         targets=("valence", "activation", "dominance"),

@@ -30,7 +30,6 @@ def get_config() -> ConfigDict:
     # The emotions that all four languages have; others are in few of them.
     config.data.rows = ConfigDict({"emotion": FOUR})
     config.protocol.update(
-        name="every language to every other",
         split="ordered_pairs",
         split_args=ConfigDict({"column": "language"}),
         disjoint=("speaker", "language"),

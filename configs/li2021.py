@@ -34,7 +34,6 @@ def get_config(variant: str = "script-impro") -> ConfigDict:
     config.system = f"li2021, {source} to {target}"
     config.data.modalities = ("acoustic", "lexical")
     config.protocol.update(
-        name="leave-one-session-out, across styles",
         split_args=ConfigDict(
             {
                 "column": "session",

@@ -76,7 +76,6 @@ def _main_system() -> ConfigDict:
     config.system = "lian2019"
     config.data.modalities = ("acoustic", "lexical")
     config.protocol.update(
-        name="leave-one-session-out",
         split_args=ConfigDict({"column": "session"}),
         # Rows with other labels, and the test session without its labels.
         unlabelled=("other", "test"),

@@ -17,7 +17,6 @@ def get_config() -> ConfigDict:
     config.system = "context-dependent DANN"
     config.data.source = "synthetic"
     config.protocol.update(
-        name="train on sessions 1-2, test on 3-8",
         split="fixed_split",
         split_args=ConfigDict(
             {

@@ -31,7 +31,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.system = f"tripathi2018 {variant}".strip()
     config.data.modalities = ("waveform",)
     config.protocol.update(
-        name="leave-one-accent-out",
         split_args=ConfigDict({"column": "accent"}),
         label_column="digit",
         labels=tuple("0123456789"),

@@ -33,7 +33,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config = base_config()
     config.system = "multi-domain adversarial speaker recognition"
     config.protocol.update(
-        name="leave-one-corpus-out",
         split_args=ConfigDict({"column": "corpus"}),
         labels=(),
         label_column="speaker",
@@ -42,7 +41,6 @@ def get_config(variant: str = "") -> ConfigDict:
     )
     if variant == "several":
         config.protocol.update(
-            name="several corpora to several others",
             split="fixed_split",
             split_args=ConfigDict(
                 {"column": "corpus", "train": SOURCE, "test": TARGET}

@@ -35,7 +35,6 @@ def get_config(variant: str = "5") -> ConfigDict:
     config.system = f"zhou2018, {variant} labelled target rows a class"
     config.data.rows = ConfigDict({"corpus": CORPORA})
     config.protocol.update(
-        name="every corpus to every other",
         split="ordered_pairs",
         split_args=ConfigDict({"column": "corpus", "adapt_on": "speaker"}),
         labels=("negative", "positive"),

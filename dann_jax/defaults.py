@@ -36,10 +36,13 @@ def base_config() -> ConfigDict:
                 # Column -> values. All other rows are not there, not even as
                 # unlabelled data.
                 "rows": {},
+                # A CSV of `word` and `emotion`, for words that are not known.
+                "emotions": "",
             },
             # `protocols.make_protocol`
             "protocol": {
-                "name": "leave-one-speaker-out",
+                # Empty: what the split does, such as "leave-one-speaker-out".
+                "name": "",
                 "split": "leave_one_out",
                 "split_args": {"column": "speaker"},
                 "labels": FOUR,
@@ -159,7 +162,6 @@ def unheard_speakers(labels: Sequence[str], groups: int = 0) -> ConfigDict:
     config.protocol.labels = tuple(labels)
     if groups:
         config.protocol.update(
-            name=f"{groups} groups of speakers",
             split="group_k_fold",
             split_args=ConfigDict({"column": "speaker", "k": groups}),
         )

@@ -52,29 +52,33 @@ def domain_ids(
       (True, 6)
     """
     require_pools(unlabelled)
-    like_test = protocol.test_side | (protocol.roles == Role.VALIDATION)
-    takes_part = protocol.roles == Role.LABELLED
-    pools = {
-        "other": ~like_test & ~protocol.adapt_side,
-        "adapt": protocol.adapt_side,
-        "test": like_test,
-    }
-    for pool in unlabelled:
-        takes_part |= protocol.visible() & pools[pool]
     if column == "role":
-        names, ids = ("labelled", "unlabelled"), protocol.roles != Role.LABELLED
+        names = ("labelled", "unlabelled")
     elif column == "side":
         names = ("source", "target")
-        ids = protocol.test_side | protocol.adapt_side
     else:
         names = known_values(corpus, column)
-        ids = value_ids(corpus.column(column), names)
+        values = value_ids(corpus.column(column), names)
     if len(names) < 2:
         raise ProtocolError(
             f"an adversary over {column!r} has nothing to tell apart: "
             f"the corpus has {len(names)} values of it"
         )
-    return np.where(takes_part, ids, UNKNOWN).astype(np.int32), len(names)
+    ids = np.full(protocol.roles.shape, UNKNOWN, np.int32)
+    # Fold by fold: of all folds at once every step would be as large as the result.
+    for fold, roles in enumerate(protocol.roles):
+        test, adapt = protocol.test_side[fold], protocol.adapt_side[fold]
+        if column == "role":
+            values = roles != Role.LABELLED
+        elif column == "side":
+            values = test | adapt
+        like_test = test | (roles == Role.VALIDATION)
+        pools = {"other": ~like_test & ~adapt, "adapt": adapt, "test": like_test}
+        takes_part = roles == Role.LABELLED
+        for pool in unlabelled:
+            takes_part |= protocol.visible(fold) & pools[pool]
+        ids[fold, takes_part] = values[takes_part]
+    return ids, len(names)
 
 
 def known_values(corpus: Corpus, column: str) -> tuple[str, ...]:
@@ -91,4 +95,7 @@ def value_ids(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
       [2, -1, 0]
     """
     place = {name: index for index, name in enumerate(names)}
-    return np.array([place.get(str(value), UNKNOWN) for value in values], np.int32)
+    found, index = np.unique(values, return_inverse=True)
+    return np.array([place.get(str(value), UNKNOWN) for value in found], np.int32)[
+        index
+    ]

@@ -69,9 +69,45 @@ def roles_of_sides(
 
 
 def hold_out_copies(roles: np.ndarray, audio_hash: np.ndarray) -> None:
-    """Keep recordings whose samples are tested under another name out of training."""
-    tested = np.unique(audio_hash[(roles == Role.TEST) & (audio_hash != "")])
+    """Keep recordings whose samples are tested under another name out of training.
+
+    Args:
+      roles: of one fold, `[N]`; changed in place.
+      audio_hash: `identifiers.codes` of the hashes, `[N]`.
+    """
+    tested = np.unique(audio_hash[(roles == Role.TEST) & (audio_hash >= 0)])
     roles[np.isin(audio_hash, tested) & (roles != Role.TEST)] = Role.HELD_OUT
+
+
+def set_validation_aside(
+    roles: np.ndarray,
+    adapt: np.ndarray,
+    label: np.ndarray,
+    groups: np.ndarray,
+    folds: int,
+    seed: int,
+    hidden: Role,
+) -> None:
+    """Let some groups of one fold validate.
+
+    Args:
+      roles: of the fold, `[N]`; changed in place.
+      adapt: bool `[N]`, the side of adaptation: groups that are labelled there never
+        validate, nor do rows of no group.
+      label: int `[N]`.
+      groups: `identifiers.codes` of the column, `[N]`.
+      folds: one in so many groups validates.
+      seed: of the choice.
+      hidden: what the other rows of a validation group become: what the rest of a test
+        group is.
+    """
+    labelled = (roles == Role.LABELLED) & (groups >= 0)
+    with_target = np.isin(groups, groups[labelled & adapt])
+    rows = np.flatnonzero(labelled & ~with_target)
+    chosen = validation_rows(rows, label, groups, folds, seed)
+    rest = np.isin(groups, groups[chosen]) & (roles == Role.UNLABELLED)
+    roles[rest] = hidden
+    roles[chosen] = Role.VALIDATION
 
 
 def validation_rows(

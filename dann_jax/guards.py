@@ -1,10 +1,18 @@
 """Guards: each raises `ProtocolError` where a protocol would not show what it says."""
 
+import logging
+from collections.abc import Sequence
+
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.doubts import unique_names
+from dann_jax.corpora.identifiers import codes
+from dann_jax.corpora.messages import listed, shorten
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
+
+_log = logging.getLogger(__name__)
 
 
 def require_classes(protocol: Protocol) -> None:
@@ -16,9 +24,15 @@ def require_classes(protocol: Protocol) -> None:
         )
     for fold, name in enumerate(protocol.folds):
         for role in (Role.LABELLED, Role.TEST):
-            found = set(protocol.label[protocol.roles[fold] == role])
+            # Unknown labels are -1.
+            counts = np.bincount(
+                protocol.label[protocol.roles[fold] == role] + 1,
+                minlength=len(protocol.labels) + 1,
+            )
             absent = [
-                word for index, word in enumerate(protocol.labels) if index not in found
+                word
+                for word, count in zip(protocol.labels, counts[1:], strict=True)
+                if not count
             ]
             others = [word for word in protocol.labels if word not in absent]
             if absent and (
@@ -69,17 +83,77 @@ def require_open_set(protocol: Protocol, corpus: Corpus) -> None:
 
 
 def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
-    """Raise `ProtocolError` where labelled and test rows share a value of `column`."""
-    values = corpus.column(column)
+    """Raise `ProtocolError` where labelled and test rows share a value of `column`.
+
+    So they might where rows of both have none.
+    """
+    values, ids = corpus.column(column), codes(corpus.column(column))
     for fold, name in enumerate(protocol.folds):
         roles = protocol.roles[fold]
-        shared = np.intersect1d(
-            values[roles == Role.LABELLED], values[roles == Role.TEST]
+        labelled, tested = (
+            np.bincount(ids[roles == role] + 1, minlength=ids.max() + 2) > 0
+            for role in (Role.LABELLED, Role.TEST)
         )
-        if len(shared):
+        both = labelled & tested
+        if both[0]:
             raise ProtocolError(
-                f"fold {name!r}: {len(shared)} values of {column!r} are both labelled "
-                f"and tested ({', '.join(shared[:5])}); the score would not speak for "
-                f"unheard ones. To run it all the same, and have every table say so, "
-                f"put {column!r} into allowed_leaks"
+                f"fold {name!r}: rows without {column!r} are both labelled and tested, "
+                f"and nobody knows whether they share one"
             )
+        if both.any():
+            rows = both[ids + 1] & np.isin(roles, (Role.LABELLED, Role.TEST))
+            raise ProtocolError(
+                f"fold {name!r}: {both.sum()} values of {column!r} are both labelled "
+                f"and tested ({listed(map(shorten, np.unique(values[rows])))}); "
+                f"{_remedy(corpus, column, rows, roles)}"
+            )
+
+
+def _remedy(corpus: Corpus, column: str, rows: np.ndarray, roles: np.ndarray) -> str:
+    """What to do about rows (bool `[N]`) that share values of a column."""
+    if column != "corpus" and "corpus" in corpus.columns:
+        homes = corpus.columns["corpus"]
+        labelled, tested = (
+            np.unique(homes[rows & (roles == role)])
+            for role in (Role.LABELLED, Role.TEST)
+        )
+        if not np.isin(labelled, tested).any():
+            return (
+                f"the labelled ones are in {listed(labelled)} and the tested ones in "
+                f"{listed(tested)}: "
+                f"{unique_names(shorten(corpus.column(column)[rows][0]), labelled[0])}"
+            )
+    return (
+        f"the score would not speak for unheard ones. To run it all the same, and have "
+        f"every table say so, put {column!r} into allowed_leaks"
+    )
+
+
+def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
+    """Rows of which nobody can say that they share no value with others, bool `[N]`.
+
+    Args:
+      corpus: all rows.
+      columns: that labelled and tested rows must not share a value of.
+
+    Raises:
+      ProtocolError: all rows are such rows.
+    """
+    nobody = np.zeros(len(corpus), bool)
+    for column in sorted(columns):
+        missing = corpus.column(column) == ""
+        if missing.all():
+            raise ProtocolError(
+                f"{len(corpus)} rows of corpus {corpus.name!r} have no value of "
+                f"{column!r}, which labelled and tested rows must not share. To run it "
+                f"all the same, and have every table say so, put {column!r} into "
+                f"allowed_leaks"
+            )
+        if missing.any():
+            _log.warning(
+                "%d of %d rows have no %s, so that nobody knows whom they share it "
+                "with: they are neither trained on nor tested",
+                *(missing.sum(), len(corpus), column),
+            )
+        nobody |= missing
+    return nobody

@@ -10,22 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.arguments import call
+from dann_jax.arguments import call, words
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.harmonise import emotion_map, match_labels
+from dann_jax.corpora.identifiers import IDENTIFIERS, codes
+from dann_jax.domains import value_ids
 from dann_jax.fold_roles import (
     few_rows,
     hold_out_copies,
     require_pools,
     roles_of_sides,
-    validation_rows,
+    set_validation_aside,
 )
 from dann_jax.guards import (
     require_classes,
     require_disjoint,
     require_open_set,
     require_values,
+    rows_of_nobody,
 )
 from dann_jax.oracle import oracle_roles, oracle_splits
+from dann_jax.protocol_names import protocol_name
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
@@ -55,13 +60,15 @@ def assign_roles(
       splits: from a function of `SPLITS`.
       name: for tables.
       labels: values of `label_column` to tell apart; other rows are unlabelled. By
-        default all that some fold may train on.
+        default all that some fold may train on. A value may be written in another way
+        (`harmonise.match_labels`), unless the column is one of `IDENTIFIERS`.
       unlabelled: any of `UNLABELLED_POOLS`. With `"test"` the protocol is
         transductive, and validation rows are treated as test rows are.
       validation_column: validation rows never share a value of it with labelled rows.
       validation_folds: one in so many training groups validates; 0 for none.
       seed: of the choice of validation groups.
-      disjoint: columns that labelled and test rows must not share a value of.
+      disjoint: columns that labelled and test rows must not share a value of. Rows
+        without a value of them are neither labelled nor tested.
       allowed_leaks: those of `disjoint` that may be shared after all; every table
         that comes of it says so.
       label_column: the column that holds the labels.
@@ -94,6 +101,7 @@ def assign_roles(
       [0, 4]
     """
     require_pools(unlabelled)
+    labels = words("labels", labels)
     if targets:
         if labels or open_set or labelled_target:
             raise ProtocolError(
@@ -103,35 +111,41 @@ def assign_roles(
         label, value = np.full(len(corpus), UNKNOWN, np.int32), _values(corpus, targets)
         known = scored = ~np.isnan(value).all(1)
     else:
-        words, value = corpus.column(label_column), None
-        labels = tuple(labels) or _trainable(words, splits)
-        label = _indices(words, labels)
+        column, value = corpus.column(label_column), None
+        labels = labels or _trainable(column, splits)
+        label = _indices(column, labels, exact=label_column in IDENTIFIERS)
         known = label != UNKNOWN
-        scored = words != "" if open_set else known
-    groups = corpus.column(validation_column) if validation_folds else None
-    roles = [roles_of_sides(known, scored, split, unlabelled) for split in splits]
-    for fold, own in enumerate(roles if labelled_target else ()):
-        chosen = few_rows(label, splits[fold], labels, labelled_target, (seed, fold))
-        own[chosen] = Role.LABELLED
+        scored = column != "" if open_set else known
+    if open_set:
+        disjoint = (*disjoint, label_column)
+    apart = set(disjoint) - set(allowed_leaks)
+    nobody = rows_of_nobody(corpus, apart)
+    roles = np.empty((len(splits), len(corpus)), np.int8)
+    for fold, split in enumerate(splits):
+        roles[fold] = roles_of_sides(known, scored, split, unlabelled)
+        roles[fold, nobody] = Role.HELD_OUT
+        if labelled_target:
+            drawn = few_rows(
+                np.where(nobody, UNKNOWN, label),
+                *(split, labels, labelled_target, (seed, fold)),
+            )
+            roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:
+        hashes = codes(corpus.column("audio_hash"))
         for own in roles:
-            hold_out_copies(own, corpus.column("audio_hash"))
-    if groups is not None:
+            hold_out_copies(own, hashes)
+    if validation_folds:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
+        groups = codes(corpus.column(validation_column))
         for own, split in zip(roles, splits, strict=True):
-            labelled = own == Role.LABELLED
-            with_target = np.isin(groups, groups[labelled & split.adapt])
-            labelled = np.flatnonzero(labelled & ~with_target)
-            rows = validation_rows(labelled, label, groups, validation_folds, seed)
-            # The rest of a validation group is treated as the rest of a test group.
-            rest = np.isin(groups, groups[rows]) & (own == Role.UNLABELLED)
-            own[rest] = hidden
-            own[rows] = Role.VALIDATION
+            set_validation_aside(
+                own, split.adapt, label, groups, validation_folds, seed, hidden
+            )
     protocol = Protocol(
         name=name,
         folds=tuple(split.name for split in splits),
-        roles=np.stack(roles),
-        labels=tuple(labels),
+        roles=roles,
+        labels=labels,
         label=label,
         test_side=np.stack([split.test for split in splits]),
         adapt_side=np.stack([split.adapt for split in splits]),
@@ -142,23 +156,24 @@ def assign_roles(
         targets=tuple(targets),
         value=value,
     )
-    if open_set:
-        disjoint = (*disjoint, label_column)
-    else:
+    if not open_set:
         require_values(protocol) if targets else require_classes(protocol)
-    for column in set(disjoint) - set(allowed_leaks):
-        require_disjoint(protocol, corpus, column)
+    for shared in sorted(apart):
+        require_disjoint(protocol, corpus, shared)
     if open_set:
         require_open_set(protocol, corpus)
     return protocol
 
 
-def _indices(words: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Index of each word among the labels, int32 `[N]`; `UNKNOWN` for another one."""
-    label = np.full(len(words), UNKNOWN, np.int32)
-    for index, word in enumerate(labels):
-        label[words == word] = index
-    return label
+def _indices(values: np.ndarray, labels: Sequence[str], *, exact: bool) -> np.ndarray:
+    """Index of each value among the labels, int32 `[N]`; `UNKNOWN` for another one.
+
+    Unless `exact`, a value may be written in another way than its label.
+    """
+    if not exact:
+        known = {word: name for word, name in emotion_map("manifest").items() if name}
+        values = match_labels(values, labels, known)
+    return value_ids(values, labels)
 
 
 def _values(corpus: Corpus, targets: Sequence[str]) -> np.ndarray:
@@ -181,6 +196,7 @@ def make_protocol(
     *,
     split: str,
     split_args: Mapping[str, Any],
+    name: str = "",
     oracle: str = "",
     **roles: Any,
 ) -> Protocol:
@@ -190,6 +206,8 @@ def make_protocol(
       corpus: where the rows come from.
       split: the word.
       split_args: arguments of it.
+      name: for tables; empty for one that says what the split does. Another one must
+        not contradict it.
       oracle: a column for an oracle of the target (see `oracle_splits`), which
         `allowed_leaks` must name; empty, as by default, for an honest protocol.
       **roles: arguments of `assign_roles`.
@@ -200,17 +218,18 @@ def make_protocol(
       ...     synthetic_conversations(),
       ...     split="leave_one_out",
       ...     split_args={"column": "session"},
-      ...     name="leave-one-session-out",
       ...     labels=("anger", "neutral"),
       ...     validation_folds=0,
       ... )
-      >>> protocol.folds[0], protocol.transductive
-      ('session 1', False)
+      >>> protocol.name, protocol.folds[0], protocol.transductive
+      ('leave-one-session-out', 'session 1', False)
     """
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
-    roles = oracle_roles(oracle, roles)
     splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
+    folds = [made.name for made in splits]
+    roles["name"] = protocol_name(name, split, split_args, folds)
+    roles = oracle_roles(oracle, roles)
     if oracle:
         label_column = roles.get("label_column", "emotion")
         splits = oracle_splits(corpus, splits, oracle, label_column)

@@ -84,12 +84,12 @@ class Protocol:
             np.int32
         )
 
-    def visible(self) -> np.ndarray:
-        """Which rows a training step may look at, bool `[F, N]`."""
+    def visible(self, fold: int | slice = slice(None)) -> np.ndarray:
+        """Which rows a training step may look at, bool `[F, N]`, or `[N]` of a fold."""
         seen = [Role.LABELLED, Role.UNLABELLED]
         if self.transductive:
             seen += [Role.VALIDATION, Role.TEST]
-        return np.isin(self.roles, seen)
+        return np.isin(self.roles[fold], seen)
 
 
 KINDS = ("classification", "verification", "regression")

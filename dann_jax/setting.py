@@ -4,6 +4,7 @@ Its sections are handed on as plain arguments to the constructors that they mirr
 """
 
 import difflib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,12 +22,15 @@ from dann_jax.objectives.penalised import own_strengths
 from dann_jax.oracle import TARGET_ONLY
 from dann_jax.protocols import make_protocol
 from dann_jax.roles import Protocol
+from dann_jax.row_counts import describe_rows
 from dann_jax.schedules import STRENGTH_SCHEDULES
 from dann_jax.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh, spare_parts
+
+_log = logging.getLogger(__name__)
 
 
 def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout]:
@@ -39,8 +43,11 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         is another one in each part.
     """
     check_config(config)
-    corpus = call("config.data", open_corpus, **config.data)
+    labels = config.protocol.labels
+    corpus = call("config.data", open_corpus, labels=labels, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    for line in describe_rows(protocol, corpus):
+        _log.info("%s", line)
     return setting_of(config, corpus, protocol, data_parallel=data_parallel)
 
 

@@ -3,13 +3,18 @@
 What the rows are to a fold beyond that is decided in `protocols`.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.corpora.identifiers import codes
+from dann_jax.corpora.messages import listed, shorten
 from dann_jax.corpora.selection import rows_with
+
+_log = logging.getLogger(__name__)
 
 
 class ProtocolError(ValueError):
@@ -57,14 +62,19 @@ def leave_one_out(
       >>> [split.name for split in leave_one_out(corpus, "session")]
       ['session 1', 'session 2', 'session 3']
     """
-    groups = corpus.column(column)
-    _require_values(corpus, column, 2)
+    values = _require_values(corpus, column, 2)
+    groups = codes(corpus.column(column))
     source, target = rows_with(corpus, train), rows_with(corpus, test)
+    # Rows without a value belong to no fold. One empty mask serves all folds.
+    kept, nothing = groups >= 0, np.zeros(len(groups), bool)
     splits = []
-    for value in np.unique(groups):
-        left_out = groups == value
-        masks = (~left_out & source, left_out & target, ~left_out & target & ~source)
-        splits.append(Split(f"{column} {value}", *masks))
+    for group, value in enumerate(values):
+        left_out = groups == group
+        rest = kept & ~left_out
+        adapt = rest & target & ~source if train else nothing
+        splits.append(
+            Split(f"{column} {value}", rest & source, left_out & target, adapt)
+        )
     return splits
 
 
@@ -81,13 +91,13 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
     from sklearn.model_selection import GroupKFold
 
     _require_values(corpus, column, k)
-    splitter = GroupKFold(n_splits=k).split(
-        np.arange(len(corpus)), groups=corpus.column(column)
-    )
+    groups = codes(corpus.column(column))
+    rows = np.flatnonzero(groups >= 0)
+    splitter = GroupKFold(n_splits=k).split(rows, groups=groups[rows])
     splits = []
     for index, (train, test) in enumerate(splitter):
         masks = np.zeros((3, len(corpus)), bool)
-        masks[0, train] = masks[1, test] = True
+        masks[0, rows[train]] = masks[1, rows[test]] = True
         splits.append(Split(f"fold {index + 1}", *masks))
     return splits
 
@@ -111,10 +121,12 @@ def fixed_split(
       '1 -> 2,3'
     """
     values = corpus.column(column)
-    unknown = sorted({*train, *test} - set(values))
+    known = np.unique(values[values != ""])
+    unknown = sorted({*train, *test} - set(known.tolist()))
     if unknown or not len(train) or not len(test):
         raise ProtocolError(
-            f"column {column!r} has no value {unknown}; it has {sorted(set(values))}"
+            f"column {column!r} has no value {', '.join(unknown) or '(none named)'}; "
+            f"it has {listed(map(shorten, known), 10)}"
         )
     both = sorted({*train} & {*test})
     if both:
@@ -148,9 +160,11 @@ def ordered_pairs(
       6
     """
     found = corpus.column(column)
-    values = tuple(values) or tuple(np.unique(found[found != ""]))
+    values = tuple(values) or tuple(np.unique(found[found != ""]).tolist())
     if len(values) < 2:
-        raise ProtocolError(f"pairs over {column!r} need two values, got {values}")
+        raise ProtocolError(
+            f"pairs over {column!r} need two values, got {', '.join(values) or 'none'}"
+        )
     return [
         _source_to_target(
             found, (source,), (target,), corpus.column(adapt_on) if adapt_on else None
@@ -169,27 +183,37 @@ def _source_to_target(
 ) -> Split:
     train, test = np.isin(values, source), np.isin(values, target)
     if not train.any() or not test.any():
-        raise ProtocolError(f"no rows of {source} or of {target}")
+        raise ProtocolError(f"no rows of {', '.join(source)} or of {', '.join(target)}")
     adapt = np.zeros(len(values), bool)
     if groups is not None:
+        # Who is nobody may be somebody on either side.
+        test = test & (groups != "")
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
     return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
 
 
-def _require_values(corpus: Corpus, column: str, least: int) -> None:
+def _require_values(corpus: Corpus, column: str, least: int) -> list[str]:
+    """The values of a column that has enough of them, sorted."""
     values = corpus.column(column)
-    if (values == "").any():
+    missing = int((values == "").sum())
+    if missing == len(values):
         raise ProtocolError(
-            f"{(values == '').sum()} rows of corpus {corpus.name!r} have no value of "
-            f"{column!r}; they belong to no fold"
+            f"{missing} rows of corpus {corpus.name!r} have no value of {column!r}; "
+            f"they belong to no fold"
         )
-    found = np.unique(values)
+    if missing:
+        _log.warning(
+            "%d of %d rows have no %s and belong to no fold",
+            *(missing, len(values), column),
+        )
+    found = np.unique(values[values != ""]).tolist()
     if len(found) < max(least, 2):
         raise ProtocolError(
             f"{least} folds over {column!r} need at least {least} different values; "
-            f"corpus {corpus.name!r} has {len(found)}: {', '.join(found[:5])}"
+            f"corpus {corpus.name!r} has {len(found)}: {listed(map(shorten, found))}"
         )
+    return found
 
 
 SPLITS = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from etils import epath
 
+from dann_jax.arguments import words
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus, with_clean_columns
 from dann_jax.corpora.dimensions import with_dimensions
@@ -64,6 +65,7 @@ def open_corpus(
         corpus = read_feature_table(source)
     # A store may have been written before names had one spelling.
     corpus = with_clean_columns(corpus)
+    labels = words("labels", labels)
     report_doubts(corpus.columns, str(source))
     corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
     if modalities:

@@ -112,9 +112,9 @@ def with_emotions(
     """
     if "emotion" not in corpus.columns:
         return corpus
-    mapping = emotion_map("manifest", own)
     # That an emotion is known to be none, such as "no agreement", is worth keeping.
-    known = {word: emotion for word, emotion in mapping.items() if emotion}
+    known = {word: name for word, name in emotion_map("manifest").items() if name}
+    known |= _read_map(epath.Path(own)) if own else {}
     emotion = match_labels(corpus.columns["emotion"], labels, known)
     columns = {**corpus.columns, "emotion": emotion}
     return dataclasses.replace(corpus, columns=columns)
@@ -145,8 +145,10 @@ def match_labels(
             if written in labels:
                 return written
         form = plain(word)
-        known = likely.get(form) or mapping.get(form)
-        return known or blank.get(spelled(word).casefold(), spelled(word))
+        for meant in (likely, mapping):
+            if form in meant:
+                return meant[form]
+        return blank.get(spelled(word).casefold(), spelled(word))
 
     values, index = np.unique(np.asarray(words, str), return_inverse=True)
     return np.array([match(word) for word in values.tolist()])[index]

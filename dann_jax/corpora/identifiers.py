@@ -70,6 +70,18 @@ def clean_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
+def codes(values: np.ndarray) -> np.ndarray:
+    """Each value as its place among the sorted ones, int32 `[N]`; nobody is -1.
+
+    Example:
+      >>> codes(np.array(["b", "", "a", "b"])).tolist()
+      [1, -1, 0, 1]
+    """
+    names, index = np.unique(values, return_inverse=True)
+    # The empty string sorts first.
+    return (index - int("" in names[:1])).astype(np.int32)
+
+
 def _clean(name: str, values: np.ndarray) -> np.ndarray:
     words, index = np.unique(np.asarray(values, str), return_inverse=True)
     cleaned = [spelled(word) for word in words]
