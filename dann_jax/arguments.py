@@ -5,29 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 
-def words(what: str, value: Any) -> tuple[str, ...]:
-    """What a person wrote where words are wanted.
-
-    Args:
-      what: they are, for the message.
-      value: a list or tuple of texts.
-
-    Raises:
-      ValueError: it is something else.
-
-    Example:
-      >>> words("the labels", (0, 1))
-      Traceback (most recent call last):
-      ...
-      ValueError: the labels must be words such as ('0', '1'), got (0, 1)
-    """
-    listed = isinstance(value, tuple | list)
-    if listed and all(isinstance(word, str) for word in value):
-        return tuple(value)
-    meant = tuple(map(str, value)) if listed and value else (str(value),)
-    raise ValueError(f"{what} must be words such as {meant!r:.200}, got {value!r:.200}")
-
-
 def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
     """Call a function with what a person wrote.
 

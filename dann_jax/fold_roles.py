@@ -47,7 +47,11 @@ def require_pools(unlabelled: Sequence[str]) -> None:
 
 
 def roles_of_sides(
-    known: np.ndarray, scored: np.ndarray, split: Split, unlabelled: Sequence[str]
+    known: np.ndarray,
+    scored: np.ndarray,
+    split: Split,
+    unlabelled: Sequence[str],
+    nobody: np.ndarray,
 ) -> np.ndarray:
     """Roles of one fold, before any labelled row is set aside for validation.
 
@@ -56,6 +60,8 @@ def roles_of_sides(
       scored: bool `[N]`, rows that can be tested.
       split: the sides.
       unlabelled: the pools.
+      nobody: bool `[N]`, rows that may be of a tested person whichever side they are
+        on: they are seen if tested rows are.
     """
 
     def pool(name: str) -> Role:
@@ -65,6 +71,7 @@ def roles_of_sides(
     roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
     roles[split.adapt] = pool("adapt")
     roles[split.test] = np.where(scored[split.test], Role.TEST, pool("test"))
+    roles[nobody & (split.train | split.adapt | split.test)] = pool("test")
     return roles
 
 

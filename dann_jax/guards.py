@@ -152,7 +152,7 @@ def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
         if missing.any():
             _log.warning(
                 "%d of %d rows have no %s, so that nobody knows whom they share it "
-                "with: they are neither trained on nor tested",
+                "with: their labels neither train nor test",
                 *(missing.sum(), len(corpus), column),
             )
         nobody |= missing

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.arguments import call, words
+from dann_jax.arguments import call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.harmonise import emotion_map, match_labels
 from dann_jax.corpora.identifiers import IDENTIFIERS, codes
+from dann_jax.corpora.messages import require_words
 from dann_jax.domains import value_ids
 from dann_jax.fold_roles import (
     few_rows,
@@ -101,7 +102,7 @@ def assign_roles(
       [0, 4]
     """
     require_pools(unlabelled)
-    labels = words("labels", labels)
+    labels = require_words("protocol.labels", labels)
     if targets:
         if labels or open_set or labelled_target:
             raise ProtocolError(
@@ -120,15 +121,13 @@ def assign_roles(
         disjoint = (*disjoint, label_column)
     apart = set(disjoint) - set(allowed_leaks)
     nobody = rows_of_nobody(corpus, apart)
+    known, scored = known & ~nobody, scored & ~nobody
     roles = np.empty((len(splits), len(corpus)), np.int8)
     for fold, split in enumerate(splits):
-        roles[fold] = roles_of_sides(known, scored, split, unlabelled)
-        roles[fold, nobody] = Role.HELD_OUT
+        roles[fold] = roles_of_sides(known, scored, split, unlabelled, nobody)
         if labelled_target:
-            drawn = few_rows(
-                np.where(nobody, UNKNOWN, label),
-                *(split, labels, labelled_target, (seed, fold)),
-            )
+            named = np.where(nobody, UNKNOWN, label)
+            drawn = few_rows(named, split, labels, labelled_target, (seed, fold))
             roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         hashes = codes(corpus.column("audio_hash"))

@@ -4,6 +4,7 @@ Its sections are handed on as plain arguments to the constructors that they mirr
 """
 
 import difflib
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -43,8 +44,9 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         is another one in each part.
     """
     check_config(config)
-    labels = config.protocol.labels
-    corpus = call("config.data", open_corpus, labels=labels, **config.data)
+    # Not among the keys of `config.data`.
+    open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
+    corpus = call("config.data", open_labelled, **config.data)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
     for line in describe_rows(protocol, corpus):
         _log.info("%s", line)

@@ -70,7 +70,6 @@ def open_set(corpus: Corpus, **changes: object) -> Protocol:
     arguments = {
         "split": "leave_one_out",
         "split_args": {"column": "corpus"},
-        "name": "leave-one-corpus-out",
         "labels": (),
         "label_column": "speaker",
         "unlabelled": ("test",),

@@ -20,8 +20,8 @@ from dann_jax.bundle.description import (
     to_json,
 )
 from dann_jax.bundle.model import Bundle
+from dann_jax.corpora.archive import read_archive
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.table import read_archive
 from dann_jax.models.network import initialise
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.standardise import Standardiser

@@ -22,6 +22,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.corpora.harmonise import emotion_map, harmonise
+from dann_jax.corpora.identifiers import clean_columns
 from dann_jax.corpora.plain_pickle import read_plain_pickle
 
 _SPLITS = ("train", "test")
@@ -111,7 +112,7 @@ def read_conversation_pickle(
     return check(
         Corpus(
             name=layout.corpus,
-            columns={name: np.array(column) for name, column in columns.items()},
+            columns=clean_columns({n: np.array(c) for n, c in columns.items()}),
             features={name: values for name, (values, _) in arrays.items()},
             present={name: there for name, (_, there) in arrays.items()},
             provenance={

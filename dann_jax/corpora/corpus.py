@@ -115,41 +115,53 @@ class Corpus:
         )
 
 
+def corpus_name(columns: Mapping[str, np.ndarray], limit: int = 4) -> str:
+    """What to call the rows of one corpus or of several; empty without the column.
+
+    Example:
+      >>> corpus_name({"corpus": np.array(["urdu", "emodb", "urdu"])})
+      'emodb, urdu'
+      >>> corpus_name({"corpus": np.arange(7).astype(str)})
+      '7 corpora'
+    """
+    if "corpus" not in columns:
+        return ""
+    names = np.unique(columns["corpus"][columns["corpus"] != ""]).tolist()
+    return f"{len(names)} corpora" if len(names) > limit else ", ".join(names)
+
+
 def with_clean_columns(corpus: Corpus) -> Corpus:
     """The corpus with one spelling of every name: see `clean_columns`.
 
     Raises:
-      CorpusError: there is no utterance, or an id is empty or occurs twice.
+      CorpusError: an id is empty, or two are the same.
     """
-    for name, column in corpus.columns.items():
-        _require_rows(corpus, f"column {name!r}", len(column))
-    corpus = dataclasses.replace(corpus, columns=clean_columns(corpus.columns))
-    ids = corpus.column("utt_id")
-    if not len(ids):
-        raise CorpusError(f"corpus {corpus.name!r} has no utterances")
+    columns = clean_columns(corpus.columns)
+    _require_ids(corpus.name, columns["utt_id"])
+    return dataclasses.replace(corpus, columns=columns)
+
+
+def _require_ids(name: str, ids: np.ndarray) -> None:
     if (ids == "").any():
-        raise CorpusError(
-            f"corpus {corpus.name!r}: the utt_id of row "
-            f"{np.flatnonzero(ids == '')[0] + 1} is empty"
-        )
+        row = np.flatnonzero(ids == "")[0] + 1
+        raise CorpusError(f"corpus {name!r}: the utt_id of row {row} is empty")
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise CorpusError(
-            f"corpus {corpus.name!r}: {(counts > 1).sum()} utterance ids occur more "
-            f"than once: {listed(map(shorten, values[counts > 1]))}"
+            f"corpus {name!r}: {(counts > 1).sum()} utterance ids occur more than "
+            f"once: {listed(map(shorten, values[counts > 1]))}"
         )
-    return corpus
 
 
 def check(corpus: Corpus) -> Corpus:
-    """Return the corpus, its names in one spelling, if it can be trained on.
-
-    Raises:
-      CorpusError: it cannot; the message says why.
-    """
-    corpus = with_clean_columns(corpus)
+    """Return the corpus if it can be trained on; raise `CorpusError` if it cannot."""
     ids = corpus.column("utt_id")
+    if not len(ids):
+        raise CorpusError(f"corpus {corpus.name!r} has no utterances")
     corpus.column("speaker")
+    for name, column in corpus.columns.items():
+        _require_rows(corpus, f"column {name!r}", len(column))
+    _require_ids(corpus.name, ids)
     for name, array in corpus.features.items():
         _require_rows(corpus, f"array {name!r}", len(array))
         if not array.shape[-1]:

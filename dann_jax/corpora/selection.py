@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
+from dann_jax.corpora.corpus import Corpus, CorpusError, corpus_name
 from dann_jax.corpora.frames import Frames
 
 
@@ -67,9 +67,13 @@ def keep_rows(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> Corpus:
         filters = " and ".join(f"{name} in {list(wanted[name])}" for name in wanted)
         raise CorpusError(f"corpus {corpus.name!r} has no row with {filters}")
     rows = np.flatnonzero(chosen)
+    columns = {name: column[rows] for name, column in corpus.columns.items()}
+    # A name that lists the corpora lists those that are left.
+    derived = corpus.name == corpus_name(corpus.columns)
     return dataclasses.replace(
         corpus,
-        columns={name: column[rows] for name, column in corpus.columns.items()},
+        name=corpus_name(columns) if derived else corpus.name,
+        columns=columns,
         features={
             name: array.take(rows) if isinstance(array, Frames) else array[rows]
             for name, array in corpus.features.items()

@@ -13,16 +13,26 @@ stay on disk until they are asked for.
 """
 
 import json
-import os
-import zipfile
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from dann_jax.corpora.corpus import Corpus, CorpusError, check
+from dann_jax.corpora.archive import (
+    StoredArray,
+    open_archive,
+    open_array,
+    require_memory,
+)
+from dann_jax.corpora.corpus import Corpus, CorpusError, check, corpus_name
 from dann_jax.corpora.frames import Frames
+from dann_jax.corpora.identifiers import clean_columns, spelled
 from dann_jax.corpora.manifest import read_manifest
+from dann_jax.corpora.messages import listed, shorten
+
+Arrays = Mapping[str, StoredArray]
 
 
 def read_feature_table(source: epath.PathLike) -> Corpus:
@@ -47,14 +57,13 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
         raise CorpusError(
             f"{folder} has no manifest.csv; a feature table needs one{_inside(folder)}"
         )
-    arrays = _read_arrays(folder)
-    columns = read_manifest(folder / "manifest.csv")
-    name = np.unique(columns["corpus"])[0] if "corpus" in columns else folder.name
+    arrays = _open_arrays(folder)
+    columns = clean_columns(read_manifest(folder / "manifest.csv"))
     order = _row_order(folder, columns["utt_id"], arrays)
     features, present = _modalities(folder, arrays, len(columns["utt_id"]))
     return check(
         Corpus(
-            name=str(name),
+            name=corpus_name(columns) or folder.name,
             columns=columns,
             features={key: _in_order(array, order) for key, array in features.items()},
             present={key: array[order] for key, array in present.items()},
@@ -74,7 +83,7 @@ def _inside(folder: epath.Path) -> str:
     return f"; did you mean {' or '.join(found[:5])}?" if found else ""
 
 
-def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
+def _open_arrays(folder: epath.Path) -> dict[str, StoredArray]:
     archive = folder / "features.npz"
     separate = sorted(folder.glob("*.npy"))
     if not archive.exists() and not separate:
@@ -82,83 +91,98 @@ def _read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
             f"{folder} has no features.npz (nor NAME.npy); a feature table needs one, "
             f"and recordings become a store by dann-prepare"
         )
-    arrays = read_archive(archive) if archive.exists() else {}
+    arrays = open_archive(archive) if archive.exists() else {}
     for path in separate:
         if path.stem in arrays:
             raise CorpusError(f"{path}: {path.stem!r} is in features.npz too")
-        arrays[path.stem] = _read_array(path)
+        arrays[path.stem] = open_array(path)
     return arrays
 
 
-def read_archive(path: epath.Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz archive; a `CorpusError` where it is none."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        # Of NumPy's advice, to unpickle what is no archive, nothing is passed on.
-        reason = str(error).split(". If you trust")[0]
-        raise CorpusError(
-            f"{path} is not an .npz archive of plain arrays: {reason}"
-        ) from None
-
-
-def _read_array(path: epath.Path) -> np.ndarray:
-    try:
-        return np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise CorpusError(f"{path} is not a plain array: {error}") from None
-
-
-def _row_order(folder: epath.Path, ids: np.ndarray, arrays: dict) -> np.ndarray:
+def _row_order(folder: epath.Path, ids: np.ndarray, arrays: Arrays) -> np.ndarray:
     if "utt_id" not in arrays:
         return np.arange(len(ids))
-    position = {name: index for index, name in enumerate(arrays["utt_id"].astype(str))}
+    stored = arrays["utt_id"]
+    if len(stored.shape) != 1 or stored.dtype.kind not in "USiu":
+        raise CorpusError(
+            f"{folder}: array 'utt_id' has shape {stored.shape} and type "
+            f"{stored.dtype}, expected ({len(ids)},) texts, one for each row"
+        )
+    require_memory(folder, {"utt_id": stored})
+    position = _positions(folder, stored.read())
     absent = [name for name in ids if name not in position]
     extra = len(position) - (len(set(ids)) - len(set(absent)))
     if absent or extra:
         raise CorpusError(
             f"{folder}: manifest.csv and features.npz do not match: {len(absent)} "
-            f"manifest ids have no features (such as {absent[:3]}), {extra} feature "
+            f"manifest ids have no features (such as "
+            f"{listed(map(repr, map(shorten, absent)), 3) or 'none'}), {extra} feature "
             f"rows have no manifest row"
         )
     return np.array([position[name] for name in ids])
 
 
+def _positions(folder: epath.Path, ids: np.ndarray) -> dict[str, int]:
+    """Id -> row of the arrays."""
+    if ids.dtype.kind == "S":
+        ids = np.char.decode(ids, "utf-8", "replace")
+    names = [spelled(name) for name in ids.tolist()]
+    position = {name: index for index, name in enumerate(names)}
+    if len(position) < len(names):
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        raise CorpusError(
+            f"{folder}: {len(twice)} utterance ids occur more than once in array "
+            f"'utt_id': {listed(map(shorten, twice))}"
+        )
+    return position
+
+
 def _modalities(
-    folder: epath.Path, arrays: dict, rows: int
+    folder: epath.Path, arrays: Arrays, rows: int
 ) -> tuple[dict[str, np.ndarray | Frames], dict[str, np.ndarray]]:
-    features, present = {}, {}
-    for name, array in arrays.items():
-        documents = name == "utt_id" or name.endswith(("_names", "_present"))
-        if documents or not np.issubdtype(array.dtype, np.floating):
-            continue
+    wanted = {
+        name: array
+        for name, array in arrays.items()
+        if name != "utt_id"
+        and not name.endswith(("_names", "_present", "_lengths"))
+        and np.issubdtype(array.dtype, np.floating)
+    }
+    for name, array in wanted.items():
         if f"{name}_lengths" in arrays:
-            features[name] = _frames(folder, arrays, name, rows)
-        elif array.ndim != 2 or len(array) != rows:
+            continue
+        if len(array.shape) != 2 or array.shape[0] != rows:
             raise CorpusError(
                 f"{folder}: array {name!r} has shape {array.shape}, "
                 f"expected ({rows}, dim): one row for each row of the manifest, or "
                 f"frames with '{name}_lengths'"
             )
-        else:
-            features[name] = array.astype(np.float32)
-        present[name] = _flags(folder, arrays, name, rows)
-    if not features:
+    if not wanted:
         raise CorpusError(f"{folder}: features.npz holds no float array")
+    # What stays on disk takes no memory.
+    archived = {n: a for n, a in wanted.items() if not (folder / f"{n}.npy").exists()}
+    require_memory(folder, archived)
+    features, present = {}, {}
+    for name, array in wanted.items():
+        features[name] = (
+            _frames(folder, arrays, name, rows)
+            if f"{name}_lengths" in arrays
+            else array.read().astype(np.float32)
+        )
+        present[name] = _flags(folder, arrays, name, rows)
     return features, present
 
 
-def _frames(folder: epath.Path, arrays: dict, name: str, rows: int) -> Frames:
-    values, lengths = arrays[name], np.asarray(arrays[f"{name}_lengths"])
-    counts = np.issubdtype(lengths.dtype, np.integer) and (lengths >= 0).all()
-    if lengths.shape != (rows,) or not counts:
+def _frames(folder: epath.Path, arrays: Arrays, name: str, rows: int) -> Frames:
+    lengths = arrays[f"{name}_lengths"]
+    fitting = lengths.shape == (rows,) and np.issubdtype(lengths.dtype, np.integer)
+    counts = lengths.read() if fitting else None
+    if counts is None or (counts < 0).any():
         raise CorpusError(
             f"{folder}: '{name}_lengths' has shape {lengths.shape} and type "
             f"{lengths.dtype}, expected ({rows},) whole numbers, none negative"
         )
     try:
-        return Frames(values, lengths.astype(np.int64))
+        return Frames(arrays[name].read(), counts.astype(np.int64))
     except ValueError as error:
         raise CorpusError(f"{folder}: {name!r}: {error}") from None
 
@@ -171,13 +195,16 @@ def _in_order(array: np.ndarray | Frames, order: np.ndarray) -> np.ndarray | Fra
     return array if as_they_are else array.take(order)
 
 
-def _flags(folder: epath.Path, arrays: dict, name: str, rows: int) -> np.ndarray:
-    flags = arrays.get(f"{name}_present", np.ones(rows, bool))
-    if flags.shape != (rows,):
+def _flags(folder: epath.Path, arrays: Arrays, name: str, rows: int) -> np.ndarray:
+    flags = arrays.get(f"{name}_present")
+    if flags is None:
+        return np.ones(rows, bool)
+    if flags.shape != (rows,) or flags.dtype.kind not in "biuf":
         raise CorpusError(
-            f"{folder}: '{name}_present' has shape {flags.shape}, expected ({rows},)"
+            f"{folder}: '{name}_present' has shape {flags.shape} and type "
+            f"{flags.dtype}, expected ({rows},) of True and False"
         )
-    return flags.astype(bool)
+    return flags.read().astype(bool)
 
 
 def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
