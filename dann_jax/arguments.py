@@ -1,8 +1,74 @@
-"""Keyword arguments that come from a person, not from a program."""
+"""Keyword arguments that come from a person, not from a program.
+
+What an argument may be stands where it is consumed, in its annotation: `Annotated[int,
+Range(1)]` is a whole number of at least 1. `call` and `check` hold a person's values
+against it before anything is computed from them.
+"""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+import math
+import numbers
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+from dann_jax.utils.words import shown
+
+
+class Range(NamedTuple):
+    """Finite numbers from `low` to `high`, and whether each end is one of them.
+
+    Example:
+      >>> 1.0 in Range(0, 1, high_inside=False), str(Range(0, low_inside=False))
+      (False, 'above 0')
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_inside: bool = True
+    high_inside: bool = True
+
+    def __contains__(self, value: Any) -> bool:
+        above = value >= self.low if self.low_inside else value > self.low
+        below = value <= self.high if self.high_inside else value < self.high
+        # A whole number may be too large to be a float.
+        return above and below and (isinstance(value, int) or math.isfinite(value))
+
+    def __str__(self) -> str:
+        if self.high == math.inf:
+            return f"{'at least' if self.low_inside else 'above'} {self.low:g}"
+        last = "at most" if self.high_inside else "below"
+        if self.low == -math.inf:
+            return f"{last} {self.high:.15g}"
+        first = "from" if self.low_inside else "above"
+        last = "to" if self.high_inside else "to below"
+        return f"{first} {self.low:g} {last} {self.high:g}"
+
+
+Count = Annotated[int, Range(1), Range(high=10**6)]
+"""So many of something; a million is more than any run has."""
+
+CountOrNone = Annotated[int, Range(0), Range(high=10**6)]
+"""The same, or 0 for none."""
+
+Width = Annotated[int, Range(1), Range(high=2**15)]
+"""Values of a layer; a square matrix of the largest takes 4 GiB."""
+
+FrameCount = Annotated[int, Range(1), Range(high=1000)]
+"""Frames that a layer looks at or passes over."""
+
+Share = Annotated[float, Range(0, 1)]
+Rate = Annotated[float, Range(0, 1, high_inside=False)]
+"""A share that must leave something over, as dropout must."""
+
+Weight = Annotated[float, Range(0), Range(high=1e4)]
+"""What multiplies a loss: a strength or a weight of a term."""
+
+Positive = Annotated[float, Range(0, low_inside=False), Range(high=1e4)]
+"""A temperature, a scale: what something is divided by."""
+
+Seed = Annotated[int, Range(0), Range(high=2**32 - 1)]
 
 
 def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
@@ -15,7 +81,8 @@ def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
       **options: from the person.
 
     Raises:
-      ValueError: the function takes no argument of that name, or one is missing.
+      ValueError: the function takes no argument of that name, one is missing, or one is
+        not what its annotation asks for.
 
     Example:
       >>> call("the divisor", divmod, 7, z=2)
@@ -33,4 +100,119 @@ def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
         raise ValueError(
             f"{what}: {error}; there are {', '.join(known[len(arguments) :])}"
         ) from None
+    check(what, function, options)
     return function(*arguments, **options)
+
+
+def check(what: str, function: Callable, options: Mapping[str, Any]) -> None:
+    """Hold values against the annotations of the arguments that have these names.
+
+    Args:
+      what: whose arguments they are, for the message.
+      function: that takes them; it is not called.
+      options: name -> value; other names are passed over.
+
+    Raises:
+      ValueError: a value is not what its annotation asks for.
+
+    Example:
+      >>> def draw(*, rows: Annotated[int, Range(1)]) -> None: ...
+      >>> check("config.sample", draw, {"rows": 0})
+      Traceback (most recent call last):
+      ...
+      ValueError: config.sample.rows must be at least 1, got 0
+    """
+    parameters = inspect.signature(function).parameters
+    for name, value in options.items():
+        known = parameters.get(name)
+        if known is not None and known.kind is not known.VAR_KEYWORD:
+            require(f"{what}.{name}" if what else name, value, known.annotation)
+
+
+def require(name: str, value: Any, annotation: Any) -> None:
+    """Raise a `ValueError` that names the value unless it is as annotated.
+
+    Annotations that are not about numbers, words, lists or mappings of them ask for
+    nothing.
+
+    Example:
+      >>> require("seeds", "abc", Count)
+      Traceback (most recent call last):
+      ...
+      ValueError: seeds must be a whole number, at least 1, got 'abc'
+    """
+    fault = _fault(name, value, annotation)
+    if fault is not None:
+        raise ValueError(f"{fault.name} must be {fault.wanted}, got {shown(fault.got)}")
+
+
+class _Fault(NamedTuple):
+    name: str
+    wanted: str
+    got: Any
+
+
+def _fault(name: str, value: Any, annotation: Any) -> _Fault | None:
+    """The first thing that is wrong with a value."""
+    kind, ranges = annotation, ()
+    if typing.get_origin(annotation) is Annotated:
+        kind, *ranges = typing.get_args(annotation)
+    if not _is_of(value, kind):
+        return _Fault(name, ", ".join([_words(kind), *map(str, ranges[:1])]), value)
+    for allowed in ranges:
+        if value not in allowed:
+            return _Fault(name, str(allowed), value)
+    if _is_list(kind):
+        inner = typing.get_args(kind)[0]
+        faults = filter(None, (_fault(name, item, inner) for item in value))
+        for fault in faults:
+            return _Fault(name, f"a list, each of it {fault.wanted}", value)
+    if typing.get_origin(kind) is Mapping:
+        _, inner = typing.get_args(kind)
+        faults = (_fault(f"{name}.{key}", item, inner) for key, item in value.items())
+        return next(filter(None, faults), None)
+    return None
+
+
+_WORDS: Mapping[Any, str] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    type(None): "None",
+}
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return any(_fault("", value, one) is None for one in typing.get_args(kind))
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str) and value in typing.get_args(kind)
+    if _is_list(kind):
+        return isinstance(value, tuple | list)
+    if typing.get_origin(kind) is Mapping:
+        # A `ConfigDict` is no `Mapping`.
+        return hasattr(value, "items")
+    if kind in (int, float):
+        wanted = numbers.Integral if kind is int else numbers.Real
+        return isinstance(value, wanted) and not isinstance(value, bool)
+    return not isinstance(kind, type) or kind not in _WORDS or isinstance(value, kind)
+
+
+def _is_list(kind: Any) -> bool:
+    return typing.get_origin(kind) in (Sequence, tuple)
+
+
+def _words(kind: Any) -> str:
+    """What a kind is called."""
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return " or ".join(_words(one) for one in typing.get_args(kind))
+    if typing.get_origin(kind) is Annotated:
+        return _words(typing.get_args(kind)[0])
+    if typing.get_origin(kind) is Literal:
+        return f"one of {', '.join(word or repr('') for word in typing.get_args(kind))}"
+    if _is_list(kind):
+        return f"a list, each of it {_words(typing.get_args(kind)[0])}"
+    if typing.get_origin(kind) is Mapping:
+        return "a section of keys with values"
+    return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))

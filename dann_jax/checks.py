@@ -1,65 +1,67 @@
-"""What is wrong with a config, said by the names of its keys, before all else."""
+"""What is wrong with a config, said by the names of its keys, before all else.
 
-import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+What a value may be is said where it is consumed, by the annotations of the constructors
+that its sections mirror; what two keys must be to each other is said here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
-from dann_jax.bundle.run import MEMBERS
-from dann_jax.objectives import REGRESSIONS
+from dann_jax.analysis.options import require_analysis
+from dann_jax.arguments import Range, Weight, check, require
+from dann_jax.bundle.run import bundle_run
+from dann_jax.corpora import open_corpus
+from dann_jax.domains import domain_ids
+from dann_jax.models.augment import FrameAugmentation
+from dann_jax.models.frame_encoders import FRAME_ENCODERS
+from dann_jax.models.network import Dann, DialogueEncoder
+from dann_jax.models.normalisation import normalise
+from dann_jax.objectives import OBJECTIVES, REGRESSIONS
+from dann_jax.protocols import assign_roles, make_protocol
+from dann_jax.schedules import STRENGTH_SCHEDULES
+from dann_jax.splits import SPLITS
+from dann_jax.task import make_task
+from dann_jax.training.loop import Timetable
+from dann_jax.training.optimizer import make_optimizer
+from dann_jax.training.program import make_program
 
 RESERVED = ("label", "data", "generator")
 """No adversary may be called so: the network has parts of these names."""
 
-
-class Range(NamedTuple):
-    """Numbers from `low` to `high`, and whether each end is one of them."""
-
-    low: float
-    high: float = math.inf
-    low_inside: bool = True
-    high_inside: bool = True
-
-    def __contains__(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        above = value >= self.low if self.low_inside else value > self.low
-        below = value <= self.high if self.high_inside else value < self.high
-        return above and below and math.isfinite(value)
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"{'at least' if self.low_inside else 'above'} {self.low:g}"
-        first = "from" if self.low_inside else "above"
-        last = "to" if self.high_inside else "to below"
-        return f"{first} {self.low:g} {last} {self.high:g}"
-
-
-_COUNT, _FROM_0, _ABOVE_0 = Range(1), Range(0), Range(0, low_inside=False)
-_SHARE, _RATE = Range(0, 1), Range(0, 1, high_inside=False)
-
-RANGES: Mapping[str, Range] = {
-    **dict.fromkeys(("seeds", "timetable.epochs"), _COUNT),
-    **dict.fromkeys(("timetable.evaluate_every", "timetable.checkpoint_every"), _COUNT),
-    **dict.fromkeys(("timetable.gradients_every", "analysis.rows"), _FROM_0),
-    "analysis.replicas": _COUNT,
-    **dict.fromkeys(("batches.batch_size", "batches.num_buckets"), _COUNT),
-    **dict.fromkeys(("batches.max_frames", "protocol.seed"), _FROM_0),
-    **dict.fromkeys(("encoder.width", "encoder.heads", "heads.domain_hidden"), _COUNT),
-    **dict.fromkeys(("encoder.own_heads", "heads.generator_hidden"), _FROM_0),
-    **dict.fromkeys(("encoder.frames.width", "encoder.frames.stride"), _COUNT),
-    **dict.fromkeys(("encoder.frames.kernels", "encoder.frames.dilations"), _COUNT),
-    **dict.fromkeys(("encoder.dropout", "heads.head_dropout", "average_decay"), _RATE),
-    **dict.fromkeys(("encoder.frames.dropout", "objective.label_smoothing"), _RATE),
-    **dict.fromkeys(("encoder.augmentation.time_mask",), _SHARE),
-    **dict.fromkeys(("encoder.augmentation.feature_mask",), _SHARE),
-    **dict.fromkeys(("encoder.augmentation.gain",), _FROM_0),
-    **dict.fromkeys(("encoder.augmentation.noise",), _FROM_0),
-    **dict.fromkeys(("optimizer.weight_decay", "optimizer.clip_norm"), _FROM_0),
-    "optimizer.learning_rate": _ABOVE_0,
+KEYS: Mapping[str, Any] = {
+    "system": str,
+    "baseline": str,
+    "selection": str,
+    "arms": Mapping[str, Mapping[str, Weight]],
+    "seeds": Annotated[int, Range(1), Range(high=10_000)],
 }
-"""Dotted key -> what its number, or each of its numbers, must be."""
+"""The keys that are no arguments of a constructor, and what they must be."""
+
+SECTIONS: Mapping[str, tuple[Callable, ...]] = {
+    "": (make_program,),
+    "data": (open_corpus,),
+    "protocol": (make_protocol, assign_roles),
+    "batches": (make_task,),
+    "encoder": (DialogueEncoder,),
+    "encoder.normalisation": (normalise,),
+    "encoder.augmentation": (FrameAugmentation,),
+    "heads": (Dann,),
+    "optimizer": (make_optimizer,),
+    "analysis": (require_analysis,),
+    "bundle": (bundle_run,),
+    "timetable": (Timetable,),
+}
+"""Section -> the constructors whose arguments its keys are."""
+
+NAMED: Mapping[str, tuple[str, Mapping[str, Callable]]] = {
+    "protocol.split_args": ("protocol.split", SPLITS),
+    "encoder.frames": ("encoder.frames.name", FRAME_ENCODERS),
+    "objective": ("objective.name", OBJECTIVES),
+    "strength": ("strength.name", STRENGTH_SCHEDULES),
+}
+"""Section -> the key with the word for its constructor, and the table of these."""
 
 _NEEDED = (
     *("data.source", "objective.name", "strength.name"),
@@ -92,25 +94,52 @@ def check_config(config: ConfigDict) -> None:
             "config.data.source is empty; it must be the folder of a feature table or "
             "a prepared store: --config.data.source=DIR"
         )
-    for key, allowed in RANGES.items():
-        found = _value(config, key)
-        numbers = found if isinstance(found, tuple | list) else (found,)
-        if found is not None and not all(number in allowed for number in numbers):
-            raise ValueError(f"config.{key} must be {allowed}, got {found!r}")
-    for key, known in (
-        ("encoder.dtype", ("float32", "bfloat16")),
-        ("bundle.members", MEMBERS),
-        ("bundle.arm", ("", *config.arms)),
-    ):
-        if _value(config, key, known[0]) not in known:
-            raise ValueError(
-                f"config.{key} is {_value(config, key)!r}; choose from "
-                f"{', '.join(word or repr('') for word in known)}"
-            )
+    check_values(config)
+    if config.bundle.arm not in ("", *config.arms):
+        raise ValueError(
+            f"config.bundle.arm must be '' or an arm, {', '.join(config.arms)}, got "
+            f"{config.bundle.arm!r}"
+        )
     _check_adversaries(config)
-    _check_arms(config)
     _check_heads(config)
     _check_task(config)
+
+
+def check_values(config: ConfigDict) -> None:
+    """Hold every value against what its constructor takes.
+
+    Raises:
+      ValueError: a section is none, or a value is of another kind or out of its range.
+    """
+    for key, wanted in KEYS.items():
+        if key in config:
+            require(f"config.{key}", config[key], wanted)
+    for section, constructors in SECTIONS.items():
+        for constructor in constructors:
+            check(_path(section), constructor, _section(config, section))
+    for section, (key, table) in NAMED.items():
+        word, options = _value(config, key), _section(config, section)
+        if word is not None:
+            require(f"config.{key}", word, str)
+        # A word that is in no table is told with those that are by who looks it up.
+        if word in table:
+            check(_path(section), table[word], {**options, "name": word})
+    for name in _section(config, "adversaries"):
+        section = f"adversaries.{name}"
+        check(_path(section), domain_ids, _section(config, section))
+
+
+def _section(config: ConfigDict, name: str) -> Mapping[str, Any]:
+    """The section as plain values; empty where there is none."""
+    found = _value(config, name, {}) if name else config
+    if isinstance(found, ConfigDict):
+        return found.to_dict()
+    require(_path(name), found, Mapping[str, Any])
+    return found
+
+
+def _path(section: str) -> str:
+    return f"config.{section}" if section else "config"
 
 
 def _check_adversaries(config: ConfigDict) -> None:
@@ -131,20 +160,6 @@ def _check_adversaries(config: ConfigDict) -> None:
                 f"config.heads.conditional names {name!r}; the adversaries are "
                 f"{', '.join(config.adversaries)}"
             )
-
-
-def _check_arms(config: ConfigDict) -> None:
-    for arm, strengths in config.arms.items():
-        if not isinstance(strengths, ConfigDict):
-            raise ValueError(
-                f"config.arms.{arm} must map adversaries to strengths, such as "
-                f"{{'speaker': 0.3}}, got {strengths!r}"
-            )
-        for name, strength in strengths.items():
-            if strength not in _FROM_0:
-                raise ValueError(
-                    f"config.arms.{arm}.{name} must be {_FROM_0}, got {strength!r}"
-                )
 
 
 def _check_heads(config: ConfigDict) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.arguments import call
+from dann_jax.arguments import CountOrNone, Seed, call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.harmonise import emotion_map, match_labels
 from dann_jax.corpora.identifiers import IDENTIFIERS, codes
@@ -45,13 +45,13 @@ def assign_roles(
     labels: Sequence[str],
     unlabelled: Sequence[str] = (),
     validation_column: str = "speaker",
-    validation_folds: int = 8,
-    seed: int = 0,
+    validation_folds: CountOrNone = 8,
+    seed: Seed = 0,
     disjoint: Sequence[str] = ("speaker",),
     allowed_leaks: Sequence[str] = (),
     label_column: str = "emotion",
     open_set: bool = False,
-    labelled_target: int = 0,
+    labelled_target: CountOrNone = 0,
     targets: Sequence[str] = (),
 ) -> Protocol:
     """Turn splits into a protocol, and refuse it if it is not honest.

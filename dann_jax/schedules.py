@@ -4,8 +4,11 @@ Each constructor returns a pure function, so a schedule can be traced, mapped an
 restarted at any step. Learning rates that optax has already are not repeated here.
 """
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
+from dann_jax.arguments import Range, Share
 from dann_jax.types import Array, Scalar, Schedule
 
 
@@ -19,7 +22,11 @@ def _require_steps(total_steps: int) -> None:
         raise ValueError(f"total_steps must be at least 1, got {total_steps}")
 
 
-def ganin_strength(total_steps: int, *, gamma: float = 10.0) -> Schedule:
+def ganin_strength(
+    total_steps: int,
+    *,
+    gamma: Annotated[float, Range(0, low_inside=False), Range(high=1e3)] = 10.0,
+) -> Schedule:
     """Rise smoothly from 0 to 1: `2 / (1 + exp(-gamma p)) - 1`, `p` = step / total.
 
     Early in training the domain head knows nothing, and reversing its gradient would
@@ -73,7 +80,7 @@ def linear(total_steps: int) -> Schedule:
     return lambda step: _progress(step, total_steps)
 
 
-def warmup_hold(total_steps: int, *, start: float = 0.0, end: float = 0.5) -> Schedule:
+def warmup_hold(total_steps: int, *, start: Share = 0.0, end: Share = 0.5) -> Schedule:
     """0 until `start`, a straight line up to 1 at `end`, then held there.
 
     Args:

@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 
-from dann_jax.arguments import call
+from dann_jax.arguments import Count, CountOrNone, Range, call
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.domains import domain_ids, known_values, value_ids
 from dann_jax.pipeline import Assembler, evaluation_assembler, training_assembler
@@ -83,9 +84,9 @@ def make_task(
     protocol: Protocol,
     adversaries: Mapping[str, Mapping[str, str]],
     *,
-    batch_size: int,
-    num_buckets: int,
-    max_frames: int = 0,
+    batch_size: Count,
+    num_buckets: Annotated[int, Range(1), Range(high=100)],
+    max_frames: CountOrNone = 0,
     normalise_by: str = "",
     adaptive: bool = False,
 ) -> Task:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dann_jax.arguments import Count, CountOrNone
 from dann_jax.evaluation.maps import require_map
 from dann_jax.task import Task
 
@@ -15,8 +16,8 @@ def require_analysis(
     task: Task,
     *,
     columns: Sequence[str] = (),
-    rows: int = 600,
-    replicas: int = 2,
+    rows: CountOrNone = 600,
+    replicas: Count = 2,
     maps: Sequence[str] = (),
 ) -> None:
     """Refuse what `analyse` could not do, before anything is trained.

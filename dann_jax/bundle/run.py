@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -36,7 +36,7 @@ def bundle_run(
     analysis: Mapping[str, Any] | None = None,
     max_frames: int = 0,
     arm: str = "",
-    members: str = "all",
+    members: Literal["all", "first"] = "all",
     licence: str = "",
 ) -> epath.Path:
     """Write the bundle of one arm: the selected parameters of its first seed.

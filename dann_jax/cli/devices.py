@@ -1,11 +1,10 @@
 """What a command computes on, and where it keeps what is compiled for it."""
 
-import os
-
 import jax
 from absl import flags
 
 from dann_jax.training.compilation import use_compilation_cache
+from dann_jax.utils.cores import usable_cores
 
 
 def define_cpu_devices(values: flags.FlagValues) -> flags.FlagHolder[int]:
@@ -25,5 +24,5 @@ def use_devices(cpu_devices: int) -> None:
     Args:
       cpu_devices: so many; 0 for one a core.
     """
-    jax.config.update("jax_num_cpu_devices", cpu_devices or os.cpu_count())
+    jax.config.update("jax_num_cpu_devices", cpu_devices or usable_cores())
     use_compilation_cache()

@@ -1,11 +1,17 @@
 """Augmentation of frame features inside the train step."""
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.arguments import Range, Share
 from dann_jax.models.frames import frame_mask
 from dann_jax.types import Array
+
+Deviations = Annotated[float, Range(0), Range(high=100)]
+"""So many standard deviations of a feature."""
 
 
 class FrameAugmentation(nn.Module):
@@ -26,10 +32,10 @@ class FrameAugmentation(nn.Module):
       noise: standard deviation of what is added to every value.
     """
 
-    time_mask: float = 0.0
-    feature_mask: float = 0.0
-    gain: float = 0.0
-    noise: float = 0.0
+    time_mask: Share = 0.0
+    feature_mask: Share = 0.0
+    gain: Deviations = 0.0
+    noise: Deviations = 0.0
 
     @nn.compact
     def __call__(self, x: Array, num_frames: Array, *, deterministic: bool) -> Array:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.arguments import FrameCount, Rate, Width
 from dann_jax.models.dense import dense_product
 from dann_jax.types import Array
 
@@ -79,11 +80,11 @@ class FrameEncoder(nn.Module):
       dtype: compute type; parameters stay float32.
     """
 
-    width: int = 64
-    kernels: tuple[int, ...] = (5, 3, 3)
-    dilations: tuple[int, ...] = (1, 2, 3)
-    stride: int = 2
-    dropout: float = 0.2
+    width: Width = 64
+    kernels: tuple[FrameCount, ...] = (5, 3, 3)
+    dilations: tuple[FrameCount, ...] = (1, 2, 3)
+    stride: FrameCount = 2
+    dropout: Rate = 0.2
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.arguments import call
+from dann_jax.arguments import Count, CountOrNone, Rate, Width, call
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
 from dann_jax.models.frame_encoders import make_frame_encoder
@@ -37,13 +37,13 @@ class DialogueEncoder(nn.Module):
       normalisation: arguments of `normalise`, for the fused utterance vectors.
     """
 
-    width: int = 100
+    width: Width = 100
     context: bool = True
-    heads: int = 4
-    own_heads: int = 0
+    heads: Count = 4
+    own_heads: CountOrNone = 0
     own_turns: bool = False
-    dropout: float = 0.3
-    dtype: str = "float32"
+    dropout: Rate = 0.3
+    dtype: Literal["float32", "bfloat16"] = "float32"
     frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -110,9 +110,9 @@ class Dann(nn.Module):
     num_domains: Mapping[str, int]
     conditional: tuple[str, ...] = ()
     class_wise: tuple[str, ...] = ()
-    generator_hidden: tuple[int, ...] | None = None
-    domain_hidden: tuple[int, ...] = (100,)
-    head_dropout: float = 0.3
+    generator_hidden: tuple[Width, ...] | None = None
+    domain_hidden: tuple[Width, ...] = (100,)
+    head_dropout: Rate = 0.3
 
     @nn.compact
     def __call__(

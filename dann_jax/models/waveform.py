@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dann_jax.arguments import FrameCount, Rate, Width
 from dann_jax.models.frames import FrameEncoder, frame_mask
 from dann_jax.types import Array
 
@@ -77,14 +78,14 @@ class WaveformEncoder(nn.Module):
       dtype: compute type; parameters stay float32.
     """
 
-    filters: int = 32
-    span: int = 3
-    steps: int = 4
-    width: int = 64
-    kernels: tuple[int, ...] = (5, 3, 3)
-    dilations: tuple[int, ...] = (1, 2, 3)
-    stride: int = 2
-    dropout: float = 0.2
+    filters: Width = 32
+    span: FrameCount = 3
+    steps: FrameCount = 4
+    width: Width = 64
+    kernels: tuple[FrameCount, ...] = (5, 3, 3)
+    dilations: tuple[FrameCount, ...] = (1, 2, 3)
+    stride: FrameCount = 2
+    dropout: Rate = 0.2
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact

@@ -7,6 +7,7 @@ do not suffice.
 
 from collections.abc import Callable
 
+from dann_jax.arguments import Rate
 from dann_jax.objectives.addi import addi
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann, dann
 from dann_jax.objectives.confusion import confusion
@@ -20,7 +21,7 @@ from dann_jax.types import Objective
 
 def _penalty_alone(word: str) -> Callable[..., Objective]:
     def construct(
-        *, label_smoothing: float = 0.0, label_balanced: bool = False, **options: object
+        *, label_smoothing: Rate = 0.0, label_balanced: bool = False, **options: object
     ) -> Objective:
         base = source_only(
             label_smoothing=label_smoothing, label_balanced=label_balanced

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import CountOrNone, Rate, Weight
 from dann_jax.losses import binary_cross_entropy, masked_mean
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import source_only
@@ -30,11 +31,11 @@ def addi(
     *,
     adversaries: tuple[str, ...] = (),
     self_supervised: tuple[str, ...] = (),
-    reconstruction: float = 1.0,
-    generation: float = 0.1,
-    augmentation: float = 0.0,
-    pretraining_steps: int = 0,
-    label_smoothing: float = 0.0,
+    reconstruction: Weight = 1.0,
+    generation: Weight = 0.1,
+    augmentation: Weight = 0.0,
+    pretraining_steps: CountOrNone = 0,
+    label_smoothing: Rate = 0.0,
 ) -> StatefulObjective:
     """Three players: encoder with generator and classifier, and two discriminators.
 

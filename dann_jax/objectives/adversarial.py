@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import Rate
 from dann_jax.batch_losses import certainty_weights
 from dann_jax.groups import balancing_weights, members
 from dann_jax.losses import cross_entropy, masked_mean
@@ -20,7 +21,7 @@ BALANCES = ("rows", "domains", "domains_and_classes")
 
 def dann(
     *,
-    label_smoothing: float = 0.0,
+    label_smoothing: Rate = 0.0,
     label_balanced: bool = False,
     balance: str = "rows",
     certainty: bool = False,
@@ -141,7 +142,7 @@ def _with_adversaries(
 
 def class_wise_dann(
     *,
-    label_smoothing: float = 0.0,
+    label_smoothing: Rate = 0.0,
     label_balanced: bool = False,
     balance: str = "rows",
     unlabelled: bool = False,

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from dann_jax.arguments import Rate, Weight
 from dann_jax.losses import masked_mean, uniform_cross_entropy
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.stateful import frozen, heads_of, stateless
@@ -22,8 +23,8 @@ from dann_jax.types import (
 def confusion(
     *,
     on: str = "",
-    reversal: float = 0.0,
-    label_smoothing: float = 0.0,
+    reversal: Weight = 0.0,
+    label_smoothing: Rate = 0.0,
     label_balanced: bool = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> StatefulObjective:

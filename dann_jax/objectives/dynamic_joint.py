@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import Count, Positive, Rate, Share, Weight
 from dann_jax.discrepancy import MULTIPLES, proxy_a_distance
 from dann_jax.groups import balancing_weights
 from dann_jax.losses import cross_entropy, masked_mean
@@ -48,12 +49,12 @@ class Balance(NamedTuple):
 
 def dynamic_joint(
     *,
-    refresh_steps: int = 50,
-    learning_rate: float = 0.5,
-    multiples: tuple[float, ...] = MULTIPLES,
-    scale: float | str = "mean",
-    fixed: Mapping[str, float] = {},
-    label_smoothing: float = 0.0,
+    refresh_steps: Count = 50,
+    learning_rate: Weight = 0.5,
+    multiples: tuple[Positive, ...] = MULTIPLES,
+    scale: Positive | Literal["mean"] = "mean",
+    fixed: Mapping[str, Share] = {},
+    label_smoothing: Rate = 0.0,
 ) -> StatefulObjective:
     """`L + s [(1 - mu) MDA + mu CDA]` with MMDs over all pairs of domains.
 

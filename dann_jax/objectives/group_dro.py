@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import Rate, Weight
 from dann_jax.losses import masked_mean
 from dann_jax.objectives.labels import source_only
 from dann_jax.objectives.penalties import domain_risks
@@ -21,7 +22,7 @@ from dann_jax.types import (
 
 
 def group_dro(
-    *, step_size: float = 0.01, label_smoothing: float = 0.0
+    *, step_size: Weight = 0.01, label_smoothing: Rate = 0.0
 ) -> StatefulObjective:
     """Mean of the domains' label losses with weights that grow with the losses.
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import Rate
 from dann_jax.batch_losses import concordance
 from dann_jax.groups import balancing_weights
 from dann_jax.losses import cross_entropy, masked_mean
@@ -13,7 +14,7 @@ from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 
 
 def source_only(
-    *, label_smoothing: float = 0.0, label_balanced: bool = False
+    *, label_smoothing: Rate = 0.0, label_balanced: bool = False
 ) -> Objective:
     """Cross-entropy of the labelled rows and nothing else.
 

@@ -6,6 +6,7 @@ A penalty that is `on` a column by name has a strength of its own, and so can be
 from collections.abc import Mapping
 from typing import Any
 
+from dann_jax.arguments import Weight, call
 from dann_jax.objectives.penalties import (
     Penalty,
     conditional_mmd,
@@ -53,7 +54,10 @@ def penalised(
     Raises:
       ValueError: there is no such penalty.
     """
-    terms = {word: _term(word, **options) for word, options in penalties.items()}
+    terms = {
+        word: call(f"penalty {word!r}", _term, word, **options)
+        for word, options in penalties.items()
+    }
 
     def with_penalties(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
@@ -70,12 +74,12 @@ def penalised(
 
 
 def _term(
-    word: str, *, name: str = "", weight: float = 1.0, on: str = "", **options: Any
+    word: str, *, name: str = "", weight: Weight = 1.0, on: str = "", **options: Any
 ) -> tuple[Penalty, float, str]:
     name = name or word
     if name not in PENALTIES:
         raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
-    return PENALTIES[name](**options), weight, on
+    return call(f"penalty {word!r}", PENALTIES[name], **options), weight, on
 
 
 def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ take part are those with a domain in it; the unlabelled ones among them are the 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from dann_jax import discrepancy
+from dann_jax.arguments import Positive, Rate
 from dann_jax.batch_losses import class_confusion, information_loss
 from dann_jax.discrepancy import MULTIPLES
 from dann_jax.groups import group_means, members
@@ -38,7 +39,9 @@ def coral() -> Penalty:
 
 
 def mmd(
-    *, multiples: tuple[float, ...] = MULTIPLES, scale: float | str = "mean"
+    *,
+    multiples: tuple[Positive, ...] = MULTIPLES,
+    scale: Positive | Literal["mean"] = "mean",
 ) -> Penalty:
     """Maximum mean discrepancy of the domains; see `discrepancy.mmd`."""
 
@@ -52,7 +55,9 @@ def mmd(
 
 
 def conditional_mmd(
-    *, multiples: tuple[float, ...] = MULTIPLES, scale: float | str = "mean"
+    *,
+    multiples: tuple[Positive, ...] = MULTIPLES,
+    scale: Positive | Literal["mean"] = "mean",
 ) -> Penalty:
     """The same class by class, unlabelled rows by their posterior."""
 
@@ -68,7 +73,7 @@ def conditional_mmd(
     return penalty
 
 
-def mcc(*, temperature: float = 2.5) -> Penalty:
+def mcc(*, temperature: Positive = 2.5) -> Penalty:
     """Class confusion of the unlabelled rows; see `class_confusion`."""
 
     def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
@@ -121,7 +126,7 @@ def vrex() -> Penalty:
     return penalty
 
 
-def soft_labels(*, target: int, temperature: float = 2.0) -> Penalty:
+def soft_labels(*, target: int, temperature: Positive = 2.0) -> Penalty:
     """Let labelled target rows of a class answer as source rows of the class do.
 
     The mean softened posterior of the source's labelled rows of a class, over the
@@ -159,7 +164,7 @@ def labels_of(
     *,
     domains: Sequence[int],
     instead_of: Sequence[int] = (),
-    label_smoothing: float = 0.0,
+    label_smoothing: Rate = 0.0,
 ) -> Penalty:
     """The label loss of some domains less that of others, whose place it takes.
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dann_jax.arguments import Positive, Rate, Share, Weight
 from dann_jax.losses import cross_entropy, masked_mean
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import accuracy
@@ -22,7 +23,7 @@ from dann_jax.types import (
 )
 
 
-def mixup(*, alpha: float = 0.2, label_smoothing: float = 0.0) -> StatefulObjective:
+def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObjective:
     """Train on mixtures of two labelled rows and, in the same parts, of their labels.
 
     Every labelled row is mixed with one other of the batch, all in the same parts. The
@@ -105,7 +106,7 @@ def _over(mask: Array, values: Array) -> Array:
 
 
 def cross_gradient(
-    *, share: float = 0.5, epsilon: float = 1.0, limit: float = 0.1
+    *, share: Share = 0.5, epsilon: Weight = 1.0, limit: Weight = 0.1
 ) -> StatefulObjective:
     """CrossGrad: each head learns to bear what would mislead the other.
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dann_jax.arguments import Count, CountOrNone
 from dann_jax.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.interruption import Interrupted, stop_requests
@@ -36,10 +37,10 @@ class Timetable:
     """
 
     steps_per_epoch: int
-    epochs: int
-    evaluate_every: int = 1
-    checkpoint_every: int = 5
-    gradients_every: int = 0
+    epochs: Count
+    evaluate_every: Count = 1
+    checkpoint_every: Count = 5
+    gradients_every: CountOrNone = 0
 
     def due(self, every: int, epoch: int) -> bool:
         """Whether what happens `every` so many epochs happens after `epoch` of them."""

@@ -1,11 +1,12 @@
 """The optimiser, assembled from optax."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import optax
 
+from dann_jax.arguments import Range, call
 from dann_jax.schedules import ganin_learning_rate
 
 _OFFSETS = tuple(f"{word}']" for word in ("bias", "scale", "mean", "variance"))
@@ -14,10 +15,10 @@ _OFFSETS = tuple(f"{word}']" for word in ("bias", "scale", "mean", "variance"))
 def make_optimizer(
     *,
     total_steps: int,
-    learning_rate: float = 1e-3,
+    learning_rate: Annotated[float, Range(0, low_inside=False), Range(high=10)] = 1e-3,
     schedule: str = "constant",
-    weight_decay: float = 0.0,
-    clip_norm: float = 0.0,
+    weight_decay: Annotated[float, Range(0), Range(high=10)] = 0.0,
+    clip_norm: Annotated[float, Range(0), Range(high=1e6)] = 0.0,
     name: str = "adam",
     players: Mapping[str, Mapping[str, Any]] = {},
 ) -> optax.GradientTransformation:
@@ -46,7 +47,11 @@ def make_optimizer(
             "name": name,
         }
         own = {
-            part: make_optimizer(**shared | dict(options))
+            part: call(
+                f"config.optimizer.players.{part}",
+                make_optimizer,
+                **shared | dict(options),
+            )
             for part, options in players.items()
         }
         return optax.partition(own | {"": make_optimizer(**shared)}, _by_player(own))

@@ -12,6 +12,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import PartitionSpec as P
 
+from dann_jax.arguments import Rate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
 from dann_jax.training.mapping import map_replicas
@@ -60,7 +61,7 @@ def make_program(
     objective: Objective | StatefulObjective,
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
-    average_decay: float,
+    average_decay: Rate,
     own_schedules: Mapping[str, Schedule] = {},
     vectorise: bool | None = None,
 ) -> Program:

@@ -1,0 +1,39 @@
+"""Values and messages in a line that a person can read."""
+
+from typing import Any
+
+MOST = 600
+"""Characters of a message: a cell of a table may have 100,000."""
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """A value as Python writes it, shortened in the middle.
+
+    Example:
+      >>> shown("a" * 1000, most=21)
+      "'aaaaaaa ... aaaaaaa'"
+    """
+    # NumPy's texts and numbers name their type, which is nobody's business.
+    plain = value.item() if hasattr(value, "dtype") and not value.shape else value
+    try:
+        text = repr(plain)
+    except (RecursionError, ValueError):
+        # Nested too deeply; or a whole number of more digits than Python writes.
+        text = f"a {type(plain).__name__} too large to show"
+    return shortened(text, most)
+
+
+def shortened(text: str, most: int = MOST) -> str:
+    """Text on one line, of at most so many characters: its beginning and its end.
+
+    Example:
+      >>> shortened("one two three four", most=11)
+      'one ... our'
+    """
+    # What splits the lines of a message would be a line of its own.
+    text = " ".join(text.split()) if len(text) <= most else text
+    if len(text) <= most:
+        return text
+    kept = most - len(" ... ")
+    text = text[: kept - kept // 2] + " ... " + text[len(text) - kept // 2 :]
+    return " ".join(text.split())
