@@ -14,6 +14,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.arguments import call
+from dann_jax.estimate import needs_of, require_room
 from dann_jax.fingerprint import fingerprint
 from dann_jax.pipeline import stream
 from dann_jax.roles import Role
@@ -109,6 +110,8 @@ def train(
         "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
     )
     program = compiled(config, task, layout, timetable)
+    needs = needs_of(task, layout, program, timetable)
+    require_room(needs, layout)
     selector = Selector(config.selection, program, selecting or task, layout)
 
     def validate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
@@ -124,6 +127,7 @@ def train(
     workdir = claim(workdir, config.to_dict(), fingerprint(task))
     data = data_of(workdir)
     _log.info("%s, in %s", _size(task, layout, timetable), workdir)
+    _log.info("%s", needs)
     began = time.perf_counter()
     with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
         start = checkpoints.resume_step()

@@ -17,6 +17,7 @@ from dann_jax.arguments import call
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
+from dann_jax.estimate import require_tables
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalised import own_strengths
@@ -47,6 +48,13 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
     # Not among the keys of `config.data`.
     open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
     corpus = call("config.data", open_labelled, **config.data)
+    require_tables(
+        corpus,
+        config.protocol.split,
+        config.protocol.get("split_args", {}),
+        adversaries=len(config.adversaries),
+        replicas=config.seeds * len(config.arms),
+    )
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
     for line in describe_rows(protocol, corpus):
         _log.info("%s", line)

@@ -44,6 +44,7 @@ class Program:
       moments: `(params, batch) -> moments` of what is normalised, see `normalisation`.
       keep_best: `(state, score) -> state`, score `[groups, arms]`; donates the state.
       initial_state: `(batch) -> state`, see `initial_state`.
+      state_shapes: `(batch) -> state` of one replica, of which only shapes are made.
     """
 
     train_step: Callable
@@ -52,6 +53,7 @@ class Program:
     moments: Callable
     keep_best: Callable
     initial_state: Callable[[Batch], TrainState]
+    state_shapes: Callable[[Batch], TrainState]
 
 
 def make_program(
@@ -111,6 +113,9 @@ def make_program(
             optimizer=optimizer,
             objective=objective,
         ),
+        state_shapes=functools.partial(
+            state_shapes, module, optimizer=optimizer, objective=objective
+        ),
     )
 
 
@@ -139,7 +144,39 @@ def initial_state(
       ValueError: the batches are divided among devices and the network normalises by
         their statistics.
     """
-    one = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), batch)
+    one = _one_of(batch)
+    create = _creator(module, one, optimizer, objective)
+    # There is nothing to compute: side by side it is soonest compiled on any device.
+    run = map_replicas(create, layout.mesh, shared=(0,), vectorise=True)
+    # Not waited for: meanwhile the train step can be traced.
+    return run(*layout.put(_drawn(module, one, layout)))
+
+
+def state_shapes(
+    module: nn.Module,
+    batch: Batch,
+    *,
+    optimizer: optax.GradientTransformation,
+    objective: Objective | StatefulObjective | None = None,
+) -> TrainState:
+    """The state of one replica as shapes and types; arguments of `initial_state`."""
+    one, key = _one_of(batch), jax.random.key(0)
+    create = _creator(module, one, optimizer, objective)
+    return jax.eval_shape(lambda: create(initialise(module, one, key), key))
+
+
+def _one_of(batch: Batch) -> Batch:
+    """A batch of one group, empty; only its shapes matter."""
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), batch)
+
+
+def _creator(
+    module: nn.Module,
+    one: Batch,
+    optimizer: optax.GradientTransformation,
+    objective: Objective | StatefulObjective | None,
+) -> Callable[[PyTree, jax.Array], TrainState]:
+    """Parameters and a key to the state of a replica."""
 
     def memory(params: PyTree) -> PyTree:
         if not isinstance(objective, StatefulObjective):
@@ -151,10 +188,7 @@ def initial_state(
     def create(params: PyTree, key: jax.Array) -> TrainState:
         return create_state(params, optimizer, key, memory(params))
 
-    # There is nothing to compute: side by side it is soonest compiled on any device.
-    run = map_replicas(create, layout.mesh, shared=(0,), vectorise=True)
-    # Not waited for: meanwhile the train step can be traced.
-    return run(*layout.put(_drawn(module, one, layout)))
+    return create
 
 
 def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax.Array]:
