@@ -8,6 +8,7 @@ against it before anything is computed from them.
 import inspect
 import math
 import numbers
+import os
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -158,7 +159,7 @@ def _fault(name: str, value: Any, annotation: Any) -> _Fault | None:
     if typing.get_origin(annotation) is Annotated:
         kind, *ranges = typing.get_args(annotation)
     if not _is_of(value, kind):
-        return _Fault(name, ", ".join([_words(kind), *map(str, ranges[:1])]), value)
+        return _Fault(name, ", ".join([in_words(kind), *map(str, ranges[:1])]), value)
     for allowed in ranges:
         if value not in allowed:
             return _Fault(name, str(allowed), value)
@@ -180,6 +181,7 @@ _WORDS: Mapping[Any, str] = {
     float: "a number",
     str: "a word",
     type(None): "None",
+    os.PathLike: "a path",
 }
 
 
@@ -203,16 +205,22 @@ def _is_list(kind: Any) -> bool:
     return typing.get_origin(kind) in (Sequence, tuple)
 
 
-def _words(kind: Any) -> str:
-    """What a kind is called."""
+def in_words(kind: Any) -> str:
+    """What a kind of value is called.
+
+    Example:
+      >>> in_words(tuple[int, ...]), in_words(float | None)
+      ('a list, each of it a whole number', 'a number or None')
+    """
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return " or ".join(_words(one) for one in typing.get_args(kind))
+        return " or ".join(in_words(one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is Annotated:
-        return _words(typing.get_args(kind)[0])
+        return in_words(typing.get_args(kind)[0])
     if typing.get_origin(kind) is Literal:
         return f"one of {', '.join(word or repr('') for word in typing.get_args(kind))}"
     if _is_list(kind):
-        return f"a list, each of it {_words(typing.get_args(kind)[0])}"
+        inner = typing.get_args(kind)[0]
+        return "a list" if inner is Any else f"a list, each of it {in_words(inner)}"
     if typing.get_origin(kind) is Mapping:
         return "a section of keys with values"
     return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))

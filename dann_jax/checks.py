@@ -5,7 +5,7 @@ that its sections mirror; what two keys must be to each other is said here.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ml_collections import ConfigDict
 
@@ -26,6 +26,9 @@ from dann_jax.task import make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import make_program
+from dann_jax.training.selection import SELECTIONS
+
+_ABSENT = object()
 
 RESERVED = ("label", "data", "generator")
 """No adversary may be called so: the network has parts of these names."""
@@ -33,7 +36,8 @@ RESERVED = ("label", "data", "generator")
 KEYS: Mapping[str, Any] = {
     "system": str,
     "baseline": str,
-    "selection": str,
+    "selection": Literal[*SELECTIONS],
+    "strength.own": Mapping[str, Mapping[str, Any]],
     "arms": Mapping[str, Mapping[str, Weight]],
     "seeds": Annotated[int, Range(1), Range(high=10_000)],
 }
@@ -112,8 +116,9 @@ def check_values(config: ConfigDict) -> None:
       ValueError: a section is none, or a value is of another kind or out of its range.
     """
     for key, wanted in KEYS.items():
-        if key in config:
-            require(f"config.{key}", config[key], wanted)
+        value = _value(config, key, _ABSENT)
+        if value is not _ABSENT:
+            require(f"config.{key}", value, wanted)
     for section, constructors in SECTIONS.items():
         for constructor in constructors:
             check(_path(section), constructor, _section(config, section))
@@ -165,14 +170,12 @@ def _check_adversaries(config: ConfigDict) -> None:
 def _check_heads(config: ConfigDict) -> None:
     """The heads of the attention share the width of the encoder."""
     encoder = config.encoder
-    if not encoder.get("context"):
-        return
-    if encoder.width % encoder.heads:
+    if encoder.get("context") and encoder.width % encoder.heads:
         raise ValueError(
             f"config.encoder.heads must divide config.encoder.width, {encoder.width}, "
             f"got {encoder.heads}"
         )
-    if encoder.own_heads > encoder.heads:
+    if encoder.get("own_heads", 0) > encoder.heads:
         raise ValueError(
             f"config.encoder.own_heads must be at most config.encoder.heads, "
             f"{encoder.heads}, got {encoder.own_heads}"

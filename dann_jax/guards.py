@@ -9,6 +9,7 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.doubts import unique_names
 from dann_jax.corpora.identifiers import codes
 from dann_jax.corpora.messages import listed, shorten
+from dann_jax.oracle import ORACLE
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
 
@@ -157,3 +158,33 @@ def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
             )
         nobody |= missing
     return nobody
+
+
+def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -> None:
+    """Every leak that is allowed is there: tables would tell of one that is not.
+
+    Args:
+      protocol: with its `allowed_leaks`.
+      corpus: the columns.
+      disjoint: the columns that it would not share values of otherwise.
+
+    Raises:
+      ProtocolError: a leak is none of them, or in no fold do labelled and test rows
+        share a value of it.
+    """
+    for column in sorted(set(protocol.allowed_leaks) - {ORACLE}):
+        if column not in disjoint:
+            raise ProtocolError(
+                f"allowed_leaks names {column!r}, and nothing keeps rows apart by it: "
+                f"disjoint is {', '.join(disjoint) or 'empty'}; leave it out"
+            )
+        values = corpus.column(column)
+        if not any(
+            np.isin(values[roles == Role.LABELLED], values[roles == Role.TEST]).any()
+            for roles in protocol.roles
+        ):
+            raise ProtocolError(
+                f"allowed_leaks names {column!r}, and in no fold do labelled and test "
+                f"rows share a value of it; leave it out, or every table tells of a "
+                f"leak"
+            )

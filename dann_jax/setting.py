@@ -13,11 +13,12 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from dann_jax.analysis.options import require_analysis
-from dann_jax.arguments import call
+from dann_jax.arguments import call, check, require
 from dann_jax.checks import check_config
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.estimate import require_tables
+from dann_jax.guards import require_leaks
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalised import own_strengths
@@ -31,6 +32,8 @@ from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh, spare_parts
+from dann_jax.unused import require_frames
+from dann_jax.utils.words import shown
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         replicas=config.seeds * len(config.arms),
     )
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    if not config.protocol.get("oracle"):
+        require_leaks(protocol, corpus, config.protocol.get("disjoint", ("speaker",)))
     for line in describe_rows(protocol, corpus):
         _log.info("%s", line)
     return setting_of(config, corpus, protocol, data_parallel=data_parallel)
@@ -65,6 +70,7 @@ def setting_of(
     config: ConfigDict, corpus: Corpus, protocol: Protocol, *, data_parallel: int = 1
 ) -> tuple[Task, Layout]:
     """As `setting`, of a corpus and a protocol that are there already."""
+    require_frames(config, corpus)
     normalisation = config.encoder.normalisation
     task = call(
         "config.batches",
@@ -132,16 +138,25 @@ def compiled(
     return make_program(
         build_network(config, task),
         layout=layout,
-        objective=_chosen(OBJECTIVES, timetable.in_steps(config.objective.to_dict())),
+        objective=_chosen(
+            "config.objective",
+            OBJECTIVES,
+            timetable.in_steps(config.objective.to_dict()),
+        ),
         optimizer=call(
             "config.optimizer",
             make_optimizer,
             total_steps=total_steps,
             **config.optimizer.to_dict(),
         ),
-        schedule=_chosen(STRENGTH_SCHEDULES, strength, total_steps),
+        schedule=_chosen("config.strength", STRENGTH_SCHEDULES, strength, total_steps),
         own_schedules={
-            name: _chosen(STRENGTH_SCHEDULES, section, total_steps)
+            name: _chosen(
+                f"config.strength.own.{name}",
+                STRENGTH_SCHEDULES,
+                section,
+                total_steps,
+            )
             for name, section in own.items()
         },
         average_decay=config.average_decay,
@@ -167,13 +182,22 @@ def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
 
 
 def _chosen(
-    table: Mapping[str, Callable], section: Mapping[str, Any], *arguments: Any
+    what: str,
+    table: Mapping[str, Callable],
+    section: Mapping[str, Any],
+    *arguments: Any,
 ) -> Any:
     """What a section with a `name` and its arguments stands for."""
-    name = section["name"]
+    require(what, section, Mapping[str, Any])
+    options = dict(section)
+    name = options.pop("name", None)
+    require(f"{what}.name", name, str)
     if name not in table:
-        close = difflib.get_close_matches(str(name), table, 1)
+        close = difflib.get_close_matches(name, table, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"unknown name {name!r}; {hint}choose from {', '.join(table)}")
-    options = {key: value for key, value in section.items() if key != "name"}
+        raise ValueError(
+            f"unknown name {shown(name)} in {what}; {hint}choose from "
+            f"{', '.join(table)}"
+        )
+    check(what, table[name], options)
     return call(f"{name!r}", table[name], *arguments, **options)

@@ -102,6 +102,7 @@ def make_task(
       normalise_by: the column that a normalisation goes by, if any.
       adaptive: whether what is evaluated is normalised by its own statistics.
     """
+    _require_batches(batch_size, corpus)
     domain, num_domains = {}, {}
     for name, arguments in adversaries.items():
         domain[name], num_domains[name] = call(
@@ -126,3 +127,14 @@ def make_task(
         adaptive=adaptive,
         units=units,
     )
+
+
+def _require_batches(batch_size: int, corpus: Corpus) -> None:
+    """Refuse batches that would be padding for the most part."""
+    dialogues = len(corpus.dialogues())
+    if batch_size > max(dialogues, 1024):
+        raise ValueError(
+            f"config.batches.batch_size is {batch_size:,}, and corpus {corpus.name!r} "
+            f"has {dialogues:,} dialogues (or utterances without one) in all; the rest "
+            f"of each batch would be padding"
+        )

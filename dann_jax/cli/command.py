@@ -2,12 +2,16 @@
 
 import contextlib
 import difflib
+import io
 import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 
 from absl import app, flags
+
+from dann_jax.utils.words import shortened
 
 _HELP = ("-?", "-h", "-help", "--help", "-helpshort", "--helpshort")
 _FULL = ("-helpfull", "--helpfull")
@@ -34,13 +38,17 @@ def run(
 
     def parse(words: list[str]) -> list[str]:
         _help_if_asked(words[1:], own, usage)
-        with exit_on_misuse():
+        with exit_on_misuse(), exit_when_interrupted():
             return _parse(words, own, also)
 
     def call(words: list[str]) -> None:
-        with exit_on_misuse():
+        with exit_on_misuse(), exit_when_interrupted():
             main(words)
 
+    for stream in (sys.stdout, sys.stderr):
+        # A name from a corpus may hold what an ASCII terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # TensorFlow only feeds batches and writes stores; its messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -66,8 +74,17 @@ def exit_on_misuse() -> Iterator[None]:
     try:
         yield
     except (flags.Error, app.UsageError) as error:
-        reason = " ".join(str(error).split())
-        sys.exit(f"error: {reason}; --help shows what there is")
+        sys.exit(f"error: {shortened(str(error))}; --help shows what there is")
+
+
+@contextlib.contextmanager
+def exit_when_interrupted() -> Iterator[None]:
+    """End as a shell says of Ctrl-C, wherever in a command it came."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def help_text(own: flags.FlagValues, usage: str) -> str:

@@ -6,7 +6,7 @@ import inspect
 import pathlib
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,10 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from dann_jax.arguments import in_words
 from dann_jax.defaults import base_config
+from dann_jax.unused import without_effect
+from dann_jax.utils.words import shortened, shown
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(=.*)?", re.DOTALL)
 
@@ -88,7 +91,8 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
       ConfigError: there is no such key, or the value is of another kind.
     """
     end = words.index("--") if "--" in words else len(words)
-    for found in filter(None, map(_OVERRIDE.match, words[:end])):
+    changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
+    for found in changed:
         _require_key(config, found[1])
     words = [*_with_lists(words[:end], config), *words[end:]]
     values = flags.FlagValues()
@@ -96,9 +100,11 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
         config_flags.DEFINE_config_dict(
             "config", config, flag_values=values, sys_argv=words
         )
-        return values(words, known_only=True)
+        others = values(words, known_only=True)
     except (flags.Error, ValueError, TypeError, SyntaxError) as error:
         raise ConfigError(_wrong_value(" ".join(str(error).split()), config)) from None
+    _require_effect(config, [found[1] for found in changed])
+    return others
 
 
 def keys(config: ConfigDict) -> Iterator[tuple[str, Any]]:
@@ -128,7 +134,11 @@ def _told(path: pathlib.Path, error: Exception) -> ConfigError:
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    reason = " ".join(str(error).split())
+    reason = shortened(str(error))
+    if isinstance(error, ValueError) and "does not accept dots" in reason:
+        # What ml_collections says of a name such as `s0.3`.
+        named = reason.rpartition("the key ")[2].removesuffix(" contains one.")
+        reason = f"the name {named!r} holds a dot; use letters, digits and _"
     if isinstance(error, ValueError):
         return ConfigError(f"{path}: {reason}")
     where = f", line {lines[-1]}" if lines else ""
@@ -175,11 +185,23 @@ def _require_key(config: ConfigDict, key: str) -> None:
     )
 
 
+def _require_effect(config: ConfigDict, changed: list[str]) -> None:
+    """Refuse to change what nothing would read."""
+    unread = without_effect(config)
+    for key in changed:
+        if key in unread:
+            raise ConfigError(f"--config.{key} has no effect: {unread[key]}")
+
+
 def _wrong_value(reason: str, config: ConfigDict) -> str:
     """What Abseil says of a value, and what there is instead."""
     found = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
     was = dict(keys(config)).get(found[1]) if found else None
     if was is None:
         return reason
-    like = f'"{was!r}"' if isinstance(was, tuple) else repr(was)
-    return f"--config.{found[1]}={found[2]} is of another kind than {like}, the default"
+    # Abseil speaks of Python's types.
+    kind = Sequence[Any] if isinstance(was, tuple) else type(was)
+    return (
+        f"--config.{found[1]} must be {in_words(kind)}, as its default {shown(was)} "
+        f"is, got {shown(found[2])}"
+    )

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from absl import logging as absl_logging
 
+from dann_jax.utils.words import shortened
+
 
 def start_logging() -> None:
     """This package's messages on standard error; of other packages, warnings only."""
@@ -24,11 +26,18 @@ def start_logging() -> None:
 @contextlib.contextmanager
 def exit_with_message(
     interrupted: str = "interrupted; the same command goes on from the last checkpoint",
+    *,
+    writes_to: object = None,
 ) -> Iterator[None]:
     """Turn an error that the user can mend into one line and exit code 1.
 
     After a signal the exit code is 128 and its number, as a shell would say it.
     Anything else is a fault of this program and keeps its traceback.
+
+    Args:
+      interrupted: what Ctrl-C is answered by.
+      writes_to: where the command writes, for errors of the system that name no file,
+        as one of a full disk does.
     """
     from jax.errors import JaxRuntimeError
 
@@ -38,14 +47,19 @@ def exit_with_message(
     try:
         yield
     except (ValueError, OSError, TrainingDiverged) as error:
-        sys.exit(f"error: {_said(error)}")
+        sys.exit(f"error: {_said(error, writes_to)}")
+    except RecursionError:
+        sys.exit(
+            "error: something that was read is nested too deeply (JSON of more than a "
+            "hundred levels?); it is not what this command writes"
+        )
     except KeyError as error:
         # From `epath`, of http:// and the like.
         if not str(error.args[0]).endswith("://"):
             raise
         sys.exit(f"error: files at {error.args[0]} cannot be read or written here")
     except (MemoryError, JaxRuntimeError) as error:
-        said = " ".join(str(error).split())
+        said = shortened(str(error))
         if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in said:
             raise
         sys.exit(
@@ -63,12 +77,12 @@ def exit_with_message(
         sys.exit(f"error: {_said(error)}")
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception, writes_to: object = None) -> str:
     """What the system says of a file, without its number; else the message."""
     if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}"
-    return " ".join(str(error).split())
+        place = error.filename or (writes_to and f"while writing to {writes_to}")
+        return shortened(f"{error.strerror}{f': {place}' if place else ''}")
+    return shortened(str(error))
 
 
 def _exit(message: str, number: signal.Signals) -> NoReturn:

@@ -85,7 +85,8 @@ def main(words: list[str], config: ConfigDict) -> None:
     workdir = _WORKDIR.value or default_workdir(_CONFIG.value)
     start_logging()
     use_devices(_DEVICES.value)
-    with exit_with_message(), ends_at_once(functools.partial(saved_in, workdir)):
+    saved = ends_at_once(functools.partial(saved_in, workdir))
+    with exit_with_message(writes_to=workdir), saved:
         if _DISTRIBUTED.value:
             # Before anything asks for a device.
             jax.distributed.initialize()
