@@ -1,0 +1,169 @@
+"""Opening files of sound: whole ones of any format, and no shortened ones."""
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import soundfile
+from etils import epath
+
+from dann_jax.features.sound_sizes import Sound, find_sound, ogg_is_whole
+
+_log = logging.getLogger(__name__)
+
+# How libsndfile says that a header promises more bytes than the file has, of formats
+# that `find_sound` does not know.
+_CLAIM = re.compile(
+    r"(?:data|BODY) : (\d+) \(should be (\d+)\)|Data length (\d+) should be (\d+)"
+)
+_UNKNOWABLE = (
+    *("AVR", "IRCAM", "MAT4", "MAT5", "MPC2K"),
+    *("PAF", "PVF", "SDS", "VOC", "XI"),
+)
+"""Formats of which libsndfile reads what there is, however much there should be."""
+
+
+class Truncated(ValueError):
+    """The file holds less sound than its header claims."""
+
+
+class SoundFile(soundfile.SoundFile):
+    """A file that is read from its start to its end, as some formats have to be.
+
+    `soundfile` seeks after every block where it can, and fails where it cannot.
+    """
+
+    def seekable(self) -> bool:
+        """Never, so that blocks are read one after the other."""
+        return False
+
+    def skip_to(self, first: int) -> None:
+        """Go to a frame, by reading up to it where there is no other way."""
+        if first and super().seekable():
+            self.seek(first)
+            return
+        while first > 0 and (passed := len(self.read(min(first, 1 << 16)))):
+            first -= passed
+
+
+@contextlib.contextmanager
+def open_sound(path: epath.Path) -> Iterator[SoundFile]:
+    """A file of sound, once it holds what its header claims.
+
+    A size that no recorder could know, or that it never filled in, is no claim: all
+    that follows is the sound.
+
+    Raises:
+      Truncated: the file is shorter than it should be, or of a format that cannot tell.
+      OSError, TypeError, soundfile.SoundFileError: it cannot be read.
+    """
+    # libsndfile reads local files itself: quicker, and sound when damaged.
+    remote = "://" in os.fspath(path)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        size = file.seek(0, io.SEEK_END)
+        found = find_sound(file, size)
+        if found and found.claimed is not None and found.claimed > found.there:
+            raise Truncated(_too_short(found.claimed, found.there))
+        if found:
+            _note(path, found)
+        audio = stack.enter_context(_opened(file if remote else path, file, found))
+        _require_whole(audio, file, size, known=found is not None)
+        yield audio
+
+
+@functools.lru_cache(maxsize=64)
+def _note(path: epath.Path, found: Sound) -> None:
+    """Say once, not for every cut of the file, how its size was taken."""
+    if found.claimed is None:
+        _log.warning(
+            "warning: %s: its header does not say how much sound there is; the %d "
+            "bytes that follow it are read",
+            *(path, found.there),
+        )
+    elif found.unread:
+        _log.warning(
+            "warning: %s: its header claims %d bytes of sound; %d more follow and are "
+            "not read",
+            *(path, found.claimed, found.unread),
+        )
+
+
+def _opened(
+    source: epath.Path | BinaryIO, file: BinaryIO, found: Sound | None
+) -> SoundFile:
+    """By libsndfile as it is, or behind a header that libsndfile understands."""
+    source = source if source is file else os.fspath(source)
+    remade = found and found.header
+    if remade and found.claimed is None:
+        return SoundFile(_Remade(file, found))
+    try:
+        file.seek(0)
+        return SoundFile(source)
+    except soundfile.LibsndfileError:
+        if not remade:
+            raise
+    return SoundFile(_Remade(file, found))
+
+
+def _require_whole(audio: SoundFile, file: BinaryIO, size: int, *, known: bool) -> None:
+    """Refuse what is truncated in a format whose size `find_sound` does not know."""
+    claim = _CLAIM.search(audio.extra_info)
+    if claim and not known:
+        raise Truncated(_too_short(*(int(n) for n in claim.groups() if n)))
+    if audio.format in _UNKNOWABLE:
+        raise Truncated(
+            f"of the format {audio.format} a truncated file cannot be told from a "
+            f"whole one; convert it to wav or flac"
+        )
+    if audio.format == "OGG" and not ogg_is_whole(file, size):
+        raise Truncated(
+            "truncated or damaged: its last page is cut off, or not marked as the end"
+        )
+
+
+def _too_short(claimed: int, there: int) -> str:
+    return (
+        f"truncated: its header claims {claimed} bytes of sound, the file holds {there}"
+    )
+
+
+class _Remade(io.RawIOBase):
+    """The sound of a file behind another header, read-only."""
+
+    def __init__(self, file: BinaryIO, sound: Sound) -> None:
+        super().__init__()
+        self._file, self._header, self._start = file, sound.header, sound.start
+        there = sound.there if sound.claimed is None else sound.claimed
+        self._size, self._place = len(sound.header) + there, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}
+        self._place = max(base[whence] + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = max(min(len(buffer), self._size - self._place), 0)
+        content = self._header[self._place : self._place + count]
+        if rest := count - len(content):
+            self._file.seek(
+                self._start + self._place + len(content) - len(self._header)
+            )
+            content += self._file.read(rest)
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
