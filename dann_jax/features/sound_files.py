@@ -44,7 +44,8 @@ class SoundFile(soundfile.SoundFile):
 
     def skip_to(self, first: int) -> None:
         """Go to a frame, by reading up to it where there is no other way."""
-        if first and super().seekable():
+        if super().seekable():
+            # To 0 as well: a decoder of mp3 rounds otherwise after a seek.
             self.seek(first)
             return
         while first > 0 and (passed := len(self.read(min(first, 1 << 16)))):
