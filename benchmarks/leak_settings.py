@@ -1,4 +1,4 @@
-"""What the leak study runs: the corpora, and every leak beside its honest twin."""
+"""What the leak study runs: the corpora, and every leak with its control."""
 
 import dataclasses
 import re
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks.studies import leaks
 from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.defaults import EIGHT, FOUR, base_config, unheard_speakers
-from dann_jax.evaluation import leaks
 from dann_jax.protocols import make_protocol
 from dann_jax.roles import Protocol
 from dann_jax.setting import setting_of
@@ -138,7 +138,7 @@ def normalisation(study: Study, seed: int) -> Run:
 def thinned(study: Study, seed: int) -> Run:
     """The adversary sees balanced labelled rows, and as many tested as `balance`."""
     task = leaks.balance_source(run_of(study).task, seed=seed)
-    return Run(leaks.thin_target(task, seed=seed))
+    return Run(leaks.subsample_target(task, seed=seed))
 
 
 def balance(study: Study, seed: int) -> Run:
@@ -184,7 +184,7 @@ RUNS: Mapping[str, Callable[[Study, int], Run]] = {
 }
 """Everything that is trained for each corpus and seed."""
 
-TWINS = {
+CONTROLS = {
     "speaker": "honest",
     "selection": "honest",
     "recording": "honest",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.leak_settings import CORPORA, RUNS, TWINS
+from benchmarks.leak_settings import CONTROLS, CORPORA, RUNS
+from benchmarks.studies.contrasts import contrast
 from benchmarks.timing import table
-from dann_jax.evaluation.contrasts import contrast
 from dann_jax.evaluation.statistics import pooled
 from dann_jax.evaluation.verdicts import verdict
 
@@ -82,17 +82,17 @@ def _worths(found: Found) -> list[list[str]]:
             for arm in ARMS
         ]
         for name, runs in found.items()
-        for leak in TWINS
+        for leak in CONTROLS
     ]
 
 
 def _gains(found: Found) -> list[list[str]]:
     rows = []
     for name, runs in found.items():
-        for leak, twin in TWINS.items():
-            more = gain(runs[leak], runs[twin])
+        for leak, control in CONTROLS.items():
+            more = gain(runs[leak], runs[control])
             said = verdict(more["ci95"])
-            shown = [gain(runs[twin]), gain(runs[leak]), more]
+            shown = [gain(runs[control]), gain(runs[leak]), more]
             rows.append([name, _marked(leak, runs[leak]), *map(_points, shown)])
             rows[-1].append(VERDICTS.get(said, said))
     return rows
@@ -102,18 +102,18 @@ def worth(
     runs: Mapping[str, Mapping[str, Any]], leak: str, arm: str, metric: str
 ) -> dict[str, Any]:
     """What an arm scores more with a leak than without, as from `contrast`."""
-    leaky, honest = (runs[word]["counts"][arm] for word in (leak, TWINS[leak]))
+    leaky, honest = (runs[word]["counts"][arm] for word in (leak, CONTROLS[leak]))
     return contrast([(1.0, leaky), (-1.0, honest)], metric)
 
 
 def gain(
-    run: Mapping[str, Any], twin: Mapping[str, Any] | None = None
+    run: Mapping[str, Any], control: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The adversary's gain in UA; with a twin, how much larger it is than there."""
+    """The adversary's gain in UA; with a control, how much larger it is than there."""
     plain, adversary = (run["counts"][arm] for arm in ARMS)
     terms = [(1.0, adversary), (-1.0, plain)]
-    if twin is not None:
-        plain, adversary = (twin["counts"][arm] for arm in ARMS)
+    if control is not None:
+        plain, adversary = (control["counts"][arm] for arm in ARMS)
         terms += [(-1.0, adversary), (1.0, plain)]
     return contrast(terms, "ua")
 
@@ -138,16 +138,16 @@ def draw(found: Found, path: str) -> None:
     for axis, (name, runs) in zip(panels, found.items(), strict=True):
         styles = ((-0.15, "o", "C0"), (0.15, "s", "C1"))
         for arm, (shift, mark, colour) in zip(ARMS, styles, strict=True):
-            known = [worth(runs, leak, arm, "ua") for leak in TWINS]
+            known = [worth(runs, leak, arm, "ua") for leak in CONTROLS]
             points = np.array([[each["difference"], *each["ci95"]] for each in known])
             middle, low, high = 100 * points.T
-            places = np.arange(len(TWINS)) + shift
+            places = np.arange(len(CONTROLS)) + shift
             axis.hlines(places, low, high, colour)
             axis.plot(middle, places, mark, color=colour, markersize=5, label=arm)
         axis.axvline(0.0, color="0.6", linewidth=1)
         seeds = len(runs["honest"]["counts"][ARMS[0]])
         axis.set_title(f"{name}, seeds: {seeds}", fontsize=10)
-        axis.set_yticks(range(len(TWINS)), [f"LEAK: {leak}" for leak in TWINS])
+        axis.set_yticks(range(len(CONTROLS)), [f"LEAK: {leak}" for leak in CONTROLS])
         axis.grid(axis="x", alpha=0.3)
     panels[0].invert_yaxis()
     panels[-1].legend(fontsize=8)

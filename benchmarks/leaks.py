@@ -1,4 +1,4 @@
-"""What each known leak is worth: turned on one at a time, against its honest twin.
+"""What each known leak is worth: each alone, against a control without the leak.
 
     python -m benchmarks.leaks --iemocap=DIR --ravdess=DIR --emodb=DIR \
         --output=runs/leaks --figure=docs/leaks.svg

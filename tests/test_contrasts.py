@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dann_jax.evaluation.contrasts import contrast
+from benchmarks.studies.contrasts import contrast
 from dann_jax.evaluation.statistics import compare, interval, pooled
 
 RNG = np.random.default_rng(0)

@@ -6,12 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from benchmarks.leak_settings import RUNS, TWINS, Study
+from benchmarks.leak_settings import CONTROLS, RUNS, Study
 from benchmarks.leak_tables import draw, load, tables
 from benchmarks.leaks import measure
+from benchmarks.studies.leaks import LEAKS
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.defaults import unheard_speakers
-from dann_jax.evaluation.leaks import LEAKS
 from dann_jax.protocols import make_protocol
 from dann_jax.roles import Protocol, Role
 
@@ -61,17 +61,17 @@ def counts(protocol: Protocol, role: Role) -> list[list[int]]:
 
 
 def test_there_is_a_run_for_every_leak_and_no_other_run_leaks() -> None:
-    assert set(TWINS) == set(LEAKS)
-    assert set(RUNS) == {*TWINS, *TWINS.values()}
-    for word in TWINS:
+    assert set(CONTROLS) == set(LEAKS)
+    assert set(RUNS) == {*CONTROLS, *CONTROLS.values()}
+    for word in CONTROLS:
         assert word in RUNS[word](STUDY, 0).task.protocol.allowed_leaks
-    for word in set(TWINS.values()):
+    for word in set(CONTROLS.values()):
         assert RUNS[word](STUDY, 0).task.protocol.allowed_leaks == ()
 
 
-@pytest.mark.parametrize("leak", TWINS)
-def test_a_leak_trains_on_and_tests_as_many_rows_as_its_twin(leak: str) -> None:
-    leaky, honest = (RUNS[word](STUDY, 0).task for word in (leak, TWINS[leak]))
+@pytest.mark.parametrize("leak", CONTROLS)
+def test_a_leak_trains_on_and_tests_as_many_rows_as_its_control(leak: str) -> None:
+    leaky, honest = (RUNS[word](STUDY, 0).task for word in (leak, CONTROLS[leak]))
     for role in (Role.LABELLED, Role.TEST):
         assert counts(leaky.protocol, role) == counts(honest.protocol, role)
     np.testing.assert_array_equal(
@@ -106,7 +106,7 @@ def write_scores(output: pathlib.Path, right: dict[str, tuple[int, int]]) -> Non
             for arm, hits in (("source_only", source), ("dann", dann))
         }
         scores = {
-            "protocol": {"allowed_leaks": [word] if word in TWINS else []},
+            "protocol": {"allowed_leaks": [word] if word in CONTROLS else []},
             "rows": {"labelled": 40.0, "tested": 60},
             "counts": table,
         }

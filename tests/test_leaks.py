@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus, check
-from dann_jax.evaluation.leaks import (
+from benchmarks.studies.leaks import (
     LEAKS,
     balance_source,
     balance_target,
@@ -18,8 +17,9 @@ from dann_jax.evaluation.leaks import (
     select_on_test,
     share_speakers,
     share_texts,
-    thin_target,
+    subsample_target,
 )
+from dann_jax.corpora.corpus import Corpus, check
 from dann_jax.guards import require_disjoint
 from dann_jax.protocols import assign_roles
 from dann_jax.roles import Protocol, Role
@@ -285,9 +285,9 @@ def test_the_adversary_sees_balanced_classes_of_the_tested_side() -> None:
     assert ((ids == before) | (ids == UNKNOWN)).all()
 
 
-def test_the_twin_of_the_balance_sees_as_many_rows_of_any_class() -> None:
+def test_the_control_of_the_balance_sees_as_many_rows_of_any_class() -> None:
     honest = task_of(TRANSDUCTIVE)
-    thin, balanced = thin_target(honest, seed=0), balance_target(honest, seed=0)
+    thin, balanced = subsample_target(honest, seed=0), balance_target(honest, seed=0)
     assert thin.protocol.allowed_leaks == ()
     tested = TRANSDUCTIVE.roles == Role.TEST
     seen, as_many = (
@@ -309,7 +309,7 @@ def test_balancing_the_source_is_no_leak_and_joins_with_the_other() -> None:
 
 
 def test_there_is_nothing_to_balance_in_an_inductive_protocol() -> None:
-    for change in (balance_target, thin_target):
+    for change in (balance_target, subsample_target):
         with pytest.raises(ProtocolError, match="transductive"):
             change(task_of(PROTOCOL), seed=0)
 

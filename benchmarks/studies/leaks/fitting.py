@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dann_jax.evaluation.leaks.names import with_leaks
+from benchmarks.studies.leaks.names import with_leaks
 from dann_jax.roles import Role
 from dann_jax.standardise import fit_standardiser
 from dann_jax.task import Task

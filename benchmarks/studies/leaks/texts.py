@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from benchmarks.studies.leaks.names import drawn_as, with_leaks
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.evaluation.leaks.names import drawn_as, with_leaks
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
 from dann_jax.types import UNKNOWN
@@ -15,7 +15,7 @@ from dann_jax.types import UNKNOWN
 def disjoint_texts(
     protocol: Protocol, corpus: Corpus, *, tested: Collection[str], column: str = "text"
 ) -> Protocol:
-    """The honest twin of `share_texts`: these sentences are tested and nothing else.
+    """The control of `share_texts`: these sentences are tested and nothing else.
 
     Corpora of acted speech have few sentences, which everybody says, so that a split
     by speaker shares all of them.

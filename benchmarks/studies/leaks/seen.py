@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dann_jax.evaluation.leaks.names import with_leaks
+from benchmarks.studies.leaks.names import with_leaks
 from dann_jax.roles import Role
 from dann_jax.splits import ProtocolError
 from dann_jax.task import Task
@@ -30,8 +30,8 @@ def balance_target(task: Task, *, seed: int) -> Task:
     return dataclasses.replace(balanced, protocol=with_leaks(task.protocol, "balance"))
 
 
-def thin_target(task: Task, *, seed: int) -> Task:
-    """The honest twin of `balance_target`: as many rows are left, whatever their class.
+def subsample_target(task: Task, *, seed: int) -> Task:
+    """The control of `balance_target`: as many rows, whatever their class, no leak.
 
     Only how many rows the balance would leave depends on labels here.
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from benchmarks.studies.leaks.names import drawn_as, with_leaks
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
-from dann_jax.evaluation.leaks.names import drawn_as, with_leaks
 from dann_jax.roles import Protocol, Role
 
 

@@ -1,0 +1,1 @@
+"""What studies do to a protocol or a score that the library never should."""
