@@ -198,10 +198,8 @@ def test_frames_are_probed_by_their_moments_and_absent_rows_are_zero() -> None:
 LINES = [
     {
         "step": step,
-        "dann/loss/label": 1.0,
         "dann/accuracy/speaker": 0.1,
-        "dann/strength/speaker": 1.0,
-        **({"dann/gradient/label": 2.0} if step % 2 else {}),
+        **({"dann/strength/speaker": 1.0} if step % 2 else {}),
     }
     for step in range(4)
 ]
@@ -219,21 +217,15 @@ FOUND = {
         )
     ],
 }  # fmt: skip
-RESULTS = {
-    "comparisons": [
-        {"arm": "dann", "metric": "ua", "difference": -0.1, "ci95": [-0.2, -0.05]}
-    ]
-}
 
 
 def test_what_is_measured_comes_from_the_right_place() -> None:
-    seen = measured("dann", "speaker", "speaker", 1.0, FOUND, RESULTS, LINES)
-    assert seen.label_loss.tolist() == [1.0] * 4
-    assert seen.gradient_label.tolist() == [2.0] * 2
-    assert not len(seen.gradient_domain)
-    assert (seen.probe_accuracy, seen.probe_chance) == (0.6, 0.1)
-    assert (seen.ua_gain, seen.ua_gain_ci95) == (-0.1, (-0.2, -0.05))
-    assert (seen.domain_chance, seen.domain_guess_loss) == (0.1, 2.3)
+    arm = measured("dann", "speaker", "speaker", 1.0, FOUND, LINES)
+    assert arm.domain_accuracy.tolist() == [0.1] * 4
+    assert arm.strength.tolist() == [1.0] * 2
+    assert not len(arm.domain_loss)
+    assert (arm.probe_accuracy, arm.probe_chance) == (0.6, 0.1)
+    assert (arm.domain_chance, arm.domain_guess_loss) == (0.1, 2.3)
 
 
 @pytest.mark.parametrize("names", [("speaker",), ("speaker", "who")])
@@ -245,7 +237,7 @@ def test_a_weak_discriminator_is_told_of_the_adversary_that_is(
     features = np.random.default_rng(0).normal(size=(1, 1, 50, 3))
     sample = Sample(np.arange(50), np.array([0]), features[0, 0], features, features)
     adversaries = dict.fromkeys(names, "speaker")
-    said = diagnoses(FOUND, sample, RESULTS, LINES, adversaries, layout)["dann"]
+    said = diagnoses(FOUND, sample, LINES, adversaries, layout)["dann"]
     if len(names) == 1:
         assert (
             "fresh probe still finds the domain in 60 %" in said["weak-discriminator"]

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from sklearn.metrics import roc_curve
 
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.evaluation.detection import equal_error_rate, min_dcf, weighted_errors
+from dann_jax.evaluation.detection import weighted_errors
 from dann_jax.evaluation.trials import (
     DRAWN,
     METRICS,
@@ -28,7 +28,7 @@ from dann_jax.experiment import train_and_evaluate
 from dann_jax.open_set import fold_trials, replica_errors, score_trials
 from dann_jax.protocols import make_protocol
 from dann_jax.report.figures import forest_plot
-from dann_jax.report.tables import result_table, side_by_side
+from dann_jax.report.tables import result_table, run_table
 from dann_jax.roles import Protocol, Role
 from dann_jax.setting import compiled, setting
 from dann_jax.splits import ProtocolError
@@ -170,6 +170,10 @@ def test_the_trials_of_a_fold_are_of_its_target_and_hold_no_recording_twice() ->
 # Errors, and how sure they are.
 
 
+def equal_error_rate(scores: np.ndarray, target: np.ndarray) -> float:
+    return weighted_errors(scores, target, np.ones(len(scores)))["eer"]
+
+
 def scored(n: int = 80) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     target = rng.random(n) > 0.4
@@ -183,8 +187,9 @@ def test_a_trial_that_counts_several_times_is_as_many_trials() -> None:
     found = weighted_errors(scores, target, times.astype(float))
     for row, own in enumerate(times):
         repeated = np.repeat(scores, own), np.repeat(target, own)
-        np.testing.assert_allclose(found["eer"][row], equal_error_rate(*repeated))
-        np.testing.assert_allclose(found["min_dcf"][row], min_dcf(*repeated))
+        alone = weighted_errors(*repeated, np.ones(own.sum()))
+        for name in ("eer", "min_dcf"):
+            np.testing.assert_allclose(found[name][row], alone[name])
 
 
 def test_least_costs_are_those_of_scikit_learns_curve() -> None:
@@ -410,7 +415,7 @@ def test_the_tables_name_the_errors_and_say_that_less_is_better(
     assert "lower is better" in text and "corpus probe" in text
     for title in ("EER, cosine", "EER, PLDA", "minDCF, PLDA", "corpus emodb"):
         assert title in text
-    assert "difference [95 %]" in side_by_side({"one": results, "two": results})
+    assert "difference [95 %]" in run_table({"one": results, "two": results}).header
     forest_plot(results, tmp_path / "figure.svg")
     assert "EER, PLDA" in (tmp_path / "figure.svg").read_text()
 
@@ -421,4 +426,4 @@ def test_runs_that_classify_share_no_table_with_runs_that_verify(
 ) -> None:
     classified = {"summary": {"dann": {"wa": {}, "ua": {}}}}
     with pytest.raises(ValueError, match="share no table"):
-        side_by_side({"one": finished[1], "two": classified})
+        run_table({"one": finished[1], "two": classified})

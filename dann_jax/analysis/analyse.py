@@ -66,7 +66,7 @@ def analyse(
         "probed": sample.names(layout),
         "data": describe_data(task),
     }
-    found["diagnoses"] = diagnoses(found, sample, results, metrics, adversaries, layout)
+    found["diagnoses"] = diagnoses(found, sample, metrics, adversaries, layout)
     if "wa" in next(iter(results["summary"].values())):
         tested = tested_logits(state, program, task, layout)
         found |= breakdown(*tested, task, layout)

@@ -77,23 +77,3 @@ def label_shift(label: np.ndarray, domain: np.ndarray) -> float:
     chance = (len(counts) - 1) * (domains - 1) / (2.0 * len(label))
     found = mutual_info_score(label, domain) - chance
     return float(np.clip(found / stats.entropy(counts), 0.0, 1.0))
-
-
-def relative_spread(features: np.ndarray) -> float:
-    """How much rows differ, beside how long they are, in [0, 1].
-
-    The root of their variance over their mean squared length: 0 where an encoder maps
-    every row to the same point, whatever its scale.
-
-    Args:
-      features: float `[n, width]`.
-
-    Example:
-      >>> relative_spread(np.ones((5, 3)))
-      0.0
-    """
-    features = np.asarray(features, np.float64)
-    length = (features**2).sum(-1).mean()
-    if length == 0.0:
-        return 0.0
-    return float(np.sqrt(features.var(0).sum() / length))

@@ -1,28 +1,14 @@
-"""How large a difference is."""
+"""How large a difference is, and what may be concluded from several of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.correction import corrected
 from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.power import seeds_needed, variance_components
 from dann_jax.evaluation.statistics import Scores
 from dann_jax.evaluation.verdicts import sentence, verdict
-
-
-def speaker_scores(
-    counts: np.ndarray, metric: str, *, scores: Scores = scores_of_confusion
-) -> np.ndarray:
-    """Score of every speaker in every seed, float `[seeds, speakers]`.
-
-    Args:
-      counts: `[seeds, speakers, classes, classes]`, no speaker without a row.
-      metric: `wa`, `ua` (over the classes that the speaker has) or `macro_f1`.
-      scores: of counts; of another table, metrics are its own.
-    """
-    return scores(counts)[metric]
 
 
 def gain_size(
@@ -32,66 +18,78 @@ def gain_size(
     *,
     scores: Scores = scores_of_confusion,
 ) -> dict[str, float | int | None]:
-    """What a comparison says of the size of a gain.
+    """How large the gain of an arm is, beside its spread over speakers.
 
     Args:
-      counts: `[seeds, speakers, classes, classes]` of the arm.
+      counts: `[seeds, speakers, classes, classes]` of the arm, no speaker without rows.
       against: the same of the arm it is compared with.
-      metric: as in `speaker_scores`.
-      scores: as in `speaker_scores`.
+      metric: `wa`, `ua` (over the classes that the speaker has) or `macro_f1`.
+      scores: of counts; of another table, metrics are its own.
 
     Returns:
-      `effect_size`, the `d_z` of `effect_size`; `seeds_needed` to show the mean gain of
-      the speakers with a power of 80 %, None where no number is enough, or where there
-      are too few seeds or speakers to tell.
+      `effect_size`, Cohen's d_z: mean over standard deviation of the speakers' gains,
+      averaged over seeds; NaN where all gain the same, or there is one speaker.
+      `seeds_needed` to show the mean gain with a power of 80 %; None where no number is
+      enough, or where there are too few seeds or speakers to tell.
+
+    Reference: Cohen, "Statistical Power Analysis", 1988, section 2.3.5.
     """
-    gain = speaker_scores(counts, metric, scores=scores) - speaker_scores(
-        against, metric, scores=scores
-    )
+    gain = scores(counts)[metric] - scores(against)[metric]
+    speakers, effect = gain.shape[1], float(gain.mean())
     needed = None
-    if min(gain.shape) > 1 and np.isfinite(gain).all() and abs(gain.mean()) > 1e-12:
-        components = variance_components(gain)
-        needed = seeds_needed(components, float(gain.mean()), speakers=gain.shape[1])
-    size = effect_size(counts, against, metric, scores=scores)
-    return {"effect_size": size["d_z"], "seeds_needed": needed}
+    if min(gain.shape) > 1 and np.isfinite(gain).all() and abs(effect) > 1e-12:
+        needed = seeds_needed(variance_components(gain), effect, speakers=speakers)
+    spread = np.std(gain.mean(0), ddof=1) if speakers > 1 else 0.0
+    # Equal gains differ by rounding.
+    d_z = float("nan") if spread <= 1e-12 else float(gain.mean(0).mean() / spread)
+    return {"effect_size": d_z, "seeds_needed": needed}
 
 
-def effect_size(
-    counts: np.ndarray,
-    against: np.ndarray,
-    metric: str,
-    *,
-    scores: Scores = scores_of_confusion,
-) -> dict[str, float]:
-    """How large the gain of an arm is beside the spread of it over speakers.
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjusted p-values that keep the chance of any false finding at the level.
 
     Args:
-      counts: `[seeds, speakers, classes, classes]` of the arm.
-      against: the same of the arm it is compared with.
-      metric: `wa`, `ua` or `macro_f1`, of each speaker, averaged over seeds.
-      scores: as in `speaker_scores`.
+      p_values: float `[k]` in [0, 1].
 
     Returns:
-      `d_z`, mean over standard deviation of the speakers' gains (NaN where all gain
-      the same, or there is one speaker), and `superiority`, the share of speakers who
-      gain, those who gain nothing counted half.
+      float `[k]` in [0, 1].
 
-    Reference: Cohen, "Statistical Power Analysis", 1988, section 2.3.5; Grissom and
-    Kim, "Effect Sizes for Research", 2012, for the probability of superiority in
-    paired data.
+    Example:
+      >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+      [0.03, 0.06, 0.06]
+
+    Reference: Holm, "A Simple Sequentially Rejective Multiple Test Procedure",
+    Scandinavian Journal of Statistics 6 (1979).
     """
-    gain = speaker_scores(counts, metric, scores=scores) - speaker_scores(
-        against, metric, scores=scores
-    )
-    gain = gain.mean(0)
-    # Equal gains differ by rounding.
-    spread = np.std(gain, ddof=1) if len(gain) > 1 else 0.0
-    flat = spread <= 1e-12
-    sign = np.sign(np.where(np.abs(gain) <= 1e-12, 0.0, gain))
-    return {
-        "d_z": float("nan") if flat else float(gain.mean() / spread),
-        "superiority": float((sign + 1.0).mean() / 2.0),
-    }
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def corrected(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons with p-values adjusted for having compared several arms.
+
+    The arms of one metric are a family. A p that is NaN stays so and is not counted.
+
+    Args:
+      comparisons: as in `results.json`, with `metric` and `p_value`.
+
+    Returns:
+      Copies, with `p_corrected`.
+    """
+    entries = [{**entry, "p_corrected": float("nan")} for entry in comparisons]
+    for metric in {entry["metric"] for entry in entries}:
+        tested = [
+            entry
+            for entry in entries
+            if entry["metric"] == metric and not np.isnan(entry["p_value"])
+        ]
+        adjusted = holm(np.array([entry["p_value"] for entry in tested]))
+        for entry, p in zip(tested, adjusted, strict=True):
+            entry["p_corrected"] = float(p)
+    return entries
 
 
 def concluded(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How many seeds or speakers it takes to show a difference. A normal approximation."""
+"""How many seeds it takes to show a difference, by a normal approximation."""
 
 from typing import NamedTuple
 
@@ -20,18 +20,13 @@ class Components(NamedTuple):
     seed: float
     residual: float
 
-    def standard_error(self, seeds: int, speakers: int) -> float:
-        """Of the mean difference over so many seeds and speakers."""
-        cells = self.residual / (seeds * speakers)
-        return float(np.sqrt(self.speaker / speakers + self.seed / seeds + cells))
-
 
 def variance_components(differences: np.ndarray) -> Components:
     """Estimate them by the mean squares of a table without replication.
 
     Args:
       differences: float `[seeds, speakers]`, two at least of each: what one arm gains
-        over another, such as a difference of `speaker_scores`.
+        over another.
 
     Returns:
       Components, none below 0.
@@ -55,32 +50,6 @@ def variance_components(differences: np.ndarray) -> Components:
         seed=float(max(by_seed.var(ddof=1) - residual / speakers, 0.0)),
         residual=float(residual),
     )
-
-
-def power(
-    components: Components,
-    effect: float,
-    *,
-    seeds: int,
-    speakers: int,
-    level: float = 0.05,
-) -> float:
-    """Chance that a true difference is shown, in the right direction.
-
-    Args:
-      components: of the paired difference.
-      effect: the true difference, in the same units.
-      seeds: of the planned run.
-      speakers: of the planned run.
-      level: of a two-sided test.
-
-    Returns:
-      In [0, 1]. It is optimistic for few speakers: the normal stands for the t.
-    """
-    error = components.standard_error(seeds, speakers)
-    if error == 0.0:
-        return float(effect != 0.0)
-    return float(norm.cdf(abs(effect) / error - norm.ppf(1.0 - level / 2.0)))
 
 
 def seeds_needed(
@@ -110,28 +79,9 @@ def seeds_needed(
       >>> seeds_needed(Components(1.0, 1.0, 0.0), 0.1, speakers=10) is None
       True
     """
+    fixed = components.speaker / speakers
     per_seed = components.seed + components.residual / speakers
-    return _fewest(effect, components.speaker / speakers, per_seed, wanted, level)
-
-
-def speakers_needed(
-    components: Components,
-    effect: float,
-    *,
-    seeds: int,
-    wanted: float = 0.8,
-    level: float = 0.05,
-) -> int | None:
-    """The fewest speakers, with the seeds given; as `seeds_needed`."""
-    per_speaker = components.speaker + components.residual / seeds
-    return _fewest(effect, components.seed / seeds, per_speaker, wanted, level)
-
-
-def _fewest(
-    effect: float, fixed: float, shared: float, wanted: float, level: float
-) -> int | None:
-    """The fewest n for which `fixed + shared / n` is a small enough variance."""
     allowed = (effect / (norm.ppf(1.0 - level / 2.0) + norm.ppf(wanted))) ** 2
     if allowed <= fixed:
         return None
-    return max(1, int(np.ceil(shared / (allowed - fixed))))
+    return max(1, int(np.ceil(per_seed / (allowed - fixed))))

@@ -1,6 +1,6 @@
 """Fresh classifiers on frozen features: what the encoder still gives away."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from dann_jax.evaluation.divergence import proxy_a_distance
 from dann_jax.evaluation.heldout import (
     FOLDS,
     held_out_guesses,
@@ -115,34 +114,6 @@ def probe(
             outcome["chance_p95"] = float(high)
             outcome["p_value"] = float((1 + beaten) / (1 + permutations))
     return {**outcome, "classes": classes, "rows": len(taken)}
-
-
-def probe_places(
-    places: Mapping[str, np.ndarray],
-    columns: Mapping[str, np.ndarray],
-    *,
-    groups: Mapping[str, np.ndarray] | None = None,
-    **options: Any,
-) -> Iterator[dict[str, Any]]:
-    """Every kind of probe for every column at every place, one record each.
-
-    Args:
-      places: such as input, encoder and head -> float `[n, width]`, the same rows.
-      columns: name -> `[n]`.
-      groups: column -> groups `[n]` of its probes, for those that have any.
-      **options: of `probe`.
-
-    Yields:
-      `place`, `column`, `kind`, and what `probe` and `proxy_a_distance` return.
-    """
-    for place, features in places.items():
-        for column, target in columns.items():
-            own = (groups or {}).get(column)
-            distance = proxy_a_distance(features, target, groups=own)
-            for kind in PROBES:
-                found = probe(features, target, kind=kind, groups=own, **options)
-                names = {"place": place, "column": column, "kind": kind}
-                yield {**names, **found, "a_distance": distance}
 
 
 def domain_probe(

@@ -51,20 +51,15 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
     return found
 
 
-def side_by_side(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    """Every arm of several runs in one Markdown table, with its paired difference.
+def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Every arm of several runs in one table, with its paired difference.
 
     Args:
       runs: name -> results, as in `results.json`.
 
     Raises:
-      ValueError: some runs classify and others verify.
+      ValueError: some runs have other main metrics than others.
     """
-    return markdown(run_table(runs))
-
-
-def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """As `side_by_side`, as a table."""
     metrics = {headline(results) for results in runs.values()}
     if len(metrics) != 1:
         raise ValueError("runs that classify and runs that verify share no table")
