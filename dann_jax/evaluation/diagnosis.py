@@ -78,8 +78,8 @@ def discriminator_idle(arm: Measured) -> str | None:
         return None
     return (
         f"The discriminator never learned: its loss is {_late(arm.domain_loss):.2f} "
-        f"at strength 0, where guessing gives {arm.domain_guess_loss:.2f}. What it finds "
-        f"in other arms means nothing: look at its learning rate and its domain ids."
+        f"at strength 0, where guessing gives {arm.domain_guess_loss:.2f}. Its results "
+        f"in other arms mean nothing; look at its learning rate and its domain ids."
     )
 
 

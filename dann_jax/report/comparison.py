@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.elements import Section, data_table, flattened, note
-from dann_jax.report.forest import Strip, forest
-from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.page import leak_banner, page
 from dann_jax.report.run import Run
+from dann_jax.report.sections.outcome import forest_charts
 from dann_jax.report.table import Table
-from dann_jax.report.tables import difference, pooled_number, run_table
+from dann_jax.report.tables import run_table
 from dann_jax.report.verdict import run_verdict
 
 
@@ -24,7 +22,6 @@ def comparison_page(runs: Mapping[str, Run]) -> str:
       ValueError: some runs have other metrics than others.
     """
     table = run_table({name: run.results for name, run in runs.items()})
-    metrics = headline(next(iter(runs.values())).results)
     heading = f"{len(runs)} runs side by side"
     verdicts = (
         tag("li", tag("b", f"{name}: "), run_verdict(run.results))
@@ -42,7 +39,7 @@ def comparison_page(runs: Mapping[str, Run]) -> str:
                 "Only arms of one run are paired. Runs differ in whatever their "
                 "configurations do, below."
             ),
-            (_forest(runs, metric) for metric in metrics),
+            map(data_table, forest_charts(runs)),
         ]
     )
     sections = [
@@ -58,28 +55,6 @@ def comparison_page(runs: Mapping[str, Run]) -> str:
 
 def _leaks(name: str, run: Run) -> Markup | None:
     return leak_banner(run.results["protocol"], f"Leak allowed in {name}.")
-
-
-def _forest(runs: Mapping[str, Run], metric: str) -> Markup:
-    strips = []
-    for name, run in runs.items():
-        gains = {
-            entry["arm"]: str(difference(entry))
-            for entry in run.results["comparisons"]
-            if entry["metric"] == metric
-        }
-        for index, (arm, scores) in enumerate(run.results["summary"].items()):
-            score = pooled_number(scores[metric], metric)
-            dots = [r[metric] for r in run.results["replicas"] if r["arm"] == arm]
-            cells = [str(score), gains.get(arm, "")]
-            strips.append(Strip([name, arm], index, score, dots, cells))
-    word = "lower is better" if is_error(metric) else "higher is better"
-    return forest(
-        f"{TITLES[metric]} in %, {word}",
-        strips,
-        header=(["run", "arm"], ["pooled [95 %]", "difference [95 %]"]),
-        line=None,
-    )
 
 
 def protocol_table(runs: Mapping[str, Run]) -> Table:

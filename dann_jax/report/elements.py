@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dann_jax.report.colours import arm_class
+from dann_jax.report.drawing import Drawing, table_svg
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.table import Cell, Interval, Number, Table
 
@@ -45,21 +46,27 @@ def scrolling(name: str, content: Markup) -> Markup:
 
 
 def data_table(table: Table) -> Markup:
-    """A table with its numbers to the right, and what surrounds them quieter."""
-    numeric = [
-        any(isinstance(row[place], (Number, Interval)) for row in table.rows)
-        for place in range(len(table.header))
-    ]
+    """A table with its numbers to the right, and what surrounds them quieter.
+
+    One with a column of drawings is a chart: all columns right of it are numbers.
+    """
+    axes = [place for place, w in enumerate(table.header) if isinstance(w, Drawing)]
+    styles = []
+    for place in range(len(table.header)):
+        cells = [row[place] for row in table.rows]
+        numeric = any(isinstance(cell, (int, Number, Interval)) for cell in cells)
+        right = any(place > axis for axis in axes)
+        style = "number" if numeric or right else None
+        styles.append("drawing" if place in axes else style)
 
     def cell(value: Cell, place: int) -> Markup:
         if place == 0:
             return tag("th", str(value), scope="row")
-        word = "number" if numeric[place] else None
-        return tag("td", number(value), class_=word)
+        return tag("td", cell_content(value), class_=styles[place])
 
     head = (
-        tag("th", word, scope="col", class_="number" if numeric[place] else None)
-        for place, word in enumerate(table.header)
+        tag("th", cell_content(word, "axis"), scope="col", class_=style)
+        for word, style in zip(table.header, styles, strict=True)
     )
     body = (
         tag("tr", (cell(value, place) for place, value in enumerate(row)))
@@ -72,12 +79,15 @@ def data_table(table: Table) -> Markup:
             tag("caption", table.title),
             tag("thead", tag("tr", head)),
             tag("tbody", body),
+            class_=table.name if axes else None,
         ),
     )
 
 
-def number(cell: Cell) -> Child:
-    """A number with its spread in a quieter colour."""
+def cell_content(cell: Cell, style: str | None = None) -> Child:
+    """A drawing in a style, or a number with its spread in a quieter colour."""
+    if isinstance(cell, Drawing):
+        return table_svg(cell, style)
     if not isinstance(cell, Number):
         return str(cell)
     main = cell.main()

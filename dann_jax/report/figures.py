@@ -1,23 +1,33 @@
-"""Figures of a run as files; matplotlib draws."""
+"""Figures of a run as files."""
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from etils import epath
 
-from dann_jax.report.bar_drawings import (
-    draw_classes,
-    draw_confusions,
-    draw_probes,
-    draw_speakers,
+from dann_jax.report.classes import confusion_counts
+from dann_jax.report.curve_chart import HEIGHT, WIDTH, curve_drawing
+from dann_jax.report.curves import families
+from dann_jax.report.headings import title
+from dann_jax.report.neighbours import METHODS
+from dann_jax.report.painting import (
+    STYLE,
+    add_legend,
+    chart_height,
+    colour_of,
+    grid,
+    paint,
+    paint_chart,
+    plain,
 )
-from dann_jax.report.colours import PALETTE
-from dann_jax.report.drawings import draw_curves, draw_maps, plain
-from dann_jax.report.headings import TITLES, headline, title
 from dann_jax.report.run import Run
+from dann_jax.report.sections.hiding import probe_charts
+from dann_jax.report.sections.outcome import forest_charts
+from dann_jax.report.sections.people import class_chart, speaker_chart
+from dann_jax.report.table import Table
 from dann_jax.utils.files import write_whole
 
 if TYPE_CHECKING:
@@ -25,29 +35,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "png")
 
-_FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
-    "forest": lambda run: _forest(run.results),
-    "curves": draw_curves,
-    "classes": draw_classes,
-    "speakers": draw_speakers,
-    "confusions": draw_confusions,
-    "probes": draw_probes,
-}
+MOST = 60
+"""More names than this find no room on paper."""
 
-_STYLE = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    # The same run gives the same file.
-    "svg.hashsalt": "dann_jax",
-    "savefig.dpi": 160,
-}
+_MARKERS = "os^DPvX*"
+"""Where colours repeat, another shape."""
 
 
 def write_figures(run: Run, folder: epath.Path) -> list[epath.Path]:
@@ -62,34 +54,11 @@ def write_figures(run: Run, folder: epath.Path) -> list[epath.Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, figure in _drawn(run):
+    for name, figure in _figures(run):
         for kind in FORMATS:
             written.append(folder / f"{name}.{kind}")
             write_whole(written[-1], _saved(figure, kind))
     return written
-
-
-def _drawn(run: Run) -> Iterator[tuple[str, "Figure"]]:
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
-        for name, draw in _FIGURES.items():
-            if (figure := draw(run)) is not None:
-                yield name, figure
-        for column in run.analysis.get("maps", {}).get("rows", {}):
-            if column != "utt_id" and (figure := draw_maps(run, column)) is not None:
-                yield f"maps_{column}", figure
-
-
-def _saved(figure: "Figure", kind: str) -> bytes:
-    file = io.BytesIO()
-    # No date: the same run gives the same file.
-    metadata = {"Date": None} if kind == "svg" else {}
-    with warnings.catch_warnings():
-        # Names in a script that the font lacks are boxes; the page shows them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(file, format=kind, metadata=metadata)
-    return file.getvalue()
 
 
 def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
@@ -107,34 +76,128 @@ def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
     kind = epath.Path(path).suffix.removeprefix(".")
     if kind not in (*FORMATS, "pdf"):
         raise ValueError(f"{path}: a figure is .svg, .png or .pdf")
-    with matplotlib.rc_context(_STYLE):
-        write_whole(epath.Path(path), _saved(_forest(results), kind))
+    with matplotlib.rc_context(STYLE):
+        write_whole(
+            epath.Path(path), _saved(_FIGURES["forest"](Run("", results)), kind)
+        )
 
 
-def _forest(results: Mapping[str, Any]) -> "Figure":
+def _figures(run: Run) -> Iterator[tuple[str, "Figure"]]:
     # Imported here, and above: drawing is no part of training.
-    from matplotlib.figure import Figure
+    import matplotlib
 
-    arms = list(results["summary"])
-    figure = Figure(figsize=(8, 1.1 + 0.5 * len(arms)), layout="constrained")
-    for axis, metric in zip(
-        figure.subplots(1, 2, sharey=True), headline(results), strict=True
-    ):
-        for place, arm in enumerate(arms):
-            score = results["summary"][arm][metric]
-            own = [100 * r[metric] for r in results["replicas"] if r["arm"] == arm]
-            scatter = np.random.default_rng(0).uniform(-0.15, 0.15, len(own))
-            colour = PALETTE[place % len(PALETTE)][0]
-            axis.plot(own, place + scatter, ".", color="0.75", markersize=4)
-            ends = [100 * x for x in score["ci95"]]
-            axis.plot(ends, [place, place], color=colour, linewidth=2)
-            axis.plot(100 * score["pooled"], place, "o", color=colour)
-        axis.set_xlabel(f"{TITLES[metric]} (%)")
-        axis.set_yticks(range(len(arms)), map(plain, arms))
-        axis.grid(axis="y", visible=False)
-    figure.axes[0].invert_yaxis()
-    figure.suptitle(
-        f"{plain(title(results))}: pooled score, 95 % interval, and each fold and seed",
-        fontsize=9,
-    )
+    with matplotlib.rc_context(STYLE):
+        for name, draw in _FIGURES.items():
+            if (figure := draw(run)) is not None:
+                yield name, figure
+        for column in run.analysis.get("maps", {}).get("rows", {}):
+            if column != "utt_id" and (figure := _maps(run, column)) is not None:
+                yield f"maps_{column}", figure
+
+
+def _saved(figure: "Figure", kind: str) -> bytes:
+    file = io.BytesIO()
+    # No date: the same run gives the same file.
+    metadata = {"Date": None} if kind == "svg" else {}
+    with warnings.catch_warnings():
+        # Names in a script that the font lacks are boxes; the page shows them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(file, format=kind, metadata=metadata)
+    return file.getvalue()
+
+
+def _forest(run: Run) -> "Figure":
+    figure = _charts(forest_charts({run.name: run}), run.arms)
+    words = "pooled score, 95 % interval, and each fold and seed"
+    figure.suptitle(f"{plain(title(run.results))}: {words}", fontsize=9)
     return figure
+
+
+def _charts(charts: Sequence[Table | None], arms: Sequence[str]) -> "Figure | None":
+    """Charts of the page one below the other."""
+    drawn = [chart for chart in charts if chart is not None]
+    if not drawn:
+        return None
+    figure, axes = grid([chart_height(chart) for chart in drawn], width=640)
+    for axis, chart in zip(axes, drawn, strict=True):
+        paint_chart(axis, chart)
+    add_legend(figure, arms)
+    return figure
+
+
+def _curves(run: Run) -> "Figure | None":
+    panels = [panel for family in families(run) for panel in family.panels]
+    if not panels:
+        return None
+    figure, axes = grid([HEIGHT + 20] * len(panels), width=WIDTH, columns=3)
+    for axis, panel in zip(axes, panels, strict=True):
+        paint(axis, curve_drawing(panel, run.arms))
+        axis.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+        axis.set_title(plain(panel.title))
+    add_legend(figure, run.arms, dashed=True)
+    return figure
+
+
+def _confusions(run: Run) -> "Figure | None":
+    """Confusion matrices of all arms, in per cent of each class."""
+    counts = confusion_counts(run)
+    if not counts:
+        return None
+    labels = list(map(plain, run.results["labels"]))
+    side = 130 + 40 * len(labels)
+    figure, axes = grid([side] * len(counts), width=side, columns=3)
+    for axis, (arm, own) in zip(axes, counts.items(), strict=True):
+        share = 100 * own / np.maximum(own.sum(1, keepdims=True), 1e-9)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
+        for (row, column), value in np.ndenumerate(share):
+            colour = "white" if value > 60 else "black"
+            centred = {"ha": "center", "va": "center", "color": colour}
+            axis.text(column, row, f"{value:.0f}", **centred)
+        axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set_title(plain(arm))
+    return figure
+
+
+def _maps(run: Run, column: str) -> "Figure | None":
+    """The same rows before and after, for each arm and the last method there is."""
+    maps = run.analysis["maps"]
+    values, ids = np.unique(np.asarray(maps["rows"][column], str), return_inverse=True)
+    drawn: dict[str, np.ndarray] = {}
+    for arm, by_place in maps.get("points", {}).items():
+        for place, by_method in by_place.items():
+            known = [word for word in METHODS if word in by_method]
+            # The input is the same for all arms.
+            if known and not (place == "input" and drawn):
+                owner = "" if place == "input" else f"{arm}, "
+                name = f"{owner}{place} ({METHODS[known[-1]]})"
+                drawn[name] = np.asarray(by_method[known[-1]], float)
+    if not drawn:
+        return None
+    figure, axes = grid([290] * len(drawn), width=300, columns=3)
+    for axis, (name, points) in zip(axes, drawn.items(), strict=True):
+        for index, value in enumerate(values):
+            look = {"color": colour_of(1 + index % 7), "label": plain(value)}
+            marker = _MARKERS[index // 7 % len(_MARKERS)]
+            axis.scatter(
+                *points[ids == index].T, s=9, marker=marker, linewidths=0, **look
+            )
+        axis.spines[:].set_visible(True)
+        axis.set_title(plain(name))
+        axis.set_aspect("equal", "datalim")
+    if len(values) <= MOST:
+        handles, words = axes[0].get_legend_handles_labels()
+        place = {"loc": "outside lower center", "ncols": min(len(words), 6)}
+        figure.legend(handles, words, **place)
+    return figure
+
+
+_FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
+    "forest": _forest,
+    "curves": _curves,
+    "classes": lambda run: _charts([class_chart(run)], run.arms),
+    "speakers": lambda run: _charts([speaker_chart(run, MOST)], run.arms),
+    "confusions": _confusions,
+    "probes": lambda run: _charts(probe_charts(run), run.arms),
+}
+"""The name of a file -> what draws it, if the run has what is needed."""

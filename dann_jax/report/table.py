@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dann_jax.report.drawing import Drawing
+
 ABSENT = "–"
 """What stands for a number that was not measured."""
 
@@ -84,7 +86,7 @@ class Number(NamedTuple):
         return f"{self.scale * value:{sign}z.{self.digits}f}"
 
 
-Cell = str | int | Number | Interval
+Cell = str | int | Number | Interval | Drawing
 
 
 class Table(NamedTuple):
@@ -93,13 +95,13 @@ class Table(NamedTuple):
     Attributes:
       name: of its files.
       title: what it shows, a sentence without a full stop.
-      header: a word for each column.
+      header: a word for each column; over a column of drawings their axis.
       rows: of cells, as many as the header has.
     """
 
     name: str
     title: str
-    header: Sequence[str]
+    header: Sequence[str | Drawing]
     rows: Sequence[Sequence[Cell]]
 
 

@@ -9,11 +9,11 @@ from dann_jax.report.analysis_tables import (
     probe_name,
     replica_probes,
 )
-from dann_jax.report.bars import Bars, bars
+from dann_jax.report.charts import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
-from dann_jax.report.table import Number
+from dann_jax.report.table import Number, Table
 
 PLACES = {"input": "at the input", "encoder": "at the encoder", "head": "at the head"}
 
@@ -39,31 +39,30 @@ def _diagnoses(run: Run) -> Markup | None:
 
 
 def _probes(run: Run) -> Markup | None:
-    analysed = run.analysis.get("probes")
-    probes = analysed or replica_probes(run)
-    if not probes:
+    charts = probe_charts(run)
+    if not charts:
         return None
-    columns = dict.fromkeys(probe["column"] for probe in probes)
-    said = (
+    text = (
         "A fresh classifier looks for each of these in the frozen features. The dashed "
-        "line is what it finds when the names are shuffled. Where it has not seen a "
-        "speaker, the encoder may have: it is no score of unheard people."
+        "line is what it finds when the names are shuffled. Where the probe was not "
+        "fitted on a speaker, the encoder may have been: it is no score of new people."
     )
-    if analysed:
-        said += (
+    if run.analysis.get("probes"):
+        text += (
             " These are probes of a few of the models; the probe beside the scores is "
-            "of all of them, on rows of its own, and so finds something else."
+            "of all of them, on other rows, and so has another accuracy."
         )
-    return join(
-        [
-            note(said),
-            legend(run.arms),
-            (_probe_bars(run, column, probes) for column in columns),
-        ]
-    )
+    return join([note(text), legend(run.arms), map(data_table, charts)])
 
 
-def _probe_bars(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Markup:
+def probe_charts(run: Run) -> list[Table]:
+    """Accuracy of every probe beside chance, a chart for each column looked for."""
+    probes = run.analysis.get("probes") or replica_probes(run)
+    columns = dict.fromkeys(probe["column"] for probe in probes)
+    return [_probe_chart(run, column, probes) for column in columns]
+
+
+def _probe_chart(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Table:
     by_row: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for probe in probes:
         if probe["column"] == column:

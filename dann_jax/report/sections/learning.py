@@ -1,6 +1,14 @@
 """How it learned: curves of every arm."""
 
-from dann_jax.report.curve_chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, curves
+from dann_jax.report.curve_chart import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    curve_figure,
+)
 from dann_jax.report.curves import Family, families
 from dann_jax.report.elements import Section, legend, note
 from dann_jax.report.markup import Markup, data_block, join, tag
@@ -63,7 +71,7 @@ def _slider(run: Run) -> Markup:
 def _family(family: Family, arms: list[str]) -> Markup:
     title = "Task" if family.name == "label" else f"Adversary or penalty: {family.name}"
     charts = (
-        curves(panel, arms, f"{family.name}-{place}")
+        curve_figure(panel, arms, f"{family.name}-{place}")
         for place, panel in enumerate(family.panels)
     )
     return join([tag("h3", title), tag("div", charts, class_="charts")])

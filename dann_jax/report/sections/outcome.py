@@ -1,14 +1,15 @@
 """What came out: the scores of every arm, and what may be said of their differences."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dann_jax.evaluation.verdicts import is_error
+from dann_jax.report.charts import Strip, forest
 from dann_jax.report.elements import Section, data_table, details, note
-from dann_jax.report.forest import Strip, forest
 from dann_jax.report.headings import TITLES, comparison_rule, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
-from dann_jax.report.table import Number
+from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, result_tables
 from dann_jax.report.verdict import sentences
 
@@ -23,7 +24,7 @@ def outcome_section(run: Run) -> Section:
     folds = [table for name, table in tables.items() if name not in shown]
     content = [
         map(data_table, main + targets),
-        (_forest(run, metric) for metric in headline(run.results)),
+        map(data_table, forest_charts({run.name: run})),
         note(
             "A point is the score of all test rows together, its line the 95 % "
             "interval over speakers and seeds, each small dot one fold with one seed. "
@@ -37,26 +38,40 @@ def outcome_section(run: Run) -> Section:
     return Section("results", "Results", "Results", join(content))
 
 
-def _forest(run: Run, metric: str) -> Markup:
-    results = run.results
-    gains = {
-        entry["arm"]: str(difference(entry))
-        for entry in results["comparisons"]
-        if entry["metric"] == metric
-    }
+def forest_charts(runs: Mapping[str, Run]) -> list[Table]:
+    """The two main scores of every arm of one run or of several, a forest plot each.
+
+    Args:
+      runs: name -> run; the names are shown where there are several.
+    """
+    (metrics,) = {headline(run.results) for run in runs.values()}
+    return [_forest(runs, metric) for metric in metrics]
+
+
+def _forest(runs: Mapping[str, Run], metric: str) -> Table:
+    several = len(runs) > 1
     strips = []
-    for index, (arm, scores) in enumerate(results["summary"].items()):
-        score = pooled_number(scores[metric], metric)
-        dots = [r[metric] for r in results["replicas"] if r["arm"] == arm]
-        cells = [str(score)] + ([gains.get(arm, "")] if gains else [])
-        strips.append(Strip([arm], index, score, dots, cells))
+    for name, run in runs.items():
+        gains = {
+            entry["arm"]: str(difference(entry))
+            for entry in run.results["comparisons"]
+            if entry["metric"] == metric
+        }
+        for index, (arm, scores) in enumerate(run.results["summary"].items()):
+            score = pooled_number(scores[metric], metric)
+            dots = [r[metric] for r in run.results["replicas"] if r["arm"] == arm]
+            cells = [str(score), gains.get(arm, "")]
+            strips.append(Strip([name] * several + [arm], index, score, dots, cells))
+    # One arm alone has no difference.
+    if not any(strip.cells[1] for strip in strips):
+        strips = [strip._replace(cells=strip.cells[:1]) for strip in strips]
     word = "lower is better" if is_error(metric) else "higher is better"
-    after = ["pooled [95 %]"] + (["difference [95 %]"] if gains else [])
+    after = ["pooled [95 %]", "difference [95 %]"][: len(strips[0].cells)]
     return forest(
         f"{TITLES[metric]} in %, {word}",
         strips,
-        header=(["arm"], after),
-        line=strips[0].score.value,
+        header=(["run"] * several + ["arm"], after),
+        line=None if several else strips[0].score.value,
     )
 
 

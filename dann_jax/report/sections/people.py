@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.report.bars import Bars, bars
+from dann_jax.report.charts import Bars, bars
 from dann_jax.report.classes import class_recalls, confusion_counts
-from dann_jax.report.elements import Section, details, legend, note, scrolling
+from dann_jax.report.elements import (
+    Section,
+    data_table,
+    details,
+    legend,
+    note,
+    scrolling,
+)
 from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.run import Run
-from dann_jax.report.table import Number
+from dann_jax.report.table import Number, Table
 
 MANY = 16
 """More speakers than this are shown on request: the page would be all speakers."""
@@ -20,10 +27,11 @@ MANY = 16
 
 def people_section(run: Run) -> Section | None:
     """Bars of classes, groups and speakers, and the confusion matrices."""
+    classes = class_chart(run)
     parts = [
-        _classes(run),
+        data_table(classes) if classes else None,
         _confusions(run),
-        *_groups(run),
+        *map(data_table, group_charts(run)),
         _speakers(run),
     ]
     if not any(parts):
@@ -33,7 +41,8 @@ def people_section(run: Run) -> Section | None:
     )
 
 
-def _classes(run: Run) -> Markup | None:
+def class_chart(run: Run) -> Table | None:
+    """Recall of every class, a bar an arm."""
     recalls, counts = class_recalls(run), confusion_counts(run)
     if not recalls:
         return None
@@ -44,7 +53,7 @@ def _classes(run: Run) -> Markup | None:
         [
             Bars(
                 label,
-                f"{rows[place]:.0f}" if rows is not None else "",
+                round(rows[place]) if rows is not None else "",
                 {arm: Number(float(own[place])) for arm, own in recalls.items()},
             )
             for place, label in enumerate(labels)
@@ -121,39 +130,43 @@ def score_bars(run: Run, entries: Sequence[Mapping[str, Any]], key: str) -> list
             if metric in scores
         }
         if values:
-            rows.append(Bars(str(entry[key]), str(entry.get("rows", "")), values))
+            rows.append(Bars(str(entry[key]), entry.get("rows", ""), values))
     return rows
 
 
-def _groups(run: Run) -> list[Markup]:
+def group_charts(run: Run) -> list[Table]:
+    """The main score by gender, language and the like, a chart for each column."""
     entries = run.analysis.get("groups", [])
-    found = []
+    charts = []
     for column in dict.fromkeys(entry["column"] for entry in entries):
         own = [entry for entry in entries if entry["column"] == column]
         if rows := score_bars(run, own, "value"):
             caption = f"{TITLES[main_score(run)]} by {column} in %"
-            found.append(bars(caption, rows, run.arms, label=column, note="rows"))
-    return found
+            charts.append(bars(caption, rows, run.arms, label=column, note="rows"))
+    return charts
 
 
-def _speakers(run: Run) -> Markup | None:
+def speaker_chart(run: Run, most: int | None = None) -> Table | None:
+    """The main score of every tested speaker, or of so many of them, worst first."""
     rows = score_bars(run, run.analysis.get("speakers", []), "speaker")
     if not rows:
         return None
 
-    def worst_first(row: Bars) -> float:
+    def baseline_score(row: Bars) -> float:
         number = row.values.get(run.arms[0])
         return math.inf if number is None or math.isnan(number.value) else number.value
 
-    rows.sort(key=worst_first)
-    drawn = bars(
-        f"{TITLES[main_score(run)]} of every tested speaker in %, the worst of "
-        f"{run.arms[0]} first",
-        rows,
-        run.arms,
-        label="speaker",
-        note="rows",
+    rows.sort(key=baseline_score)
+    cut = most is not None and len(rows) > most
+    whom = f"{most} of {len(rows)} tested speakers" if cut else "every tested speaker"
+    caption = (
+        f"{TITLES[main_score(run)]} of {whom} in %, the worst of {run.arms[0]} first"
     )
-    if len(rows) <= MANY:
-        return drawn
-    return details(f"Each of {len(rows)} speakers", drawn)
+    return bars(caption, rows[:most], run.arms, label="speaker", note="rows")
+
+
+def _speakers(run: Run) -> Markup | None:
+    chart = speaker_chart(run)
+    if chart is None or len(chart.rows) <= MANY:
+        return data_table(chart) if chart else None
+    return details(f"Each of {len(chart.rows)} speakers", data_table(chart))
