@@ -67,7 +67,7 @@ def _of_arms(
     sample: Sample, target: np.ndarray, layout: Layout, options: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     def probed(features: np.ndarray) -> dict[str, float]:
-        return probe(features, target, retrained=False, permutations=200, **options)
+        return probe(features, target, **options)
 
     given = probed(sample.inputs)
     if given["classes"] < 2:

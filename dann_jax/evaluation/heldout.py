@@ -87,23 +87,14 @@ def one_value_each(target: np.ndarray, groups: np.ndarray) -> bool:
 def shuffled(
     target: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """The target with its bond to the features cut, and that to the groups kept.
-
-    Values change places within groups; if all rows of each group share one, whole
-    groups change places.
+    """The target in another order; with groups, whole groups change values.
 
     Args:
       target: `[n]`.
-      groups: `[n]` or None.
+      groups: `[n]`, each with one value of the target, or None.
       rng: of the permutation.
     """
     if groups is None:
         return rng.permutation(target)
-    _, first, own = np.unique(groups, return_index=True, return_inverse=True)
-    if one_value_each(target, groups):
-        return rng.permutation(target[first])[own]
-    mixed = target.copy()
-    for group in range(len(first)):
-        rows = np.flatnonzero(own == group)
-        mixed[rows] = rng.permutation(target[rows])
-    return mixed
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    return rng.permutation(target[first])[group]

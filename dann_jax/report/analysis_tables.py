@@ -146,17 +146,15 @@ def distance_table(entries: list[Mapping[str, Any]]) -> Table:
 
 
 def selection_table(entries: Sequence[Mapping[str, Any]]) -> Table:
-    """Test scores of what every criterion keeps."""
+    """Values of every criterion, the arm that it prefers, and the UA of that arm."""
     arms = list(dict.fromkeys(entry["arm"] for entry in entries))
-    criteria = dict.fromkeys(entry["criterion"] for entry in entries)
-    found = {(entry["arm"], entry["criterion"]): entry for entry in entries}
-    metrics = [m for m in ("ua", "wa") if any(m in entry for entry in entries)]
     rows = []
-    for criterion in criteria:
-        cells = [criterion]
-        for arm in arms:
-            entry = found.get((arm, criterion), {})
-            cells += [Number(entry.get(m, float("nan"))) for m in metrics]
-        rows.append(cells)
-    header = ["criterion"] + [f"{arm} {m.upper()}" for arm in arms for m in metrics]
-    return Table("selection", "Test scores in % of what each rule keeps", header, rows)
+    for criterion in dict.fromkeys(entry["criterion"] for entry in entries):
+        own = [entry for entry in entries if entry["criterion"] == criterion]
+        value = {entry["arm"]: entry["value"] for entry in own}
+        best = max(own, key=lambda entry: entry["value"])
+        absent = float("nan")
+        cells = [Number(value.get(arm, absent), scale=1.0, digits=3) for arm in arms]
+        rows.append([criterion, *cells, best["arm"], Number(best.get("ua", absent))])
+    header = ["criterion", *arms, "prefers", "its UA in %"]
+    return Table("selection", "Value of each criterion for each arm", header, rows)
