@@ -355,6 +355,30 @@ def test_a_flipped_bit_is_noticed(copy: pathlib.Path) -> None:
         load_bundle(copy)
 
 
+@pytest.mark.parametrize("name", ["bundle.json", "parameters.npz", "standardiser.npz"])
+def test_any_flipped_bit_is_noticed(name: str, copy: pathlib.Path) -> None:
+    path, rng = copy / name, np.random.default_rng(0)
+    content = path.read_bytes()
+    for place in rng.choice(len(content), 40, replace=False):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        with pytest.raises(BundleError):
+            load_bundle(copy)
+    path.write_bytes(content)
+    load_bundle(copy)
+
+
+def test_a_change_that_makes_sense_is_told_from_damage_by_its_author(
+    copy: pathlib.Path,
+) -> None:
+    edit(licence="CC BY 4.0")(copy)
+    with pytest.raises(BundleError, match=r"bundle\.json is not as it was written"):
+        load_bundle(copy)
+    (copy / "checksums.txt").unlink()
+    assert load_bundle(copy).description.licence == "CC BY 4.0"
+
+
 class Trap:
     """Writes a file when it is unpickled."""
 

@@ -1,10 +1,12 @@
 """Checkpoints: restored to the bit, whole or absent, on any number of devices."""
 
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ import pytest
 from toys import assert_trees_equal
 
 from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
+from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.types import PyTree
@@ -234,3 +237,132 @@ def test_a_checkpoint_of_another_experiment_is_refused(
     assert "another network" in said and "(3, 4096) there and (3, 5000) here" in said
     said = (failures / "more.txt").read_text()
     assert "of 4 pairs of fold and seed, this run of 8" in said
+
+
+# Damaged ones.
+
+
+@pytest.fixture
+def two(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Checkpoints of steps 10 and 20, of one set of data."""
+    with open_checkpoints(tmp_path, data="a" * 32) as checkpoints:
+        for step in (10, 20):
+            checkpoints.save(step, on(1, state_of(step)))
+    return tmp_path
+
+
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def flip(path: pathlib.Path, rng: np.random.Generator) -> None:
+    content = bytearray(path.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_in_any_file_is_noticed_and_the_one_before_is_taken(
+    two: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rng, first = np.random.default_rng(0), on(1, state_of(10))
+    names = [path.relative_to(two / "20") for path in files_of(two / "20")]
+    assert len(names) > 5
+    for number, name in enumerate(names * 3):
+        copy = tmp_path_factory.mktemp("copy") / str(number)
+        shutil.copytree(two, copy)
+        flip(copy / "20" / name, rng)
+        with open_checkpoints(copy) as checkpoints:
+            with pytest.raises(CheckpointError, match="20 is damaged: "):
+                checkpoints.restore(20, first, layout_of())
+            assert checkpoints.resume_step() == 10
+            assert checkpoints.latest_step() == 10
+    # What was damaged is taken again, and can be saved again.
+    with open_checkpoints(copy) as checkpoints:
+        assert checkpoints.resume_step() == 10
+        assert_trees_equal(restored(checkpoints, 10, first), bits(first))
+        checkpoints.save(20, on(1, state_of(20)))
+        assert checkpoints.resume_step() == 20
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "_CHECKPOINT_METADATA").unlink(),
+        lambda folder: shutil.rmtree(folder / "default"),
+        lambda folder: (folder / "checksums.txt").write_bytes(b""),
+        lambda folder: (folder / "checksums.txt").write_bytes(bytes(500)),
+        lambda folder: [path.write_bytes(b"") for path in files_of(folder)],
+    ],
+)
+def test_what_a_power_loss_leaves_is_noticed(
+    damage: Callable[[pathlib.Path], object],
+    two: pathlib.Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    damage(two / "20")
+    with open_checkpoints(two) as checkpoints:
+        assert checkpoints.resume_step() == 10
+    assert "damaged, and removed: step 20, file " in caplog.text
+    assert "step 10 is whole" in caplog.text
+
+
+def test_without_a_sound_one_the_error_says_what_to_do_and_nothing_is_removed(
+    two: pathlib.Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    for step in ("10", "20"):
+        flip(two / step / "default" / "_METADATA", rng)
+    before = {path: path.read_bytes() for path in files_of(two)}
+    with (
+        open_checkpoints(two) as checkpoints,
+        pytest.raises(CheckpointError, match="every checkpoint is damaged") as told,
+    ):
+        checkpoints.resume_step()
+    message = str(told.value)
+    assert str(two) in message and "\n" not in message
+    assert "step 20, file default/_METADATA" in message
+    assert "remove the folder, and the same command trains from the start" in message
+    assert {path: path.read_bytes() for path in files_of(two)} == before
+
+
+def test_what_was_not_written_to_the_end_is_no_checkpoint_and_goes(
+    two: pathlib.Path,
+) -> None:
+    # Killed after the rename and before the checksums, and in the middle of all.
+    (two / "20" / "checksums.txt").unlink()
+    shutil.copytree(two / "10", two / "30.orbax-checkpoint-tmp")
+    with open_checkpoints(two) as checkpoints:
+        assert checkpoints.latest_step() == 10
+        assert checkpoints.resume_step() == 10
+        assert [path.name for path in two.iterdir()] == ["10"]
+        checkpoints.save(20, on(1, state_of(20)))
+        assert checkpoints.latest_step() == 20
+
+
+def test_one_from_before_there_were_checksums_is_taken_with_a_line_that_says_so(
+    two: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = two / "20" / "_CHECKPOINT_METADATA"
+    found = json.loads(path.read_text())
+    assert found["custom_metadata"] == {"checksums": True, "data": "a" * 32}
+    path.write_text(json.dumps({**found, "custom_metadata": {}}))
+    (two / "20" / "checksums.txt").unlink()
+    state = on(1, state_of(20))
+    with open_checkpoints(two, data="b" * 32) as checkpoints:
+        assert checkpoints.resume_step() == 20
+        assert_trees_equal(restored(checkpoints, 20, state), bits(state))
+    assert "step 20 is from before there were checksums" in caplog.text
+
+
+def test_one_of_other_data_is_refused(two: pathlib.Path) -> None:
+    with (
+        open_checkpoints(two, data="b" * 32) as checkpoints,
+        pytest.raises(CheckpointError, match="of other data .*aaaaaaaa, not bbbbbbbb"),
+    ):
+        checkpoints.restore(20, on(1, state_of(20)), layout_of())
+
+
+@pytest.mark.skipif(shutil.which("b2sum") is None, reason="no b2sum here")
+def test_the_checksums_can_be_checked_without_this_package(two: pathlib.Path) -> None:
+    command = ["b2sum", "--length=128", "--check", "--quiet", "checksums.txt"]
+    assert subprocess.run(command, cwd=two / "20").returncode == 0

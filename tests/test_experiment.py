@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from unittest import mock
 
@@ -23,6 +24,7 @@ from dann_jax.experiment import train_and_evaluate
 from dann_jax.plan import Plan
 from dann_jax.setting import build_network, compiled, setting
 from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, TrainingDiverged, epoch_means, fit
@@ -133,6 +135,7 @@ def without_timing(results: Mapping) -> dict:
 def test_a_run_leaves_its_config_metrics_checkpoints_and_results(finished: Run) -> None:
     assert {path.name for path in finished.workdir.iterdir()} == {
         "config.json",
+        "data.json",
         "environment.json",
         "metrics.jsonl",
         "checkpoints",
@@ -173,6 +176,7 @@ def test_results_have_the_documented_shape(finished: Run) -> None:
         "replicas",
         "summary",
         "comparisons",
+        "data",
         "timing",
     }
     assert results["system"] == "context-dependent DANN"
@@ -355,6 +359,24 @@ def test_a_finished_run_is_not_trained_again(
     assert (finished.workdir / "metrics.jsonl").read_bytes() == before
 
 
+def test_a_damaged_last_checkpoint_is_trained_again_to_the_same_bits(
+    finished: Run, table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    workdir = tmp_path / "run"
+    shutil.copytree(finished.workdir, workdir)
+    last = max((workdir / "checkpoints").iterdir(), key=lambda path: int(path.name))
+    path = next(path for path in (last / "default" / "d").iterdir())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged: .* dann-train goes on from"):
+        evaluate_again(workdir)
+    again = run(tiny_config(table, CONFIG), workdir)
+    assert again.results["timing"]["resumed_from_step"] == 2 * finished.steps_per_epoch
+    assert_same_training(again, finished)
+    assert without_timing(again.results) == without_timing(finished.results)
+
+
 def interrupted_at(step: int) -> Callable:
     """`make_batch`, until the step; then the user's Ctrl-C."""
 
@@ -411,6 +433,7 @@ def test_a_diverging_arm_is_named_with_its_fold_seed_and_step(
     message = str(told.value)
     for word in ("step 2 ", "fold '1,2 -> 3,4'", "seed 0", "arm 'dann'"):
         assert word in message
+    assert "There is no checkpoint yet; try a lower learning rate" in message
     assert not (tmp_path / "run" / "results.json").exists()
 
 
@@ -437,6 +460,8 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
         train_and_evaluate(config, tmp_path)
     # Fillers repeat the groups: every other one of them is seed 1.
     assert "8 of 16 replicas" in str(told.value)
+    before = f"The checkpoint of step {finished.steps_per_epoch} is from before it"
+    assert before in str(told.value)
     with open_checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.latest_step() == finished.steps_per_epoch
         state = checkpoints.restore(

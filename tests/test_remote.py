@@ -66,9 +66,9 @@ def test_a_run_and_its_bundle_live_on_a_remote_store(
 
     # Orbax writes to a store by its own means, which are not on this machine.
     @contextlib.contextmanager
-    def local(directory: epath.Path) -> Iterator[Checkpoints]:
+    def local(directory: epath.Path, **options: str) -> Iterator[Checkpoints]:
         assert str(directory).startswith("gs://")
-        with open_checkpoints(folder / "checkpoints") as checkpoints:
+        with open_checkpoints(folder / "checkpoints", **options) as checkpoints:
             yield checkpoints
 
     config = tiny_config(write_table(folder, tiny_corpus()), {"encoder.context": False})

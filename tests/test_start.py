@@ -13,18 +13,58 @@ from dann_jax.cli import start
 COMMANDS = ("train", "prepare", "evaluate", "report", "predict", "export")
 
 
-def test_stopped_in_the_middle_of_an_import_it_says_nothing() -> None:
-    program = """
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_middle_of_an_import_it_says_so_in_a_line(
+    number: signal.Signals,
+) -> None:
+    program = f"""
 import importlib, os, signal
 from dann_jax.cli import start
-importlib.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)
+importlib.import_module = lambda name: os.kill(os.getpid(), {int(number)})
 start.train()
 """
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
-    assert ended.returncode == -signal.SIGINT
-    assert ended.stdout == ended.stderr == ""
+    assert ended.returncode == 128 + number
+    assert ended.stdout == ""
+    assert ended.stderr == f"{number.name} stopped it; nothing was begun\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_within_a_callback_of_a_library_in_c_is_not_swallowed(
+    number: signal.Signals,
+) -> None:
+    # As XLA does while it compiles: an exception in the callback is printed, no more.
+    program = f"""
+import ctypes, os, time
+from dann_jax.cli.signals import ends_at_once
+callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), {int(number)}))
+with ends_at_once(lambda: "step 20 is saved"):
+    callback()
+    time.sleep(0.1)
+print("went on")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (128 + number, "")
+    assert ended.stderr == f"{number.name} stopped it; step 20 is saved\n"
+
+
+def test_even_where_nobody_can_say_what_is_left_it_ends() -> None:
+    program = """
+import os, signal
+from dann_jax.cli.signals import ends_at_once
+with ends_at_once(lambda: 1 / 0):
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("went on")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (143, "")
+    assert ended.stderr == "SIGTERM stopped it\n"
 
 
 def test_in_the_background_of_a_script_it_stays_deaf() -> None:

@@ -4,13 +4,18 @@ import json
 import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import jax
 import pytest
 from etils import epath
+from runs import tiny_config
 from toys import limited_file_size
 
+from dann_jax.evaluate_again import evaluate_again
 from dann_jax.utils.files import write_json, write_whole
+from dann_jax.utils.leftovers import remove_leftovers
 from dann_jax.workdir import WorkdirError, claim, read_json
 
 CONFIG = {"seeds": 3, "arms": {"dann": {"speaker": 1.0}}, "labels": ("anger", "joy")}
@@ -158,3 +163,68 @@ def test_what_is_written_is_strict_json_that_a_later_claim_knows(
     # Not another config because JSON has no word for a number.
     for _ in range(2):
         claim(tmp_path / "run", value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "[" * 100_000, "\0" * 9])
+def test_a_file_that_holds_no_object_is_named(
+    tmp_path: pathlib.Path, text: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    for act in (lambda: claim(tmp_path, CONFIG), lambda: evaluate_again(tmp_path)):
+        with pytest.raises(WorkdirError, match=r"config\.json (is not|holds)") as told:
+            act()
+        assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("change", [{"arms": 3}, {"timetable": None}, {"seeds": {}}])
+def test_a_config_that_lacks_what_every_one_has_is_refused_with_the_key(
+    tmp_path: pathlib.Path, change: dict
+) -> None:
+    config = tiny_config("nowhere").to_dict()
+    write_json(tmp_path / "config.json", {**config, **change})
+    with pytest.raises(WorkdirError, match=f"malformed: {next(iter(change))}"):
+        evaluate_again(tmp_path)
+    del config[next(iter(change))]
+    write_json(tmp_path / "config.json", config)
+    with pytest.raises(WorkdirError, match=f"malformed: {next(iter(change))}"):
+        evaluate_again(tmp_path)
+
+
+# What a killed process leaves.
+
+
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(
+    tmp_path: pathlib.Path,
+) -> None:
+    claim(tmp_path, CONFIG)
+    pid, before = dead(), contents(tmp_path)
+    for name in (f"bundle.{pid}.partial", f"bundle.{pid}.old.partial"):
+        folder = tmp_path / name
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "parameters.npz").write_bytes(bytes(100))
+    for name in ("results.json", "metrics.jsonl", "report.html"):
+        (tmp_path / f"{name}.{pid}.partial").write_text("{")
+    # A container may give the same number to every process that it begins with.
+    (tmp_path / f"analysis.json.{os.getpid()}.partial").write_text("{")
+    claim(tmp_path, CONFIG)
+    assert contents(tmp_path) == before
+
+
+def test_what_a_living_process_writes_stays_and_so_does_what_is_called_otherwise(
+    tmp_path: pathlib.Path,
+) -> None:
+    kept = {f"results.json.{os.getppid()}.partial", "my.partial", "a.x1.partial"}
+    for name in (*kept, f"other.{dead()}.partial"):
+        (tmp_path / name).write_text("{")
+    remove_leftovers(epath.Path(tmp_path), "results.json")
+    assert f"results.json.{os.getppid()}.partial" in contents(tmp_path)
+    assert len(contents(tmp_path)) == 4
+    remove_leftovers(epath.Path(tmp_path))
+    assert set(contents(tmp_path)) == kept

@@ -7,7 +7,7 @@ import pytest
 from etils import epath
 from toys import limited_file_size
 
-from dann_jax.training.writer import MetricWriter, open_writer
+from dann_jax.training.writer import MetricWriter, open_writer, read_metrics
 
 
 def write_lines(folder: pathlib.Path, steps: range) -> None:
@@ -65,3 +65,42 @@ def test_dropping_lines_without_room_to_write_loses_none(
     with limited_file_size(500), pytest.raises(OSError, match="large"):
         MetricWriter(epath.Path(tmp_path), resume_step=590)
     assert lines(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "[]", "3", '{"step": "4"}', '{"step": 4, "loss": "low"}', '{"st']
+)
+def test_a_line_that_is_none_is_named_by_reader_and_writer(
+    tmp_path: pathlib.Path, line: str
+) -> None:
+    write_lines(tmp_path, range(10, 40, 10))
+    path = tmp_path / "metrics.jsonl"
+    first, *rest = lines(tmp_path)
+    path.write_text("\n".join([first, line, *rest]) + "\n")
+    before = path.read_bytes()
+    for act in (
+        read_metrics,
+        lambda folder: MetricWriter(folder, resume_step=30),
+    ):
+        with pytest.raises(
+            ValueError, match=r"metrics\.jsonl, line 2: must be"
+        ) as told:
+            act(epath.Path(tmp_path))
+        assert "\n" not in str(told.value)
+    assert path.read_bytes() == before
+
+
+def test_half_a_line_at_the_end_is_not_read(tmp_path: pathlib.Path) -> None:
+    write_lines(tmp_path, range(10, 40, 10))
+    path = tmp_path / "metrics.jsonl"
+    whole = read_metrics(epath.Path(tmp_path))
+    with path.open("a") as file:
+        file.write('{"step": 40, "epo')
+    assert read_metrics(epath.Path(tmp_path)) == whole
+    assert [line["step"] for line in whole] == [10, 20, 30]
+
+
+def test_what_is_no_text_is_said(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged"):
+        read_metrics(epath.Path(tmp_path))

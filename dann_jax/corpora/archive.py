@@ -6,6 +6,7 @@ come from the headers, and the arrays are read one by one as they are asked for.
 
 import math
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ def require_memory(path: epath.PathLike, arrays: Mapping[str, StoredArray]) -> N
 _DAMAGED = (
     *(ValueError, TypeError, OSError, EOFError, SyntaxError, OverflowError),
     *(zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError),
-    *(zlib.error, MemoryError),
+    *(zlib.error, struct.error, KeyError, MemoryError),
 )
 """What damaged or hostile archives raise; a password is a `RuntimeError`."""
 
