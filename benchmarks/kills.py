@@ -21,6 +21,8 @@ from absl import app, flags
 _KILLS = flags.DEFINE_integer("kills", 40, "How many, over all runs.")
 _FOLDER = flags.DEFINE_string("folder", None, "For the runs.", required=True)
 _EACH = 4
+_COMMAND = "from dann_jax.cli.start import train; train()"
+"""As the console script has it."""
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _CONFIG = (
     "--config=synthetic",
@@ -37,7 +39,7 @@ _CONFIG = (
 def start(workdir: pathlib.Path) -> subprocess.Popen:
     """`dann-train`, away from the terminal."""
     return subprocess.Popen(
-        [sys.executable, "-m", "dann_jax.cli.train", f"--workdir={workdir}", *_CONFIG],
+        [sys.executable, "-c", _COMMAND, f"--workdir={workdir}", *_CONFIG],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -8,10 +8,10 @@ from ml_collections import ConfigDict
 
 from dann_jax.arguments import call
 from dann_jax.defaults import base_config
-from dann_jax.experiment import Trained, as_tested
+from dann_jax.experiment import Trained, as_tested, setting_in
 from dann_jax.fingerprint import fingerprint
 from dann_jax.outcome import evaluate
-from dann_jax.setting import compiled, setting
+from dann_jax.setting import compiled
 from dann_jax.task import Task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.loop import Timetable
@@ -43,7 +43,7 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
     workdir = epath.Path(workdir)
     config = _config_of(workdir)
     config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
-    task, layout = setting(config)
+    task, layout = setting_in(workdir, config)
     return evaluate(config, task, layout, _restored(config, task, layout, workdir))
 
 

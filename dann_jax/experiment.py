@@ -14,6 +14,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.arguments import call
+from dann_jax.corpora import open_corpus
 from dann_jax.estimate import needs_of, require_room
 from dann_jax.fingerprint import fingerprint
 from dann_jax.pipeline import stream
@@ -31,7 +32,8 @@ from dann_jax.training.replicas import Layout
 from dann_jax.training.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
-from dann_jax.workdir import claim, data_of
+from dann_jax.utils.files import strict
+from dann_jax.workdir import claim, data_of, read_json, require_corpus
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +62,27 @@ def train_and_evaluate(
       TrainingDiverged: a loss is not finite; the last checkpoint is good.
       Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
     """
-    task, layout = setting(config, data_parallel=data_parallel)
+    task, layout = setting_in(workdir, config, data_parallel=data_parallel)
     trained = train(config, task, layout, workdir)
     # It brings scikit-learn, which takes longer to import than to reach the first step.
     from dann_jax.outcome import evaluate
 
     return evaluate(config, task, layout, trained)
+
+
+def setting_in(
+    workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
+) -> tuple[Task, Layout]:
+    """As `setting`; where data changed under a run, that is what its error tells of."""
+    try:
+        return setting(config, data_parallel=data_parallel)
+    except ValueError:
+        path = epath.Path(workdir)
+        if (path / "config.json").exists():
+            before, now = read_json(path / "config.json"), strict(config.to_dict())
+            if before.get("data") == now["data"]:
+                require_corpus(path, open_corpus(**config.data))
+        raise
 
 
 class Trained(NamedTuple):

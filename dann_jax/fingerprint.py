@@ -181,14 +181,27 @@ def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
       new: as from `fingerprint`.
       old: likewise, as it was written.
     """
-    found = [*_of_rows(new["utt_id"], old["utt_id"])]
-    in_both = _rows_in_both(new["utt_id"], old["utt_id"])
-    for kind in ("given", "derived"):
-        found += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
+    found = _of_kinds(new, old, ("given", "derived"))
     for name, word in (("folds", "folds"), ("outputs", "classes or targets")):
         if new[name] != old[name]:
             found.append(f"the {word} are {_some(new[name])}, were {_some(old[name])}")
     return found or _of_standardisers(new["standardiser"], old["standardiser"])
+
+
+def corpus_differences(corpus: Corpus, old: Mapping[str, Any]) -> list[str]:
+    """As `differences`, of a corpus for which there may be no protocol."""
+    ids = corpus.columns["utt_id"].tolist()
+    return _of_kinds({"utt_id": ids, "given": _given(corpus)}, old, ("given",))
+
+
+def _of_kinds(
+    new: Mapping[str, Any], old: Mapping[str, Any], kinds: Sequence[str]
+) -> list[str]:
+    found = [*_of_rows(new["utt_id"], old["utt_id"])]
+    in_both = _rows_in_both(new["utt_id"], old["utt_id"])
+    for kind in kinds:
+        found += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
+    return found
 
 
 def _of_rows(new: Sequence[str], old: Sequence[str]) -> Iterator[str]:

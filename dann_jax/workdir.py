@@ -11,7 +11,8 @@ from typing import Any
 import jax
 from etils import epath
 
-from dann_jax.fingerprint import differences, is_whole
+from dann_jax.corpora.corpus import Corpus
+from dann_jax.fingerprint import corpus_differences, differences, is_whole
 from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.utils.files import strict, write_json
 from dann_jax.utils.leftovers import remove_leftovers
@@ -101,12 +102,7 @@ def claim_data(path: epath.Path, data: Mapping[str, Any]) -> None:
       WorkdirError: the run learned from other data; the message lists what differs.
     """
     if (path / "data.json").exists():
-        found = differences(data, _read_data(path))
-        if found:
-            raise WorkdirError(
-                f"{path} belongs to a run on other data: {'; '.join(found)}. "
-                f"Choose another --workdir, or put back the old data"
-            )
+        _refuse(path, differences(data, _read_data(path)))
         return
     step = max(complete_steps(path / "checkpoints"), default=0)
     if step:
@@ -117,6 +113,20 @@ def claim_data(path: epath.Path, data: Mapping[str, Any]) -> None:
             step,
         )
     write_json(path / "data.json", {**data, "unknown_until_step": step})
+
+
+def require_corpus(path: epath.Path, corpus: Corpus) -> None:
+    """Raise `WorkdirError` if a run is known to have learned from another corpus."""
+    if (path / "data.json").exists():
+        _refuse(path, corpus_differences(corpus, _read_data(path)))
+
+
+def _refuse(path: epath.Path, found: list[str]) -> None:
+    if found:
+        raise WorkdirError(
+            f"{path} belongs to a run on other data: {'; '.join(found)}. "
+            f"Choose another --workdir, or put back the old data"
+        )
 
 
 def data_of(path: epath.Path) -> dict[str, Any]:
