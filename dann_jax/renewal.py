@@ -84,10 +84,9 @@ def changes_since(asked: Preparation) -> list[str]:
 def usable_now(asked: Preparation) -> list[str]:
     """Utterances that were left out of the store and can be used by now."""
     origin = read_origin(asked.store)
-    rows = origin.rows(used=False) if origin else []
-    left_out = np.isin(asked.columns["utt_id"], origin.columns["utt_id"][rows])
-    if not left_out.any():
+    if origin is None or not len(rows := origin.rows(used=False)):
         return []
+    left_out = np.isin(asked.columns["utt_id"], origin.columns["utt_id"][rows])
     columns = {name: column[left_out] for name, column in asked.columns.items()}
     folder = retry_folder(asked.name, asked.data_dir)
     try:

@@ -215,7 +215,7 @@ def test_a_damaged_store_is_named_and_made_again_on_request(
 ) -> None:
     before = content(home.data)
     path = home.store / name
-    path.write_bytes(path.read_bytes().replace(b"2", b"3", 1))
+    path.write_bytes(path.read_bytes().replace(b"e", b"f", 1))
     with pytest.raises(CorpusError, match=f"damaged: {name} has changed.*--renew"):
         home.prepare()
     assert home.prepare(renew=True).startswith("7 utterances")

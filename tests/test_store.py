@@ -181,7 +181,7 @@ def test_an_unsound_corpus_is_not_written(
 
 def copy_of(store: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     folder = tmp_path / "copy"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for path in store.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     return folder
@@ -192,12 +192,11 @@ def without_info(folder: pathlib.Path) -> None:
 
 
 def of_another_dataset(folder: pathlib.Path) -> None:
-    (folder / "metadata.json").write_text('{"labels": 10}')
+    edit_metadata(folder, lambda metadata: {"labels": 10})
 
 
 def of_a_later_layout(folder: pathlib.Path) -> None:
-    metadata = json.loads((folder / "metadata.json").read_text())
-    (folder / "metadata.json").write_text(json.dumps({**metadata, "version": "3.0.0"}))
+    edit_metadata(folder, lambda metadata: metadata | {"version": "3.0.0"})
 
 
 def without_records(folder: pathlib.Path) -> None:
@@ -233,13 +232,135 @@ def test_the_second_reading_is_of_the_cache(
     assert_same(read_store(store), corpus)
 
 
-def test_a_damaged_cache_is_made_again(corpus: Corpus, store: pathlib.Path) -> None:
+def flip(path: pathlib.Path, rng: np.random.Generator) -> None:
+    content = bytearray(path.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(content)
+
+
+def zero_half(path: pathlib.Path, rng: np.random.Generator) -> None:
+    """What a power loss leaves of a file that was renamed before it was on the disk."""
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:half] + bytes(len(content) - half))
+
+
+def empty(path: pathlib.Path, rng: np.random.Generator) -> None:
+    path.write_bytes(b"")
+
+
+def remove(path: pathlib.Path, rng: np.random.Generator) -> None:
+    path.unlink()
+
+
+CACHED = ("0.npy", "1.npy", "2.npy", "table.npz", "corpus.json", "checksums.json")
+SPOIL = (flip, zero_half, empty, remove)
+
+
+@pytest.mark.parametrize("spoil", SPOIL)
+@pytest.mark.parametrize("name", CACHED)
+def test_a_damaged_cache_is_made_again(
+    corpus: Corpus,
+    store: pathlib.Path,
+    name: str,
+    spoil: Callable[[pathlib.Path, np.random.Generator], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     read_store(store)
     (cached,) = pathlib.Path(cache_folder() / "stores").iterdir()
-    (cached / "1.npy").write_bytes(b"\x93NUMPY")
+    assert sorted(CACHED) == sorted(path.name for path in cached.iterdir())
+    spoil(cached / name, np.random.default_rng(0))
     assert_same(read_store(store), corpus)
-    (cached / "corpus.json").unlink()
+    assert f"it is the cache of {store} and is made again" in caplog.text
+    assert list(cached.parent.iterdir()) == [cached]
+    caplog.clear()
     assert_same(read_store(store), corpus)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("spoil", SPOIL)
+def test_a_damaged_store_is_refused_with_the_file(
+    store: pathlib.Path,
+    tmp_path: pathlib.Path,
+    spoil: Callable[[pathlib.Path, np.random.Generator], None],
+) -> None:
+    names = sorted(path.name for path in store.iterdir())
+    assert len(names) == 5
+    for name in names:
+        folder = copy_of(store, tmp_path / name)
+        spoil(folder / name, np.random.default_rng(1))
+        with pytest.raises(CorpusError, match=name) as refused:
+            read_store(folder)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "null",
+        "3",
+        '"x"',
+        "{",
+        "[" * 100_000,
+        '{"layout": "dann_jax.store"}',
+        "\xff",
+    ],
+)
+def test_metadata_of_another_kind_is_refused(
+    store: pathlib.Path, tmp_path: pathlib.Path, text: str
+) -> None:
+    folder = copy_of(store, tmp_path)
+    (folder / "checksums.json").unlink()
+    (folder / "metadata.json").write_bytes(text.encode("latin1"))
+    with pytest.raises(CorpusError, match=r"copy is damaged: metadata\.json"):
+        read_store(folder)
+
+
+WRONG = {
+    "rows": "5",
+    "columns": {"a": 1},
+    "modalities": ["text", "lost"],
+    "dims": {"text": "3"},
+    "framewise": "frames",
+    "provenance": [],
+    "version": 2,
+    "name": None,
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_metadata_that_says_odd_things_is_refused(
+    store: pathlib.Path, tmp_path: pathlib.Path, key: str
+) -> None:
+    folder = copy_of(store, tmp_path)
+    edit_metadata(folder, lambda metadata: metadata | {key: WRONG[key]})
+    with pytest.raises(CorpusError, match="copy is damaged: metadata.json"):
+        read_store(folder)
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", "[" * 100_000, '{"splits": 3}'])
+def test_what_tfds_cannot_read_of_an_old_store_is_one_sentence(
+    store: pathlib.Path, tmp_path: pathlib.Path, name: str, text: str
+) -> None:
+    folder = copy_of(store, tmp_path)
+    edit_metadata(folder, lambda metadata: metadata)
+    (folder / name).write_text(text)
+    with pytest.raises(CorpusError, match="copy is damaged") as refused:
+        read_store(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_killed_reader_left_is_removed(
+    corpus: Corpus, store: pathlib.Path
+) -> None:
+    read_store(store)
+    (cached,) = pathlib.Path(cache_folder() / "stores").iterdir()
+    cached.rename(cached.with_name(f"{cached.name}.1.partial"))
+    cached.with_name(f"{cached.name}.lock").write_text("")
+    assert_same(read_store(store), corpus)
+    assert list(cached.parent.iterdir()) == [cached]
 
 
 def test_a_cache_that_cannot_be_written_is_named(

@@ -1,7 +1,7 @@
 """Digests of the files of a folder: what a disk changed is noticed when it is read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from etils import epath
@@ -23,10 +23,14 @@ def write_checksums(folder: epath.Path) -> None:
     write_json(folder / CHECKSUMS, {path.name: digest_file(path) for path in files})
 
 
-def verify(folder: epath.Path) -> None:
-    """Compare every file with its digest: one pass over all that is in the folder.
+def verify(folder: epath.Path, names: Collection[str] = ()) -> None:
+    """Compare files with their digests: one pass over what is in them.
 
     Files that were laid beside them later do not matter.
+
+    Args:
+      folder: with digests of its files.
+      names: of the files to compare; all of them by default.
 
     Raises:
       DamageError: a file is missing or has other content than when it was written, or
@@ -36,11 +40,11 @@ def verify(folder: epath.Path) -> None:
     digests = read_object(folder / CHECKSUMS)
     if not digests:
         raise DamageError(f"{folder} is damaged: {CHECKSUMS} names no file")
-    for name, digest in digests.items():
+    for name in names or digests:
         path = folder / name
         if not path.exists():
             raise DamageError(f"{folder} is damaged: {name} is missing")
-        if digest_file(path) != digest:
+        if digest_file(path) != digests.get(name):
             raise DamageError(
                 f"{folder} is damaged: {name} has changed since it was written"
             )

@@ -12,7 +12,7 @@ tests (a protocol does, later), so a split named `train` would promise too much.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -108,11 +108,13 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
         f"DATA_DIR/iemocap/{LAYOUT_VERSION}, whose metadata.json has layout {_LAYOUT!r}"
     )
     # TFDS writes dataset_info.json last.
-    for needed in ("dataset_info.json", "metadata.json"):
-        if not (folder / needed).exists():
-            ours = (folder / CHECKSUMS).exists()
-            kind = DamageError if ours else CorpusError
-            raise kind(f"{folder} has no {needed}; {expected}")
+    needed, ours = ("dataset_info.json", "metadata.json"), folder / CHECKSUMS
+    for name in needed:
+        if not (folder / name).exists():
+            kind = DamageError if ours.exists() else CorpusError
+            raise kind(f"{folder} has no {name}; {expected}")
+    if ours.exists():
+        _verify(folder, needed)
     metadata = read_object(folder / "metadata.json")
     if metadata.get("layout") != _LAYOUT:
         raise CorpusError(f"{folder} is another TensorFlow dataset; {expected}")
@@ -137,10 +139,13 @@ def verify_store(folder: epath.Path, metadata: Mapping[str, Any]) -> None:
     Raises:
       DamageError: one has changed; the message names it and says what to do.
     """
-    if not metadata.get("checksums") and not (folder / CHECKSUMS).exists():
-        return
+    if metadata.get("checksums") or (folder / CHECKSUMS).exists():
+        _verify(folder)
+
+
+def _verify(folder: epath.Path, names: Collection[str] = ()) -> None:
     try:
-        verify(folder)
+        verify(folder, names)
     except DamageError as error:
         raise DamageError(
             f"{error}; copy the store again from where it is whole, or make it again "
