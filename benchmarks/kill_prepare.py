@@ -34,7 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         started = time.monotonic()
-        run(chosen, root / "whole").wait()
+        if run(chosen, root / "whole").wait():
+            sys.exit("undisturbed, the command fails")
         seconds = time.monotonic() - started
         expected = content(root / "whole")
         while kills < chosen.kills:

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from dann_jax.utils.files import digest_array, digest_file, replace_folder, write_whole
+from dann_jax.utils.files import (
+    digest_array,
+    digest_bytes,
+    digest_file,
+    open_whole,
+    replace_folder,
+    write_whole,
+)
 
 
 def test_a_folder_replaces_an_empty_one_but_nothing_else(tmp_path):
@@ -48,3 +55,16 @@ def test_a_digest_of_a_large_array_reads_all_blocks():
     first = digest_array(values)
     values[-1, -1] = 1e-30
     assert digest_array(values) != first
+
+
+def test_an_error_that_names_no_file_names_the_one_that_is_written(tmp_path):
+    path = tmp_path / "a"
+    with pytest.raises(OSError, match="No space left") as full, open_whole(path):
+        raise OSError(28, "No space left on device")
+    assert full.value.filename == str(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_digest_of_bytes_is_that_of_a_file_that_holds_them(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert digest_bytes(b"abc") == digest_file(tmp_path / "a")
