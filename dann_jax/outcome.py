@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from dann_jax.analysis.analyse import analyse
 from dann_jax.arguments import call
 from dann_jax.bundle import bundle_run
+from dann_jax.corpora.corpus import corpora_of
 from dann_jax.experiment import Trained
 from dann_jax.open_set import verify_replicas
 from dann_jax.ratings import rate_replicas
@@ -36,7 +37,7 @@ def evaluate(
     _log.info("scoring and probing ...")
     results = {
         "system": config.system,
-        "corpora": [task.corpus.name],
+        "corpora": corpora_of(task.corpus),
         "protocol": {
             "name": task.protocol.name,
             "transductive": task.transductive,

@@ -14,6 +14,7 @@ Reference: Majumder et al., DialogueRNN, AAAI 2019 (IEMOCAP); Poria et al., MELD
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ def read_conversation_pickle(
         layout or several, or its entries do not fit each other.
     """
     path = epath.Path(path)
-    entries = read_plain_pickle(path)
+    entries = read_plain_pickle(path, most=_most_bytes(path))
     layout = layout or _layout(path, entries)
     if not isinstance(entries, tuple | list) or not _fits(entries, layout):
         raise CorpusError(f"{path} does not hold ({', '.join(layout.fields)})")
@@ -123,6 +124,11 @@ def read_conversation_pickle(
             },
         )
     )
+
+
+def _most_bytes(path: epath.Path) -> float:
+    """What values may come to: features share texts, but not one another."""
+    return max(50 * path.stat().length, 2**20) if path.exists() else math.inf
 
 
 def _layout(path: epath.Path, entries: Any) -> Layout:

@@ -130,6 +130,13 @@ def corpus_name(columns: Mapping[str, np.ndarray], limit: int = 4) -> str:
     return f"{len(names)} corpora" if len(names) > limit else ", ".join(names)
 
 
+def corpora_of(corpus: Corpus) -> list[str]:
+    """The corpora that a corpus is put together from: all of them, or its own name."""
+    if corpus.name != corpus_name(corpus.columns):
+        return [corpus.name]
+    return np.unique(corpus.columns["corpus"][corpus.columns["corpus"] != ""]).tolist()
+
+
 def with_clean_columns(corpus: Corpus) -> Corpus:
     """The corpus with one spelling of every name: see `clean_columns`.
 

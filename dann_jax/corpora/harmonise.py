@@ -162,8 +162,8 @@ def _read_map(path: epath.Path) -> dict[str, str]:
     for word, emotion in zip(columns["word"], columns["emotion"], strict=True):
         if mapping.setdefault(plain(word), str(emotion)) != emotion:
             raise CorpusError(
-                f"{path}: the word {word!s} is both {mapping[plain(word)]!r} and "
-                f"{emotion!s}"
+                f"{path}: the word {shorten(word)} is both "
+                f"{shorten(mapping[plain(word)])!r} and {shorten(emotion)!r}"
             )
     return mapping
 

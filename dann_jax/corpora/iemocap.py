@@ -8,6 +8,7 @@ Language Resources and Evaluation 42 (2008), 335-359.
 """
 
 import itertools
+import logging
 import operator
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,10 @@ import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.filenames import Counts, log_differences
+from dann_jax.corpora.filenames import SUFFIXES, Counts, log_differences
+from dann_jax.corpora.messages import listed, shorten
+
+_log = logging.getLogger(__name__)
 
 EMOTIONS: Mapping[str, tuple[str, str]] = {
     "ang": ("anger", "anger"),
@@ -72,8 +76,9 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
       counts the utterances of a dialogue by their start, both speakers interleaved.
       `dialogue_start` and `dialogue_end` are seconds in the recording of the dialogue,
       which `file` is cut from already; ratings are nominally 1 to 5; `text` is empty
-      where an utterance has no transcript; `file` is the wav relative to `root`, empty
-      where it is absent. The log says how the tree differs from `EXPECTED`.
+      where an utterance has no transcript; `file` is the recording relative to `root`
+      (.wav or .flac, in any case), empty where it is missing. The log counts those and
+      says how the tree differs from `EXPECTED`.
 
     Raises:
       CorpusError: the root, its sessions or a session's evaluations are missing or
@@ -99,6 +104,12 @@ def read_iemocap_release(root: epath.PathLike) -> dict[str, np.ndarray]:
     rows.sort(key=operator.itemgetter("utt_id"))
     columns = {name: np.array([row[name] for row in rows]) for name in COLUMNS}
     log_differences("iemocap", columns, EXPECTED)
+    missing = columns["utt_id"][columns["file"] == ""]
+    if len(missing):
+        _log.warning(
+            "%s: there is no recording of %d of %d utterances: %s",
+            *(folder, len(missing), len(rows), listed(missing, 3)),
+        )
     return columns
 
 
@@ -112,15 +123,16 @@ def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str,
     for path in _children(session / "dialog" / "transcriptions", ".txt"):
         lines = map(_TRANSCRIPT.match, _lines(path))
         texts.update(line.group("utt_id", "text") for line in lines if line)
-    wavs = {
+    recordings = {
         path.stem: path.relative_to(folder).as_posix()
         for dialogue in _children(session / "sentences" / "wav")
-        for path in _children(dialogue, ".wav")
+        for path in _children(dialogue, SUFFIXES)
     }
     for path in evaluations:
         for row in _summaries(path):
             name = row["utt_id"]
-            yield row | {"text": texts.get(name, ""), "file": wavs.get(name, "")}
+            file = recordings.get(name, "")
+            yield row | {"text": texts.get(name, ""), "file": file}
 
 
 def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
@@ -133,7 +145,7 @@ def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
         if not found:
             raise CorpusError(
                 f"{path}, line {number}: expected '[START - END] UTTERANCE EMOTION "
-                f"[VALENCE, ACTIVATION, DOMINANCE]', found {line!r}"
+                f"[VALENCE, ACTIVATION, DOMINANCE]', found {shorten(line)!r}"
             )
         row = found.groupdict()
         code = row.pop("code")
@@ -159,7 +171,9 @@ def _number_turns(rows: list[dict[str, str]]) -> None:
             row["turn"] = str(turn)
 
 
-def _children(folder: epath.Path, suffix: str = "") -> list[epath.Path]:
+def _children(
+    folder: epath.Path, suffixes: str | tuple[str, ...] = ""
+) -> list[epath.Path]:
     """What a folder holds, sorted; nothing if it is not there."""
     if not folder.is_dir():
         return []
@@ -167,7 +181,7 @@ def _children(folder: epath.Path, suffix: str = "") -> list[epath.Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.name.endswith(suffix) and not path.name.startswith("._")
+        if path.name.lower().endswith(suffixes) and not path.name.startswith("._")
     )
 
 

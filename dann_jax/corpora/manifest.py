@@ -19,6 +19,8 @@ import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
+from dann_jax.corpora.identifiers import spelled
+from dann_jax.corpora.messages import shorten
 from dann_jax.corpora.rows import read_rows
 from dann_jax.utils.files import write_whole
 
@@ -59,7 +61,7 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
     for line, row in zip(lines, rows, strict=True):
         if not row["file"]:
             raise CorpusError(f"{path}, line {line}: the file is empty")
-        row["utt_id"] = row.get("utt_id") or _default_id(row)
+        row["utt_id"] = spelled(row.get("utt_id") or _default_id(row))
         _check_numbers(f"{path}, line {line}", row)
     if "emotion" not in rows[0]:
         _log.warning("%s has no column 'emotion': no row is labelled", path)
@@ -133,7 +135,9 @@ def _check_numbers(where: str, row: Mapping[str, str]) -> None:
         except ValueError:
             finite = False
         if not finite:
-            raise CorpusError(f"{where}: {name} must be a number, not {row[name]!r}")
+            raise CorpusError(
+                f"{where}: {name} must be a number, not {shorten(row[name])!r}"
+            )
     start, end = float(row.get("start") or 0), float(row.get("end") or "inf")
     if not 0 <= start < end:
         raise CorpusError(
@@ -150,8 +154,8 @@ def _check_ids(
         earlier = seen.setdefault(row["utt_id"], line)
         if earlier != line:
             raise CorpusError(
-                f"{path}, line {line}: utt_id {row['utt_id']!r} is that of line "
-                f"{earlier} too; a column utt_id must tell the rows apart"
+                f"{path}, line {line}: utt_id {shorten(row['utt_id'])!r} is that of "
+                f"line {earlier} too; a column utt_id must tell the rows apart"
             )
 
 
@@ -168,7 +172,7 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
     missing = [str(file) for file in files if file not in there]
     absent = (
         f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
-        f"{missing[0] if missing else ''}"
+        f"{shorten(missing[0], 300) if missing else ''}"
     )
     if len(missing) == len(files):
         raise CorpusError(absent)

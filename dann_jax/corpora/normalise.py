@@ -1,11 +1,15 @@
 """Normalisation that belongs to the corpus, not to a fold."""
 
 import dataclasses
+import logging
 
 import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
+from dann_jax.corpora.identifiers import codes
+
+_log = logging.getLogger(__name__)
 
 
 def standardise_by(corpus: Corpus, column: str) -> Corpus:
@@ -16,7 +20,8 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
 
     Args:
       corpus: any.
-      column: whose values are the groups.
+      column: whose values are the groups. Rows without one are no group: they go by
+        the statistics of all rows.
 
     Returns:
       The corpus with mean 0 and standard deviation 1 in each group, for every feature
@@ -24,7 +29,12 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
     """
     from sklearn.preprocessing import StandardScaler
 
-    groups = np.unique(corpus.column(column), return_inverse=True)[1]
+    groups = codes(corpus.column(column))
+    if (groups < 0).any():
+        _log.warning(
+            "%d rows have no %s: they are standardised by the mean and deviation of all",
+            *((groups < 0).sum(), column),
+        )
     features = {}
     for name, array in corpus.features.items():
         # Frames are standardised as frames: each belongs to its utterance's group.
@@ -32,6 +42,11 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
         values = np.array(array.values if framewise else array, np.float32)
         group_of = np.repeat(groups, array.lengths) if framewise else groups
         shown = np.repeat(corpus.present[name], array.lengths if framewise else 1)
+        # Rows of nobody are not those of one person: they go by the rows of everybody.
+        nobody = (group_of < 0) & shown
+        if nobody.any():
+            fitted = StandardScaler().fit(values[shown])
+            values[nobody] = fitted.transform(values[nobody])
         for group in range(groups.max() + 1):
             rows = (group_of == group) & shown
             if rows.any():

@@ -7,6 +7,7 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, corpus_name
 from dann_jax.corpora.frames import Frames
+from dann_jax.corpora.messages import listed, shorten
 
 
 def rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray:
@@ -28,12 +29,12 @@ def rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray
                 f"values of {column!r} must be a list such as ({words!r},), "
                 f"not the word {words!r}"
             )
-        unknown = sorted({*words} - set(found))
+        unknown = sorted({*map(str, words)} - set(found.tolist()))
         if unknown or not len(words):
             raise CorpusError(
                 f"column {column!r} of corpus {corpus.name!r} has no value "
-                f"{', '.join(map(repr, unknown)) or '(none named)'}; it has "
-                f"{', '.join(np.unique(found)[:10])}"
+                f"{listed(map(repr, map(shorten, unknown))) or '(none named)'}; it has "
+                f"{listed(map(shorten, np.unique(found)), 10)}"
             )
         chosen &= np.isin(found, list(words))
     return chosen

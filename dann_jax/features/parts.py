@@ -153,6 +153,8 @@ def _compute(
     item: Item, extractors: Sequence[Extractor]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The arrays of one utterance, each with `n = 1`, and what is odd about it."""
+    if not item.path and any(extractor.sample_rate for extractor in extractors):
+        raise AudioError("there is no recording of this utterance")
     try:
         item.path.encode()
     except UnicodeEncodeError:
