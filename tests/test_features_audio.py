@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dann_jax.features import audio
+from dann_jax.features import sound_files
 from dann_jax.features.audio import AudioError, audio_hash, read_audio
 
 LOSSLESS = [
@@ -92,7 +92,7 @@ def test_blocks_do_not_show(
 ) -> None:
     path = write(tmp_path / "a.wav", np.column_stack([tone(), tone(300)]))
     whole = read_audio(path, sample_rate=16000)
-    monkeypatch.setattr(audio, "_BLOCK", 999)
+    monkeypatch.setattr(sound_files, "_BLOCK", 999)
     parts = read_audio(path, sample_rate=16000)
     np.testing.assert_array_equal(parts.samples, whole.samples)
     assert parts.audio_hash == whole.audio_hash

@@ -194,10 +194,10 @@ def test_a_cut_of_what_cannot_be_sought_in_is_that_of_the_whole(
 def test_a_long_recording_off_memory_is_what_it_is_in_memory(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, rate: int
 ) -> None:
-    from dann_jax.features import audio, long_sound
+    from dann_jax.features import long_sound, sound_files
 
     soundfile.write(tmp_path / "a.wav", SAMPLES, rate)
-    monkeypatch.setattr(audio, "_BLOCK", 777)
+    monkeypatch.setattr(sound_files, "_BLOCK", 777)
     monkeypatch.setattr(long_sound, "LONGEST", 1000)
     kept = read_audio(tmp_path / "a.wav", sample_rate=16000)
     stored = read_audio(tmp_path / "a.wav", sample_rate=16000, in_memory=False)

@@ -1,22 +1,32 @@
 """Which recordings are meant: files, folders, patterns, manifests, lists, windows."""
 
+import csv
 import glob
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.manifest import read_manifest
+from dann_jax.features.audio import NEED_CONVERTING, AudioError, sound_duration
+from dann_jax.features.sound_sizes import SLACK
+from dann_jax.utils.text import one_line
+from dann_jax.utils.walk import matching, walk
 
 SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
-    *(".aiff", ".aif", ".au", ".caf", ".w64", ".sph"),
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc"),
+    *(".au", ".snd", ".caf", ".w64", ".rf64", ".bwf", ".wave", ".sph", ".nist"),
+    *NEED_CONVERTING,
 )
 """What is taken for audio in a folder; a file that is named may end in anything."""
 
 MANIFESTS = (".csv", ".jsonl")
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
 """Is told, in a line, what cannot be predicted and why."""
@@ -57,23 +67,22 @@ def find_clips(
       report: told of what names nothing.
     """
     for word in arguments:
-        scheme = word.split("://")[0] if "://" in word else ""
-        if not word or scheme not in ("", "gs", "s3", "file"):
-            report(f"{word!r}: neither a path nor an address that can be read")
+        path = _path(word, report)
+        if path is None:
             continue
-        path = epath.Path(word)
         if word == "-":
-            lines = (line.rstrip("\r\n") for line in listed)
-            yield from (Clip(line, line) for line in lines if line)
+            for line in listed:
+                if (name := line.rstrip("\r\n")) and _path(name, report):
+                    yield Clip(name, name)
+        elif path.suffix.lower() in MANIFESTS and not path.is_dir():
+            yield from _of_manifest(path, report)
+        elif glob.has_magic(word) and not os.path.lexists(path):
+            matches = matching(word)
+            files = [file for match in matches for file in _audio(match)]
+            # A folder that a pattern names holds files that it names as well.
+            yield from _or_nothing(_once(files), f"{word}: no such file", report)
         elif path.is_dir():
-            yield from _or_nothing(_inside(path), f"{word}: holds no audio", report)
-        elif path.suffix.lower() in MANIFESTS:
-            try:
-                yield from _of_manifest(path)
-            except (OSError, ValueError) as error:
-                report(str(error))
-        elif not path.exists() and glob.has_magic(word):
-            yield from _or_nothing(_matching(word), f"{word}: no such file", report)
+            yield from _or_nothing(_audio(path), f"{word}: holds no audio", report)
         else:
             yield Clip(word, word)
 
@@ -119,14 +128,20 @@ def windows(
 def cut_into_windows(
     clips: Iterable[Clip], *, window: float, hop: float
 ) -> Iterator[Clip]:
-    """Every clip in windows, each heard by itself; see `windows`."""
+    """Every clip in windows, each heard by itself; see `windows`.
+
+    Files are read once to find how long they are, as headers err. What cannot be read,
+    or is no cut of its file, stays as it is, so that reading it says what is wrong.
+    """
+    file, duration = None, None
     for clip in clips:
-        end = _duration(clip.file) if clip.end is None else clip.end
-        if end is None:
-            # Reading it will say what is wrong with it.
+        if clip.file != file:
+            file, duration = clip.file, _duration(clip.file)
+        end = duration if clip.end is None else clip.end
+        if not duration or not clip.start < end <= duration + SLACK:
             yield clip
             continue
-        for start, stop in windows(end - clip.start, window, hop):
+        for start, stop in windows(min(end, duration) - clip.start, window, hop):
             yield clip._replace(
                 start=clip.start + start, end=clip.start + stop, dialogue=""
             )
@@ -146,47 +161,65 @@ def batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
 
 
 def _duration(file: str) -> float | None:
-    """Seconds, as the header says; None where it cannot be read."""
-    import soundfile
-
+    """Seconds; None where it cannot be read."""
     try:
-        with epath.Path(file).open("rb") as handle:
-            return soundfile.info(handle).duration
-    except (OSError, TypeError, soundfile.SoundFileError):
+        return sound_duration(file)
+    except AudioError:
         return None
 
 
+def _path(word: str, report: Report) -> epath.Path | None:
+    """Where a word leads; None, and a report, where none can be there."""
+    scheme = word.split("://")[0] if "://" in word else ""
+    if not word or "\0" in word or scheme not in ("", "gs", "s3", "file"):
+        report(f"{word!r}: neither a path nor an address that can be read")
+        return None
+    return epath.Path(word)
+
+
+def _audio(path: epath.Path) -> Sequence[epath.Path]:
+    """A file itself, or the audio below a folder."""
+    if not path.is_dir():
+        return [path]
+    found = walk(path, SUFFIXES)
+    for note in found.notes:
+        _log.warning("note: %s: %s", one_line(str(path)), note)
+    return found.files
+
+
 def _or_nothing(
-    found: Iterable[epath.Path], reason: str, report: Report
+    files: Iterable[epath.Path], reason: str, report: Report
 ) -> Iterator[Clip]:
     empty = True
-    for path in found:
+    for path in files:
         empty = False
         yield Clip(str(path), str(path))
     if empty:
         report(reason)
 
 
-def _inside(folder: epath.Path) -> Iterator[epath.Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            yield from _inside(path)
-        # macOS leaves a `._NAME` beside many a file.
-        elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            yield path
+def _once(files: Iterable[epath.Path]) -> list[epath.Path]:
+    """Each file by the first of its names."""
+    first: dict[str, epath.Path] = {}
+    for file in files:
+        first.setdefault(os.path.realpath(file), file)
+    return list(first.values())
 
 
-def _matching(pattern: str) -> list[epath.Path]:
-    return [epath.Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-
-
-def _of_manifest(path: epath.Path) -> list[Clip]:
-    columns = read_manifest(path, required=("file",))
-    rows = [
-        dict(zip(columns, values, strict=True))
-        for values in zip(*columns.values(), strict=True)
-    ]
-    return [_clip(path, number, row) for number, row in enumerate(rows, start=1)]
+def _of_manifest(path: epath.Path, report: Report) -> Iterator[Clip]:
+    try:
+        columns = read_manifest(path, required=("file",))
+    except (OSError, ValueError, csv.Error) as error:
+        report(f"{path}: {error}" if str(path) not in str(error) else str(error))
+        return
+    rows = zip(*columns.values(), strict=True)
+    for number, values in enumerate(rows, start=1):
+        try:
+            yield _clip(path, number, dict(zip(columns, values, strict=True)))
+        except ValueError as error:
+            report(str(error))
+    if not len(columns["file"]):
+        report(f"{path}: names no recording")
 
 
 def _clip(path: epath.Path, number: int, row: dict[str, str]) -> Clip:

@@ -3,13 +3,14 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
+from dann_jax.utils.walk import walk
 
 SUFFIXES = (".wav", ".flac")
 """Of audio, in lower case."""
@@ -94,17 +95,12 @@ def read_file_names(
     return columns
 
 
-def audio_files(folder: epath.Path) -> list[epath.Path]:
-    """All audio files below a folder, sorted, without what macOS adds to archives.
-
-    Folders that are links are not entered.
-    """
-    return sorted(
-        place / name
-        for place, _, names in folder.walk()
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith("._")
-    )
+def audio_files(folder: epath.Path) -> Sequence[epath.Path]:
+    """All audio files below a folder, sorted; the log says what was passed over."""
+    found = walk(folder, SUFFIXES)
+    for note in found.notes:
+        _log.info("%s: %s", folder, note)
+    return found.files
 
 
 def log_differences(

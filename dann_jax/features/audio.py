@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from etils import epath
 
-from dann_jax.features.long_sound import StoredSamples, join_blocks
+from dann_jax.features.long_sound import StoredSamples, in_16_bits, join_blocks
+from dann_jax.features.sound_sizes import Unusable
 
 if TYPE_CHECKING:
     from dann_jax.features.sound_files import SoundFile
@@ -23,15 +24,11 @@ a clipped one flattens every loud peak."""
 SHORT, LONG = 0.1, 60.0
 """Seconds. Below, there is no syllable; above, it is rarely one utterance."""
 
-SLACK = 0.05
-"""Seconds that a cut may end after the file does: annotations are rounded."""
-
-_FULL_SCALE = 0.9999
-# 12 dB over full scale: a codec may overshoot, but more is integers kept as floats.
-_LOUDEST = 4.0
-_BLOCK = 1 << 18
-# libsndfile's number of frames where the header does not say it.
-_UNKNOWN = 2**63 - 1
+NEED_CONVERTING = (
+    *(".m4a", ".mp4", ".aac", ".m4b", ".mov", ".webm", ".mkv", ".mka"),
+    *(".wma", ".amr", ".3gp", ".avi", ".ac3"),
+)
+"""Suffixes of sound that libsndfile cannot decode and other programs can."""
 
 
 class AudioError(ValueError):
@@ -94,8 +91,10 @@ def read_audio(
       Traceback (most recent call last):
       dann_jax.features.audio.AudioError: nowhere.wav: there is no such file
     """
+    from dann_jax.features.sound_files import Measured
+
     with _opened(epath.Path(path)) as audio:
-        measured = _Measured()
+        measured = Measured()
         blocks = measured.blocks(audio, start, end)
         samples = join_blocks(
             _resampled(blocks, audio.samplerate, sample_rate), in_memory
@@ -122,8 +121,10 @@ def sound_duration(path: epath.PathLike) -> float:
     Raises:
       AudioError: as `read_audio`; a header is not believed.
     """
+    from dann_jax.features.sound_files import Measured
+
     with _opened(epath.Path(path)) as audio:
-        measured = _Measured()
+        measured = Measured()
         for _ in measured.blocks(audio, 0.0, None):
             pass
         return measured.frames / audio.samplerate
@@ -155,12 +156,7 @@ def audio_hash(samples: np.ndarray) -> str:
       >>> audio_hash(tone) == audio_hash(-tone)
       False
     """
-    return hashlib.sha256(_in_16_bits(samples)).hexdigest()[:16]
-
-
-def _in_16_bits(samples: np.ndarray) -> bytes:
-    steps = np.clip(np.round(np.asarray(samples) * 32768.0), -32768, 32767)
-    return steps.astype("<i2").tobytes()
+    return hashlib.sha256(in_16_bits(samples)).hexdigest()[:16]
 
 
 def _resampled(
@@ -183,101 +179,34 @@ def _opened(path: epath.Path) -> "Iterator[SoundFile]":
     """The file, or an `AudioError` that names it, also while it is read."""
     import soundfile
 
-    from dann_jax.features.sound_files import Truncated, open_sound
+    from dann_jax.features.sound_files import open_sound
 
-    if not path.exists():
-        raise AudioError(f"{path}: there is no such file")
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not an audio file")
-    if not path.stat().length:
-        raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
+        if not path.exists():
+            raise AudioError("there is no such file")
+        if path.is_dir():
+            raise AudioError("is a folder, not an audio file")
+        if not path.stat().length:
+            raise AudioError("the file is empty (0 bytes)")
         with open_sound(path) as audio:
             yield audio
-    except (Truncated, AudioError) as error:
+    except (Unusable, AudioError) as error:
         raise AudioError(f"{path}: {error}") from None
-    except (OSError, TypeError, soundfile.SoundFileError) as error:
+    except (OSError, TypeError, ValueError, soundfile.SoundFileError) as error:
         # soundfile raises TypeError for headerless files, whose rate it cannot know.
-        reason = str(error).rpartition(": ")[2]
-        if "is not a regular file" in reason:
-            # So libsndfile says of text that is named .mp3.
-            reason = "Format not recognised."
-        raise AudioError(f"{path}: is not audio, or damaged: {reason}") from None
-
-
-def _span(audio: "SoundFile", start: float, end: float | None) -> tuple[int, int]:
-    """First frame and number of frames of the cut."""
-    if not audio.frames:
-        raise AudioError("holds no samples")
-    seconds = audio.frames / audio.samplerate
-    stop = seconds if end is None else end
-    if not (0 <= start < stop <= seconds + SLACK and start < seconds):
         raise AudioError(
-            f"the cut from {start:g} s to {stop:g} s lies outside of the file, "
-            f"which lasts {seconds:g} s"
-        )
-    first = min(round(start * audio.samplerate), audio.frames - 1)
-    last = audio.frames if end is None else round(stop * audio.samplerate)
-    return first, max(min(last, audio.frames) - first, 1)
+            f"{path}: is not audio, or damaged: {_reason(path, error)}"
+        ) from None
 
 
-class _Measured:
-    """What is known of a cut once its blocks have gone by.
-
-    Attributes:
-      frames: how many.
-      full: how many values, of all channels, are at full scale.
-      lowest: of the mono samples.
-      highest: of the mono samples.
-      digest: of the mono samples, as in `audio_hash`.
-    """
-
-    def __init__(self) -> None:
-        self.frames = self.full = 0
-        self.lowest, self.highest = np.inf, -np.inf
-        self.digest = hashlib.sha256()
-
-    def blocks(
-        self, audio: "SoundFile", start: float, end: float | None
-    ) -> Iterator[np.ndarray]:
-        """The cut in parts, mono, float32 `[frames]`, finite."""
-        import soundfile
-
-        first, count = _span(audio, start, end)
-        size = max(_BLOCK // audio.channels, 1)
-        whole = False
-        try:
-            audio.skip_to(first)
-            while self.frames < count:
-                block = audio.read(
-                    min(size, count - self.frames), "float32", always_2d=True
-                )
-                if not len(block):
-                    # Of a header without a length, this is the end.
-                    whole = audio.frames == _UNKNOWN and self.frames > 0
-                    break
-                yield self._mono(block)
-        except soundfile.LibsndfileError:
-            pass
-        if self.frames < count and not whole:
-            claimed = "more" if audio.frames == _UNKNOWN else count
-            raise AudioError(
-                f"truncated or damaged: {claimed} samples are claimed, "
-                f"{self.frames} could be read"
-            )
-
-    def _mono(self, block: np.ndarray) -> np.ndarray:
-        if not np.isfinite(block).all():
-            raise AudioError("holds NaN or infinite samples")
-        if (peak := np.abs(block).max()) > _LOUDEST:
-            raise AudioError(
-                f"holds samples of {peak:g}, full scale is 1: they look "
-                "like integers kept as floats, to be divided by 32768"
-            )
-        self.frames += len(block)
-        self.full += int(np.count_nonzero(np.abs(block) >= _FULL_SCALE))
-        mono = np.clip(block, -1, 1).mean(1, dtype=np.float32)
-        self.lowest = min(self.lowest, mono.min())
-        self.highest = max(self.highest, mono.max())
-        self.digest.update(_in_16_bits(mono))
-        return mono
+def _reason(path: epath.Path, error: Exception) -> str:
+    """What is wrong with a file that cannot be opened, and what to do."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    reason = str(error).rpartition(": ")[2]
+    if "is not a regular file" in reason:
+        # So libsndfile says of text that is named .mp3.
+        reason = "Format not recognised."
+    if path.suffix.lower() in NEED_CONVERTING:
+        reason += f" Convert it: ffmpeg -i {path.name} {path.stem}.wav"
+    return reason

@@ -18,6 +18,7 @@ from dann_jax.features.items import Columns
 from dann_jax.features.parts import read_values
 from dann_jax.store.arrays import Modality, Piece
 from dann_jax.utils.files import write_whole
+from dann_jax.utils.text import table_cell
 
 SAME = "same sound as "
 """How the reason of a duplicate begins."""
@@ -104,9 +105,9 @@ def problems_csv(problems: Sequence[Problem]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Problem._fields)
-    writer.writerows(problems)
-    # The name of a file may be no text.
-    return text.getvalue().encode(errors="backslashreplace").decode()
+    # The name of a file may be no text, or a formula.
+    writer.writerows([table_cell(cell) for cell in problem] for problem in problems)
+    return text.getvalue()
 
 
 def join_tables(

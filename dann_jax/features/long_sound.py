@@ -73,3 +73,9 @@ def join_blocks(
             file.writelines(part.tobytes() for part in parts)
             parts = []
     return StoredSamples(file, length) if file else np.concatenate(parts)
+
+
+def in_16_bits(samples: np.ndarray) -> bytes:
+    """Samples in [-1, 1] as little-endian integers."""
+    steps = np.clip(np.round(np.asarray(samples) * 32768.0), -32768, 32767)
+    return steps.astype("<i2").tobytes()

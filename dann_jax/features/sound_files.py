@@ -3,18 +3,34 @@
 import contextlib
 import functools
 import io
+import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import numpy as np
 import soundfile
 from etils import epath
 
-from dann_jax.features.sound_sizes import Sound, find_sound, ogg_is_whole
+from dann_jax.features.long_sound import in_16_bits
+from dann_jax.features.sound_sizes import (
+    SLACK,
+    Sound,
+    Unusable,
+    find_sound,
+    ogg_is_whole,
+)
 
 _log = logging.getLogger(__name__)
+
+_FULL_SCALE = 0.9999
+# 12 dB over full scale: a codec may overshoot, but more is integers kept as floats.
+_LOUDEST = 4.0
+_BLOCK = 1 << 18
+# libsndfile's number of frames where the header does not say it.
+_UNKNOWN = 2**63 - 1
 
 # How libsndfile says that a header promises more bytes than the file has, of formats
 # that `find_sound` does not know.
@@ -26,10 +42,6 @@ _UNKNOWABLE = (
     *("PAF", "PVF", "SDS", "VOC", "XI"),
 )
 """Formats of which libsndfile reads what there is, however much there should be."""
-
-
-class Truncated(ValueError):
-    """The file holds less sound than its header claims."""
 
 
 class SoundFile(soundfile.SoundFile):
@@ -60,7 +72,7 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
     that follows is the sound.
 
     Raises:
-      Truncated: the file is shorter than it should be, or of a format that cannot tell.
+      Unusable: the file is shorter than it should be, or of a format that cannot tell.
       OSError, TypeError, soundfile.SoundFileError: it cannot be read.
     """
     # libsndfile reads local files itself: quicker, and sound when damaged.
@@ -70,7 +82,7 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
         size = file.seek(0, io.SEEK_END)
         found = find_sound(file, size)
         if found and found.claimed is not None and found.claimed > found.there:
-            raise Truncated(_too_short(found.claimed, found.there))
+            raise Unusable(_too_short(found.claimed, found.there))
         if found:
             _note(path, found)
         audio = stack.enter_context(_opened(file if remote else path, file, found))
@@ -116,14 +128,14 @@ def _require_whole(audio: SoundFile, file: BinaryIO, size: int, *, known: bool) 
     """Refuse what is truncated in a format whose size `find_sound` does not know."""
     claim = _CLAIM.search(audio.extra_info)
     if claim and not known:
-        raise Truncated(_too_short(*(int(n) for n in claim.groups() if n)))
+        raise Unusable(_too_short(*(int(n) for n in claim.groups() if n)))
     if audio.format in _UNKNOWABLE:
-        raise Truncated(
+        raise Unusable(
             f"of the format {audio.format} a truncated file cannot be told from a "
             f"whole one; convert it to wav or flac"
         )
     if audio.format == "OGG" and not ogg_is_whole(file, size):
-        raise Truncated(
+        raise Unusable(
             "truncated or damaged: its last page is cut off, or not marked as the end"
         )
 
@@ -168,3 +180,79 @@ class _Remade(io.RawIOBase):
         buffer[: len(content)] = content
         self._place += len(content)
         return len(content)
+
+
+def _span(audio: SoundFile, start: float, end: float | None) -> tuple[int, int]:
+    """First frame and number of frames of the cut."""
+    if not audio.frames:
+        raise Unusable("holds no samples")
+    seconds = audio.frames / audio.samplerate
+    stop = seconds if end is None else end
+    if not (0 <= start < stop <= seconds + SLACK and start < seconds):
+        raise Unusable(
+            f"the cut from {start:g} s to {stop:g} s lies outside of the file, "
+            f"which lasts {seconds:g} s"
+        )
+    first = min(round(start * audio.samplerate), audio.frames - 1)
+    last = audio.frames if end is None else round(stop * audio.samplerate)
+    return first, max(min(last, audio.frames) - first, 1)
+
+
+class Measured:
+    """What is known of a cut once its blocks have gone by.
+
+    Attributes:
+      frames: how many.
+      full: how many values, of all channels, are at full scale.
+      lowest: of the mono samples.
+      highest: of the mono samples.
+      digest: of the mono samples, as in `audio_hash`.
+    """
+
+    def __init__(self) -> None:
+        self.frames = self.full = 0
+        self.lowest, self.highest = np.inf, -np.inf
+        self.digest = hashlib.sha256()
+
+    def blocks(
+        self, audio: SoundFile, start: float, end: float | None
+    ) -> Iterator[np.ndarray]:
+        """The cut in parts, mono, float32 `[frames]`, finite."""
+        first, count = _span(audio, start, end)
+        size = max(_BLOCK // audio.channels, 1)
+        whole = False
+        try:
+            audio.skip_to(first)
+            while self.frames < count:
+                block = audio.read(
+                    min(size, count - self.frames), "float32", always_2d=True
+                )
+                if not len(block):
+                    # Of a header without a length, this is the end.
+                    whole = audio.frames == _UNKNOWN and self.frames > 0
+                    break
+                yield self._mono(block)
+        except soundfile.LibsndfileError:
+            pass
+        if self.frames < count and not whole:
+            claimed = "more" if audio.frames == _UNKNOWN else count
+            raise Unusable(
+                f"truncated or damaged: {claimed} samples are claimed, "
+                f"{self.frames} could be read"
+            )
+
+    def _mono(self, block: np.ndarray) -> np.ndarray:
+        if not np.isfinite(block).all():
+            raise Unusable("holds NaN or infinite samples")
+        if (peak := np.abs(block).max()) > _LOUDEST:
+            raise Unusable(
+                f"holds samples of {peak:g}, full scale is 1: they look "
+                "like integers kept as floats, to be divided by 32768"
+            )
+        self.frames += len(block)
+        self.full += int(np.count_nonzero(np.abs(block) >= _FULL_SCALE))
+        mono = np.clip(block, -1, 1).mean(1, dtype=np.float32)
+        self.lowest = min(self.lowest, mono.min())
+        self.highest = max(self.highest, mono.max())
+        self.digest.update(in_16_bits(mono))
+        return mono

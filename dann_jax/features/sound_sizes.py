@@ -11,6 +11,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
+SLACK = 0.05
+"""Seconds that a cut may end after the file does: annotations are rounded."""
+
 _W64 = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 """The last twelve of the sixteen bytes that name a chunk of Sony Wave64."""
 
@@ -20,6 +23,10 @@ _TAGS = 4096
 
 _LARGEST_PAGE = 27 + 255 + 255 * 255
 _TAIL = 2 * _LARGEST_PAGE
+
+
+class Unusable(ValueError):
+    """There is no sound in the file, or less than its header claims."""
 
 
 class Sound(NamedTuple):

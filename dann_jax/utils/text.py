@@ -1,0 +1,37 @@
+"""Names and messages as terminals, tables and pages can hold them."""
+
+
+def one_line(text: str) -> str:
+    r"""The text with an escape for what no terminal shows, line breaks among it.
+
+    A file name is bytes; what is not UTF-8 among them is a surrogate in Python.
+
+    Example:
+      >>> print(one_line("a\nb\udcfc.wav"))
+      a\nb\udcfc.wav
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def encodable(text: str) -> str:
+    r"""The text with an escape for what is no UTF-8; all else stays.
+
+    Example:
+      >>> print(encodable("m\udcfcller, café"))
+      m\udcfcller, café
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def table_cell(text: str) -> str:
+    """Text for a cell of a CSV file, which no spreadsheet takes for a formula.
+
+    A cell that begins with `=`, `+`, `-`, `@` or a tab gets an apostrophe before it, as
+    one types it there to enter text. A single character computes nothing and stays.
+
+    Example:
+      >>> table_cell("=HYPERLINK(1)"), table_cell("-dash.wav"), table_cell("-")
+      ("'=HYPERLINK(1)", "'-dash.wav", '-')
+    """
+    text = encodable(text)
+    return f"'{text}" if len(text) > 1 and text[0] in "=+-@\t\r\n" else text
