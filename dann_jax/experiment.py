@@ -14,12 +14,11 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.arguments import call
-from dann_jax.corpora import open_corpus
 from dann_jax.estimate import needs_of, require_room
 from dann_jax.fingerprint import fingerprint
 from dann_jax.pipeline import stream
 from dann_jax.roles import Role
-from dann_jax.setting import compiled, setting
+from dann_jax.setting import compiled, open_data, setting
 from dann_jax.task import Task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
@@ -81,7 +80,7 @@ def setting_in(
         if (path / "config.json").exists():
             before, now = read_json(path / "config.json"), strict(config.to_dict())
             if before.get("data") == now["data"]:
-                require_corpus(path, open_corpus(**config.data))
+                require_corpus(path, open_data(config))
         raise
 
 

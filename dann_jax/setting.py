@@ -48,9 +48,7 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         is another one in each part.
     """
     check_config(config)
-    # Not among the keys of `config.data`.
-    open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
-    corpus = call("config.data", open_labelled, **config.data)
+    corpus = open_data(config)
     require_tables(
         corpus,
         config.protocol.split,
@@ -64,6 +62,13 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
     for line in describe_rows(protocol, corpus):
         _log.info("%s", line)
     return setting_of(config, corpus, protocol, data_parallel=data_parallel)
+
+
+def open_data(config: ConfigDict) -> Corpus:
+    """The corpus of a config, its emotions in the words of the protocol."""
+    # Not among the keys of `config.data`.
+    open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
+    return call("config.data", open_labelled, **config.data)
 
 
 def setting_of(

@@ -11,6 +11,9 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 
 FORMAT = "dann_jax.bundle"
+MOST = 1 << 24
+"""Values of a vector, or frames of an utterance, that are still believed."""
+
 VERSION = 1
 """Of the layout; a bundle of another one is not read."""
 
@@ -100,6 +103,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
     **{"answer": str, "max_frames": int},
 }
+_MEMBER = {"fold": str, "seed": int, "arm": str, "step": int}
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
 
 
@@ -123,7 +127,7 @@ def from_json(found: Any, where: str) -> Description:
     """
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BundleError(f"{where} does not describe a bundle of dann_jax")
-    if found.get("version") != VERSION:
+    if not _is(found.get("version"), int) or found["version"] != VERSION:
         raise BundleError(
             f"{where} is of version {found.get('version')!r}, this package reads "
             f"version {VERSION}"
@@ -136,7 +140,7 @@ def from_json(found: Any, where: str) -> Description:
             f"{where}: unknown answer {fields['answer']!r}; this package reads "
             f"{', '.join((*ANSWERS, FEATURES))}"
         )
-    if fields["max_frames"] < 0:
+    if not 0 <= fields["max_frames"] < MOST:
         raise BundleError(f"{where}: max_frames is {fields['max_frames']}")
     empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
     if empty:
@@ -145,6 +149,17 @@ def from_json(found: Any, where: str) -> Description:
         name: Modality(**_fields(modality, _MODALITY, f"{where}, modality {name!r}"))
         for name, modality in fields["modalities"].items()
     }
+    for name, modality in fields["modalities"].items():
+        if not 0 < modality.dim < MOST:
+            raise BundleError(f"{where}, modality {name!r}: dim is {modality.dim}")
+    for number, member in enumerate(fields["members"]):
+        _fields(member, _MEMBER, f"{where}, member {number}")
+    for name in ("labels", "corpora"):
+        words = fields[name]
+        if not all(isinstance(word, str) for word in words):
+            raise BundleError(f"{where}: {name} must be strings")
+        if name == "labels" and len({*words}) < len(words):
+            raise BundleError(f"{where}: a label occurs twice")
     for name in ("labels", "members", "corpora"):
         fields[name] = tuple(fields[name])
     return Description(**fields)
@@ -156,11 +171,16 @@ def _fields(found: Any, kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
     wrong = [
         name
         for name, kind in kinds.items()
-        if name not in found or not isinstance(found[name], kind)
+        if name not in found or not _is(found[name], kind)
     ]
     if wrong:
         raise BundleError(f"{where}: missing or malformed: {', '.join(wrong)}")
     return {name: found[name] for name in kinds}
+
+
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
+    # To Python, true and false are numbers.
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def silent_corpus(modalities: Mapping[str, Modality]) -> Corpus:

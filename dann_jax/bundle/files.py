@@ -33,6 +33,9 @@ from dann_jax.utils.leftovers import remove_leftovers
 _FILES = ("bundle.json", "parameters.npz", "standardiser.npz")
 """Without them it is no bundle; the model card is for people, who may edit it."""
 
+LARGEST = 1e18
+"""Of a value in a bundle: the square of a greater one is infinite in 32 bits."""
+
 
 def write_bundle(
     folder: epath.PathLike,
@@ -104,7 +107,7 @@ def load_bundle(path: epath.PathLike) -> Bundle:
             raise BundleError(f"{folder} has no {needed}; it is no whole bundle")
     try:
         found = json.loads((folder / "bundle.json").read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}/bundle.json is not JSON: {error}") from None
     description = from_json(found, f"{folder}/bundle.json")
     standardiser = _read_standardiser(folder / "standardiser.npz", description)
@@ -131,6 +134,12 @@ def _read_standardiser(path: epath.Path, description: Description) -> Standardis
         for part in ("mean", "scale")
     }
     arrays = _read_arrays(path, expected)
+    for name in description.modalities:
+        if not (arrays[f"scale/{name}"] > 0).all():
+            raise BundleError(
+                f"{path}: array 'scale/{name}' holds values that are not above 0; the "
+                "bundle is damaged, make it again from its run"
+            )
     return {
         name: (arrays[f"mean/{name}"], arrays[f"scale/{name}"])
         for name in description.modalities
@@ -141,16 +150,17 @@ def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
     """The parameters, if they are those that the described network has."""
     description = untrained.description
     silence = silent_corpus(description.modalities)
-    # One turn, of one frame where there are frames.
-    assemble = dataclasses.replace(untrained.assembler(silence), shapes={1: (1, 1)})
-    batch = jax.tree.map(lambda leaf: leaf[0], assemble(np.zeros((1, 1), int), 1, [0]))
     try:
+        # One turn, of one frame where there are frames.
+        assemble = dataclasses.replace(untrained.assembler(silence), shapes={1: (1, 1)})
+        one = assemble(np.zeros((1, 1), int), 1, [0])
+        batch = jax.tree.map(lambda leaf: leaf[0], one)
         shapes = jax.eval_shape(
             lambda: initialise(untrained.network, batch, jax.random.key(0))
         )
     # What a malformed keyword argument raises is up to Flax and JAX.
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise BundleError(
             f"{folder}/bundle.json describes a network that this version cannot "
             f"build: {reason}"
@@ -182,6 +192,11 @@ def _read_arrays(
             )
         if not np.isfinite(found).all():
             raise BundleError(f"{path}: array {name!r} holds NaN or infinite values")
+        if (largest := np.abs(found).max(initial=0)) > LARGEST:
+            raise BundleError(
+                f"{path}: array {name!r} holds values as large as {largest:g}, with "
+                f"which nothing can be computed"
+            )
     return arrays
 
 

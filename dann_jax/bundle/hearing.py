@@ -8,6 +8,11 @@ from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
 from dann_jax.features.audio import AudioError
 from dann_jax.features.extractor import Extractor
+from dann_jax.plan import padded_frames
+
+MOST_FRAMES = 1 << 16
+"""Frames of one utterance that a network without a limit is given: eleven minutes at
+100 a second, from which a network of the usual width makes 100 MB."""
 
 Features = Mapping[str, np.ndarray]
 """Of one utterance: modality -> float32 `[dim]` or `[frames, dim]`."""
@@ -23,6 +28,7 @@ def features_of(
     samples: Mapping[int, np.ndarray],
     *,
     name: str = "the waveform",
+    max_frames: int = 0,
 ) -> Features:
     """The features of one utterance.
 
@@ -30,21 +36,49 @@ def features_of(
       extractors: modality -> its extractor.
       samples: sample rate -> float32 `[n]`, for all of `rates_of`.
       name: of the utterance, for messages.
+      max_frames: as in `Description`; of longer utterances the middle is returned.
 
     Raises:
-      AudioError: an extractor makes nothing, or NaN, of the sound.
+      AudioError: an extractor makes nothing, or NaN, of the sound, or the model would
+        look at more than `MOST_FRAMES` at once.
     """
     features = {}
+    limit = padded_frames(max_frames) if max_frames else MOST_FRAMES
     for modality, extractor in extractors.items():
+        samples_read = samples[extractor.sample_rate]
+        _require_length(extractor, len(samples_read), max_frames, name)
         try:
-            made = extractor.compute(samples[extractor.sample_rate])
+            made = extractor.compute(samples_read)
         # Extractors are other people's code; one file must not cost the others.
         except Exception as error:
             raise AudioError(f"{name}: no {modality!r} of it: {error}") from error
         if not made.size or not np.isfinite(made).all():
             raise AudioError(f"{name}: no finite {modality!r} of it")
+        if extractor.framewise and len(made) > limit:
+            # What `Frames.places` would look up; the rest need not be kept.
+            first = (len(made) - limit) // 2
+            made = made[first : first + limit].copy()
         features[modality] = made
     return features
+
+
+def _require_length(
+    extractor: Extractor, count: int, max_frames: int, name: str
+) -> None:
+    """Refuse less than a frame, and more frames than the network can take at once."""
+    rate, hop = extractor.sample_rate, extractor.parameters.get("hop")
+    if not (extractor.framewise and hop):
+        return
+    if count < hop * rate:
+        raise AudioError(
+            f"{name}: {count / rate:g} s are shorter than one frame of {hop:g} s"
+        )
+    if not max_frames and count / rate / hop > MOST_FRAMES:
+        raise AudioError(
+            f"{name}: lasts {count / rate:.0f} s; this model looks at all frames at "
+            f"once, and takes {MOST_FRAMES * hop:.0f} s at most: cut it into windows "
+            "(dann-predict --window=SECONDS)"
+        )
 
 
 def corpus_of(

@@ -11,17 +11,14 @@ from flax import linen as nn
 
 from dann_jax.bundle.answers import ANSWERS, FEATURES, Answer, Prediction, Rating
 from dann_jax.bundle.batching import plan_of
-from dann_jax.bundle.description import (
-    BundleError,
-    Description,
-    modalities_of,
-)
+from dann_jax.bundle.description import BundleError, Description
 from dann_jax.bundle.hearing import corpus_of, features_of, rates_of
-from dann_jax.bundle.remaking import difference, extractor_of
+from dann_jax.bundle.remaking import extractor_of, require_features
 from dann_jax.corpora.corpus import Corpus, check
 from dann_jax.domains import value_ids
-from dann_jax.features.audio import AudioError, resample
+from dann_jax.features.audio import resample
 from dann_jax.features.extractor import Extractor
+from dann_jax.features.given_sound import as_mono, checked_rate
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
 from dann_jax.pipeline import Assembler
@@ -80,24 +77,39 @@ class Bundle:
             },
         )
 
-    def predict_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
+    def predict_corpus(
+        self, corpus: Corpus, *, batch_size: int = 16, finite: bool = True
+    ) -> np.ndarray:
         """What every utterance sounds like, heard within its whole dialogue.
 
         Args:
           corpus: features made as those that the model learned from; its labels, if
             it has any, are not looked at.
           batch_size: dialogues at a time.
+          finite: whether to refuse answers that are no finite numbers; if not, the
+            caller does.
 
         Returns:
           float32 `[N, labels]`: probabilities, whose rows sum to 1; or values.
 
         Raises:
-          BundleError: a modality is missing, or was made otherwise.
+          BundleError: a modality is missing, or was made otherwise, or an answer is no
+            finite number.
           CorpusError: the corpus is empty, or holds NaN.
         """
         self.require_answers()
-        logits = self._outputs(corpus, "label_logits", batch_size)
-        return self.answer.of_outputs(logits).mean(0)
+        outputs = self._outputs(corpus, "label_logits", batch_size)
+        # What overflowed is reported as what it is, not as a warning of NumPy.
+        with np.errstate(all="ignore"):
+            found = self.answer.of_outputs(outputs).mean(0)
+        bad = np.flatnonzero(~np.isfinite(found).all(1))
+        if finite and bad.size:
+            raise BundleError(
+                f"the model's answers for {bad.size} of {len(found)} utterances, such "
+                f"as row {bad[0]}, are not finite numbers: its parameters are damaged, "
+                "or the features far from those it learned from"
+            )
+        return found
 
     def embed_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
         """Features of every utterance, heard within its whole dialogue.
@@ -124,7 +136,7 @@ class Bundle:
 
     def _outputs(self, corpus: Corpus, output: str, batch_size: int) -> np.ndarray:
         """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
-        self._require_features(corpus)
+        require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
         self._warn_of_unknown_groups(corpus)
         plan, shapes = plan_of(
@@ -149,23 +161,21 @@ class Bundle:
         """What one utterance sounds like, heard by itself.
 
         Args:
-          waveform: float `[n]` in [-1, 1], mono.
+          waveform: `[n]`, or `[n, channels]`, which are averaged: float in [-1, 1], or
+            integers, which are scaled by the range of their type.
           sample_rate: in Hz; any, it is resampled to what the features need.
 
         Raises:
           BundleError: the features cannot be made from audio, or not as they were.
-          AudioError: the waveform is not one.
+          AudioError: the waveform is not one, or shorter than a frame.
         """
-        waveform = np.asarray(waveform, np.float32)
-        if waveform.ndim != 1 or not waveform.size or not np.isfinite(waveform).all():
-            raise AudioError(
-                f"expected one channel of finite samples, got {waveform.shape}"
-            )
+        waveform, sample_rate = as_mono(waveform), checked_rate(sample_rate)
         extractors = self.extractors()
         samples = {
             rate: resample(waveform, sample_rate, rate) for rate in rates_of(extractors)
         }
-        features = features_of(extractors, samples)
+        limit = self.description.max_frames
+        features = features_of(extractors, samples, max_frames=limit)
         return self.named(self.predict_corpus(corpus_of(extractors, [features]))[0])
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
@@ -228,29 +238,6 @@ class Bundle:
             num_labels=len(self.labels),
             num_domains={},
         )
-
-    def _require_features(self, corpus: Corpus) -> None:
-        """Raise `BundleError` unless the corpus has what the model learned from."""
-        found = modalities_of(corpus)
-        for name, expected in self.description.modalities.items():
-            if name not in found:
-                raise BundleError(
-                    f"the model hears {', '.join(self.description.modalities)}; "
-                    f"corpus {corpus.name!r} has {', '.join(found)}"
-                )
-            reason = difference(expected, found[name])
-            if reason:
-                raise BundleError(
-                    f"{name!r} of corpus {corpus.name!r} is not what the model learned "
-                    f"from: {reason}"
-                )
-        ours = self.description.standardised_by
-        theirs = corpus.provenance.get("standardised_by")
-        if ours != theirs:
-            raise BundleError(
-                f"the model learned from features standardised by {ours!r}; those of "
-                f"corpus {corpus.name!r} are standardised by {theirs!r}"
-            )
 
     @functools.cached_property
     def _layout(self) -> Layout:

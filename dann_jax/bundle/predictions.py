@@ -6,12 +6,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
+import numpy as np
+
 from dann_jax.bundle.answers import Prediction, Rating
 from dann_jax.bundle.hearing import Features, corpus_of, features_of, rates_of
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.features.audio import AudioError, read_audio
 from dann_jax.features.extractor import Extractor
+from dann_jax.utils.text import encodable, one_line, table_cell
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +44,12 @@ def predict_clips(
       BundleError: the features cannot be made from audio, or not as they were.
     """
     bundle.require_answers()
-    extractors = bundle.extractors()
+    extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
         heard = [
             (clip, *made)
             for clip in batch
-            if (made := _hear(extractors, clip, report)) is not None
+            if (made := _hear(extractors, clip, report, limit)) is not None
         ]
         if not heard:
             continue
@@ -57,30 +60,43 @@ def predict_clips(
             dialogue=[clip.dialogue for clip in known],
             speaker=[clip.speaker for clip in known],
         )
-        found = bundle.predict_corpus(corpus, batch_size=batch_size)
+        found = bundle.predict_corpus(corpus, batch_size=batch_size, finite=False)
         for clip, duration, row in zip(known, durations, found, strict=True):
-            yield Heard(clip, duration, bundle.named(row))
+            if np.isfinite(row).all():
+                yield Heard(clip, duration, bundle.named(row))
+            else:
+                report(f"{clip.name}: the model's answer is not a finite number")
 
 
 def _hear(
-    extractors: Mapping[str, Extractor], clip: Clip, report: Report
+    extractors: Mapping[str, Extractor], clip: Clip, report: Report, max_frames: int
 ) -> tuple[float, Features] | None:
     """Seconds and features of a clip; None, and a report, where there are none."""
     try:
         read = {
             rate: read_audio(
-                clip.file, sample_rate=rate, start=clip.start, end=clip.end
+                clip.file,
+                sample_rate=rate,
+                start=clip.start,
+                end=clip.end,
+                in_memory=False,
             )
             for rate in rates_of(extractors)
         }
         samples = {rate: recording.samples for rate, recording in read.items()}
-        features = features_of(extractors, samples, name=clip.file)
-    except AudioError as error:
-        report(str(error).replace(clip.file, clip.name, 1))
+        features = features_of(
+            extractors, samples, name=clip.file, max_frames=max_frames
+        )
+    # Some stores have errors of their own; one file must not cost the others.
+    except Exception as error:
+        reason = str(error).replace(clip.file, clip.name, 1)
+        known = isinstance(error, AudioError)
+        report(reason if known else f"{clip.name}: {type(error).__name__}: {reason}")
         return None
     recording = next(iter(read.values()))
     if recording.problems:
-        _log.warning("warning: %s is %s", clip.name, ", ".join(recording.problems))
+        name = one_line(clip.name)
+        _log.warning("warning: %s is %s", name, ", ".join(recording.problems))
     return recording.duration, features
 
 
@@ -94,13 +110,19 @@ def write_csv(
       heard: from `predict_clips`.
       columns: of the model's predictions.
       timed: whether there are columns `start` and `end`.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     times = ("start", "end") if timed else ()
     names = ["file", *times, "duration", *columns]
-    writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table_cell(name) for name in names)
     for own in heard:
-        writer.writerow(_record(own))
+        record = _record(own)
+        writer.writerow(
+            table_cell(cell) if isinstance(cell, str) else cell
+            for cell in (record[name] for name in names)
+        )
         file.flush()
 
 
@@ -123,8 +145,7 @@ FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
 def _record(heard: Heard) -> dict[str, Any]:
     clip = heard.clip
     return {
-        # Not every name of a file is text.
-        "file": clip.name.encode("utf-8", "backslashreplace").decode(),
+        "file": encodable(clip.name),
         "start": round(clip.start, 3),
         "end": round(clip.start + heard.duration, 3),
         "duration": round(heard.duration, 3),

@@ -1,6 +1,12 @@
 """Features for a model: whether they are its own, and how to make them again."""
 
-from dann_jax.bundle.description import BundleError, Modality
+from dann_jax.bundle.description import (
+    BundleError,
+    Description,
+    Modality,
+    modalities_of,
+)
+from dann_jax.corpora.corpus import Corpus
 from dann_jax.features.catalogue import extractor_from
 from dann_jax.features.extractor import Extractor, mismatch
 
@@ -10,6 +16,29 @@ def difference(expected: Modality, found: Modality) -> str | None:
     if found[:2] != expected[:2]:
         return f"expected {expected.shape()}, found {found.shape()}"
     return mismatch(expected.provenance, found.provenance)
+
+
+def require_features(description: Description, corpus: Corpus) -> None:
+    """Raise `BundleError` unless a corpus has what a model learned from."""
+    found = modalities_of(corpus)
+    for name, expected in description.modalities.items():
+        if name not in found:
+            raise BundleError(
+                f"the model hears {', '.join(description.modalities)}; "
+                f"corpus {corpus.name!r} has {', '.join(found)}"
+            )
+        reason = difference(expected, found[name])
+        if reason:
+            raise BundleError(
+                f"{name!r} of corpus {corpus.name!r} is not what the model learned "
+                f"from: {reason}"
+            )
+    ours, theirs = description.standardised_by, corpus.provenance.get("standardised_by")
+    if ours != theirs:
+        raise BundleError(
+            f"the model learned from features standardised by {ours!r}; those of "
+            f"corpus {corpus.name!r} are standardised by {theirs!r}"
+        )
 
 
 def extractor_of(name: str, modality: Modality) -> Extractor:

@@ -23,6 +23,7 @@ from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.utils.files import open_whole
+from dann_jax.utils.text import one_line
 
 USAGE = """\
 dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv
@@ -30,7 +31,8 @@ dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv
 Prints, for every recording, its most probable emotion and the probability of each.
 Arguments are audio files, folders of them, patterns, manifests (.csv or .jsonl with a
 column `file`), or `-` for a list of paths on standard input. What cannot be read is
-reported, the rest is predicted, and the exit code is 1."""
+reported, the rest is predicted, and the exit code is 1. In CSV, text that a spreadsheet
+would take for a formula (it begins with = + - @) gets an apostrophe before it."""
 
 SHORTEST = 0.01
 """Seconds of a window, and between two: less would be no sound, and endless."""
@@ -101,7 +103,7 @@ def main(arguments: list[str]) -> None:
 
     def report(reason: str) -> None:
         failures.append(reason)
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {one_line(reason)}", file=sys.stderr)
 
     with (
         exit_with_message(interrupted="interrupted"),
@@ -133,6 +135,9 @@ def main(arguments: list[str]) -> None:
 @contextlib.contextmanager
 def _clips(words: list[str], report: Report) -> Iterator[Iterator[Clip]]:
     if words:
+        # Not every name of a file is text; as an argument it comes like this, too.
+        with contextlib.suppress(AttributeError):
+            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield find_clips(words, listed=sys.stdin, report=report)
         return
     with tempfile.NamedTemporaryFile() as file:

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
-import io
 import hashlib
+import io
 import logging
 import os
 import re

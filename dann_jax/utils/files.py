@@ -75,7 +75,7 @@ def named_errors(path: epath.PathLike) -> Iterator[None]:
 
 def _opened(path: epath.Path, mode: str) -> IO:
     try:
-        return path.open(mode)
+        return path.open(mode, encoding=None if "b" in mode else "utf-8")
     except FileNotFoundError:
         raise FileNotFoundError(f"no such folder: {path.parent}") from None
 
