@@ -9,12 +9,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.studies import leaks
-from dann_jax.corpora import open_corpus
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.defaults import EIGHT, FOUR, base_config, unheard_speakers
 from dann_jax.protocols import make_protocol
 from dann_jax.roles import Protocol
-from dann_jax.setting import setting_of
+from dann_jax.setting import open_data, setting_of
 from dann_jax.task import Task
 
 
@@ -46,7 +45,7 @@ def open_study(name: str, source: str) -> Study:
     config, groups = CORPORA[name]()
     config.data.source = source
     config.lock()
-    corpus = open_corpus(**config.data)
+    corpus = open_data(config)
     columns = dict(corpus.columns)
     # Turns of a dialogue hear each other: then a random split of them, or a copy
     # without its neighbours, would change more than what is shared.
