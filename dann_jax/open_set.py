@@ -23,7 +23,7 @@ from dann_jax.evaluation.trials import (
 from dann_jax.evaluation.verification import Trials, make_trials
 from dann_jax.results import diagnosed
 from dann_jax.roles import Role
-from dann_jax.summaries import over_seeds
+from dann_jax.summaries import over_seeds, replica_records
 from dann_jax.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program
@@ -143,23 +143,12 @@ def replica_errors(
     """Errors of every replica on the trials of its fold."""
     everybody = np.ones(_num_speakers(scored))
     rates = [error_rates([own], everybody) for own in scored]
-    seeds = list(layout.seeds)
-    replicas = []
-    for group, (index, arm) in itertools.product(
-        range(layout.num_groups), enumerate(layout.arms)
-    ):
-        fold, seed = layout.fold_of[group], int(layout.seed_of[group])
-        place = index, seeds.index(seed)
-        replicas.append(
-            {
-                "fold": layout.folds[fold],
-                "seed": seed,
-                "arm": arm,
-                "n_test": int((task.protocol.roles[fold] == Role.TEST).sum()),
-                "n_trials": len(scored[fold].target),
-                **{name: float(rates[fold][name][place]) for name in METRICS},
-            }
-        )
+    replicas = replica_records(task.protocol, layout)
+    for index, replica in enumerate(replicas):
+        group, arm = divmod(index, len(layout.arms))
+        fold, seed = divmod(group, len(layout.seeds))
+        replica["n_trials"] = len(scored[fold].target)
+        replica |= {name: float(rates[fold][name][arm, seed]) for name in METRICS}
     return replicas
 
 

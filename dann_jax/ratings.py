@@ -1,7 +1,4 @@
-"""From predicted ratings of all replicas to `results.json`.
-
-`results` has the same for classes, and `open_set` for speakers to be verified.
-"""
+"""From predicted ratings of all replicas to `results.json`."""
 
 import functools
 from typing import Any
@@ -15,7 +12,13 @@ from dann_jax.evaluation.agreement import (
 )
 from dann_jax.results import diagnosed, tested_logits
 from dann_jax.roles import Role
-from dann_jax.summaries import comparisons, summarise
+from dann_jax.summaries import (
+    by_fold,
+    by_seed,
+    comparisons,
+    replica_records,
+    summarise,
+)
 from dann_jax.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
@@ -35,8 +38,11 @@ def rate_replicas(
     targets = task.protocol.targets
     score = functools.partial(scores_of_moments, targets=targets)
     moments = replica_moments(predicted, rows, task, layout)
-    replicas = replica_scores(moments, task, layout)
-    tables = speaker_moments(moments, layout)
+    replicas = replica_records(task.protocol, layout)
+    for index, replica in enumerate(replicas):
+        own = moments[divmod(index, len(layout.arms))].sum(0)
+        replica |= {name: float(value) for name, value in score(own).items()}
+    tables = by_seed(moments, layout)
     names = names_of(targets)
     return {
         "labels": [],
@@ -45,7 +51,7 @@ def rate_replicas(
         "summary": summarise(replicas, tables, metrics=names, scores=score),
         "comparisons": comparisons(
             tables,
-            trainings=fold_moments(moments, layout),
+            trainings=by_fold(moments.sum(2), layout),
             metrics=names,
             scores=score,
         ),
@@ -82,37 +88,3 @@ def replica_moments(
             ]
         )
     return np.array(moments)
-
-
-def replica_scores(
-    moments: np.ndarray, task: Task, layout: Layout
-) -> list[dict[str, Any]]:
-    """Test scores of every replica, from moments `[groups, arms, speakers, ...]`."""
-    found = scores_of_moments(moments.sum(2), task.protocol.targets)
-    tested = (task.protocol.roles == Role.TEST).sum(1)
-    return [
-        {
-            "fold": layout.folds[layout.fold_of[group]],
-            "seed": int(layout.seed_of[group]),
-            "arm": arm,
-            "n_test": int(tested[layout.fold_of[group]]),
-            **{name: float(values[group, index]) for name, values in found.items()},
-        }
-        for group in range(layout.num_groups)
-        for index, arm in enumerate(layout.arms)
-    ]
-
-
-def speaker_moments(moments: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
-    """Arm -> moments `[seeds, speakers, targets, 6]`, all folds together."""
-    seed_of = layout.seed_of[: layout.num_groups]
-    by_seed = np.stack([moments[seed_of == seed].sum(0) for seed in layout.seeds])
-    return {arm: by_seed[:, index] for index, arm in enumerate(layout.arms)}
-
-
-def fold_moments(moments: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
-    """Arm -> moments `[seeds, folds, targets, 6]`: one for each training."""
-    tested = moments.sum(2)
-    shape = (len(layout.folds), len(layout.seeds))
-    table = tested.reshape(*shape, *tested.shape[1:]).swapaxes(0, 1)
-    return {arm: table[:, :, index] for index, arm in enumerate(layout.arms)}

@@ -1,6 +1,5 @@
-"""From predictions to scores, their summaries and their comparisons: numbers only."""
+"""From predictions to scores, summaries and comparisons, as plain numbers."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,35 +20,41 @@ from dann_jax.training.replicas import Layout
 METRICS = ("wa", "ua", "macro_f1")
 
 
+def replica_records(protocol: Protocol, layout: Layout) -> list[dict[str, Any]]:
+    """Who every replica is, and how many rows it tests; groups, then arms."""
+    tested = (protocol.roles == Role.TEST).sum(1)
+    return [
+        {
+            "fold": layout.folds[fold],
+            "seed": int(layout.seed_of[group]),
+            "arm": arm,
+            "n_test": int(tested[fold]),
+        }
+        for group, fold in enumerate(layout.fold_of[: layout.num_groups])
+        for arm in layout.arms
+    ]
+
+
 def replica_scores(
     logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: Layout
 ) -> list[dict[str, Any]]:
-    """Test scores of every replica.
+    """Test scores of every replica, in the order of `replica_records`.
 
     Args:
-      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
+      logits: float `[groups, arms, n, classes]` for corpus rows `rows`.
       rows: int `[n]`.
       protocol: which of them each fold tests.
       layout: of the replicas.
     """
-    scores = []
-    for group, (index, arm) in itertools.product(
-        range(layout.num_groups), enumerate(layout.arms)
-    ):
-        fold = layout.fold_of[group]
+    guesses = logits[: layout.num_groups].argmax(-1).reshape(-1, len(rows))
+    fold_of = np.repeat(layout.fold_of[: layout.num_groups], len(layout.arms))
+    replicas = replica_records(protocol, layout)
+    for replica, fold, guess in zip(replicas, fold_of, guesses, strict=True):
         tested = protocol.roles[fold, rows] == Role.TEST
         truth = protocol.label[rows[tested]]
-        guess = logits[group, index, tested].argmax(-1)
-        scores.append(
-            {
-                "fold": layout.folds[fold],
-                "seed": int(layout.seed_of[group]),
-                "arm": arm,
-                "n_test": int(tested.sum()),
-                **classification_scores(truth, guess, len(protocol.labels)),
-            }
-        )
-    return scores
+        size = len(protocol.labels)
+        replica |= classification_scores(truth, guess[tested], size)
+    return replicas
 
 
 def speaker_counts(
@@ -59,33 +64,41 @@ def speaker_counts(
     protocol: Protocol,
     layout: Layout,
 ) -> dict[str, np.ndarray]:
-    """Arm -> confusion counts `[seeds, tested speakers, labels, labels]`, all folds.
+    """Arm -> confusion counts `[seeds, tested speakers, classes, classes]`, all folds.
 
     Args:
-      logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
+      logits: float `[groups, arms, n, classes]` for corpus rows `rows`.
       rows: int `[n]`.
       speaker: `[N]`, of every row of the corpus.
       protocol: which rows each fold tests.
       layout: of the replicas.
     """
     names, ids = np.unique(speaker[rows], return_inverse=True)
-    seeds = list(layout.seeds)
-    size = len(protocol.labels)
-    counts = {
-        arm: np.zeros((len(seeds), len(names), size, size)) for arm in layout.arms
-    }
-    for group, (index, arm) in itertools.product(
-        range(layout.num_groups), enumerate(layout.arms)
-    ):
+    guesses, size = logits.argmax(-1), len(protocol.labels)
+    counts = np.zeros((*logits.shape[:2], len(names), size, size))
+    for group, arm in np.ndindex(layout.num_groups, len(layout.arms)):
         tested = protocol.roles[layout.fold_of[group], rows] == Role.TEST
-        counts[arm][seeds.index(layout.seed_of[group])] += confusion_counts(
+        counts[group, arm] = confusion_counts(
             protocol.label[rows[tested]],
-            logits[group, index, tested].argmax(-1),
+            guesses[group, arm, tested],
             ids[tested],
             size,
             len(names),
         )
-    return counts
+    return by_seed(counts, layout)
+
+
+def by_seed(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    """Sum `[groups, arms, ...]` over folds: arm -> `[seeds, ...]`."""
+    return {arm: own.sum(1) for arm, own in by_fold(table, layout).items()}
+
+
+def by_fold(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    """Bring `[groups, arms, ...]` into order: arm -> `[seeds, folds, ...]`."""
+    shape = (len(layout.folds), len(layout.seeds))
+    table = table[: layout.num_groups]
+    ordered = table.reshape(*shape, *table.shape[1:]).swapaxes(0, 1)
+    return {arm: ordered[:, :, index] for index, arm in enumerate(layout.arms)}
 
 
 def summarise(
@@ -133,18 +146,17 @@ def over_seeds(
 
 
 def fold_counts(
-    replicas: list[dict[str, Any]], layout: Layout
+    replicas: Sequence[Mapping[str, Any]], layout: Layout
 ) -> dict[str, np.ndarray]:
-    """Arm -> confusion counts `[seeds, folds, labels, labels]`: one for each training.
+    """Arm -> confusion counts `[seeds, folds, classes, classes]`, one a training.
 
     Args:
       replicas: scores, in the order of groups, then arms.
       layout: of the replicas.
     """
     counts = np.array([replica["confusion"] for replica in replicas], np.float64)
-    shape = (len(layout.folds), len(layout.seeds), len(layout.arms))
-    table = counts.reshape(*shape, *counts.shape[1:]).swapaxes(0, 1)
-    return {arm: table[:, :, index] for index, arm in enumerate(layout.arms)}
+    shape = (layout.num_groups, len(layout.arms))
+    return by_fold(counts.reshape(*shape, *counts.shape[1:]), layout)
 
 
 def comparisons(
