@@ -68,7 +68,7 @@ def verify_replicas(
 
 
 def fold_trials(task: Task, fold: int) -> Trials:
-    """The trials of one fold, as corpus rows: tested, unheard, no recording twice."""
+    """Trials of one fold, as corpus rows: tested speakers, no recording twice."""
     protocol, columns = task.protocol, task.corpus.columns
     speaker = task.corpus.column(protocol.label_column)
     roles = protocol.roles[fold]
@@ -106,17 +106,19 @@ def score_trials(
     """
     speaker = task.corpus.column(task.protocol.label_column)
     ids = np.unique(speakers_of(trials, speaker), return_inverse=True)[1]
-    ends = np.cumsum([2 * len(own.target) for own in trials])[:-1]
+    ends = np.cumsum([2 * len(of_fold.target) for of_fold in trials])[:-1]
     scored = []
-    for fold, (own, sides) in enumerate(zip(trials, np.split(ids, ends), strict=True)):
-        heard = task.protocol.roles[fold, rows] == Role.LABELLED
-        pair = [np.searchsorted(rows, side) for side in (own.first, own.second)]
+    for fold, (of_fold, sides) in enumerate(
+        zip(trials, np.split(ids, ends), strict=True)
+    ):
+        labelled = task.protocol.roles[fold, rows] == Role.LABELLED
+        pair = [np.searchsorted(rows, side) for side in (of_fold.first, of_fold.second)]
         groups = np.flatnonzero(layout.fold_of[: layout.num_groups] == fold)
         by_arm = [
             [
                 back_end_scores(
-                    own_features[heard],
-                    speaker[rows[heard]],
+                    own_features[labelled],
+                    speaker[rows[labelled]],
                     *(own_features[side] for side in pair),
                 )
                 for own_features in features[groups, arm]
@@ -124,16 +126,18 @@ def score_trials(
             for arm in range(len(layout.arms))
         ]
         scores = {
-            word: np.array([[found[word] for found in seeds] for seeds in by_arm])
+            word: np.array(
+                [[by_back_end[word] for by_back_end in seeds] for seeds in by_arm]
+            )
             for word in by_arm[0][0]
         }
-        scored.append(ScoredTrials(*np.split(sides, 2), own.target, scores))
+        scored.append(ScoredTrials(*np.split(sides, 2), of_fold.target, scores))
     return scored
 
 
 def speakers_of(trials: Sequence[Trials], speaker: np.ndarray) -> np.ndarray:
     """Who is on each first side of a fold, then on each second; fold by fold."""
-    sides = [side for own in trials for side in (own.first, own.second)]
+    sides = [side for of_fold in trials for side in (of_fold.first, of_fold.second)]
     return speaker[np.concatenate(sides)]
 
 
@@ -142,7 +146,7 @@ def replica_errors(
 ) -> list[dict[str, Any]]:
     """Errors of every replica on the trials of its fold."""
     everybody = np.ones(_num_speakers(scored))
-    rates = [error_rates([own], everybody) for own in scored]
+    rates = [error_rates([of_fold], everybody) for of_fold in scored]
     replicas = replica_records(task.protocol, layout)
     for index, replica in enumerate(replicas):
         group, arm = divmod(index, len(layout.arms))
@@ -163,17 +167,17 @@ def summary_and_comparisons(
     draws = error_draws(scored, _num_speakers(scored))
     summary: dict[str, Any] = {arm: {} for arm in layout.arms}
     for (index, arm), name in itertools.product(enumerate(layout.arms), METRICS):
-        found = over_seeds(replicas, arm, name)
+        mean_and_std = over_seeds(replicas, arm, name)
         summary[arm][name] = {
-            **found,
-            "pooled": found["mean"],
+            **mean_and_std,
+            "pooled": mean_and_std["mean"],
             "ci95": spread(draws[name][index]) if name in draws else [np.nan] * 2,
         }
     return {"summary": summary, "comparisons": _comparisons(summary, draws)}
 
 
 def _num_speakers(scored: Sequence[ScoredTrials]) -> int:
-    return 1 + max(max(own.first.max(), own.second.max()) for own in scored)
+    return 1 + max(max(of_fold.first.max(), of_fold.second.max()) for of_fold in scored)
 
 
 def _comparisons(

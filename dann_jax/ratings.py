@@ -40,8 +40,8 @@ def rate_replicas(
     moments = replica_moments(predicted, rows, task, layout)
     replicas = replica_records(task.protocol, layout)
     for index, replica in enumerate(replicas):
-        own = moments[divmod(index, len(layout.arms))].sum(0)
-        replica |= {name: float(value) for name, value in score(own).items()}
+        total = moments[divmod(index, len(layout.arms))].sum(0)
+        replica |= {name: float(value) for name, value in score(total).items()}
     tables = by_seed(moments, layout)
     names = names_of(targets)
     return {
@@ -79,12 +79,12 @@ def replica_moments(
             [
                 value_moments(
                     protocol.value[rows[tested]],
-                    own[tested],
+                    values[tested],
                     speaker[tested],
                     len(names),
                     origin=origin,
                 )
-                for own in predicted[group]
+                for values in predicted[group]
             ]
         )
     return np.array(moments)

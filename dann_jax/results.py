@@ -47,7 +47,7 @@ def tested_logits(
 
     Returns:
       float32 `[groups, arms, n, labels]`, NaN for a row that a group's fold does not
-      hear, and the `n` rows of the corpus that some fold tests.
+      test, and the `n` rows of the corpus that some fold tests.
     """
     rows = task.rows_with(Role.TEST)
     logits = predict(

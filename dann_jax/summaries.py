@@ -90,7 +90,7 @@ def speaker_counts(
 
 def by_seed(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
     """Sum `[groups, arms, ...]` over folds: arm -> `[seeds, ...]`."""
-    return {arm: own.sum(1) for arm, own in by_fold(table, layout).items()}
+    return {arm: trainings.sum(1) for arm, trainings in by_fold(table, layout).items()}
 
 
 def by_fold(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
@@ -136,12 +136,14 @@ def over_seeds(
     replicas: list[dict[str, Any]], arm: str, metric: str
 ) -> dict[str, float]:
     """`mean` over folds, then seeds; `std` over seeds, 0 where there is one."""
-    own = [replica for replica in replicas if replica["arm"] == arm]
-    seeds = sorted({replica["seed"] for replica in own})
-    by_seed = [np.mean([r[metric] for r in own if r["seed"] == seed]) for seed in seeds]
+    of_arm = [replica for replica in replicas if replica["arm"] == arm]
+    seeds = sorted({replica["seed"] for replica in of_arm})
+    means = [
+        np.mean([r[metric] for r in of_arm if r["seed"] == seed]) for seed in seeds
+    ]
     return {
-        "mean": float(np.mean(by_seed)),
-        "std": float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else 0.0,
+        "mean": float(np.mean(means)),
+        "std": float(np.std(means, ddof=1)) if len(seeds) > 1 else 0.0,
     }
 
 

@@ -11,10 +11,15 @@ from reports import RUDE, made_up_analysis, made_up_epochs, made_up_results
 
 from dann_jax.report.analysis_tables import analysis_tables
 from dann_jax.report.comparison import comparison_page
+from dann_jax.report.drawing import Drawing
+from dann_jax.report.elements import data_table
 from dann_jax.report.exports import write_everything, write_tables
 from dann_jax.report.figures import forest_plot, write_figures
 from dann_jax.report.neighbours import neighbour_table
+from dann_jax.report.painting import chart_height, grid, paint_chart
 from dann_jax.report.run import Run
+from dann_jax.report.sections.outcome import forest_charts
+from dann_jax.report.sections.people import class_chart
 from dann_jax.report.table import (
     Interval,
     Number,
@@ -119,6 +124,23 @@ def test_neighbours_on_a_map_are_counted() -> None:
     assert first[3].chance == pytest.approx(19 / 39)
     # Five rows have no ten neighbours.
     assert str(second[3]) == "–"
+
+
+def test_a_file_shows_the_marks_of_the_page_where_the_page_has_them() -> None:
+    run = everything()
+    for chart in (class_chart(run), *forest_charts({"run": run})):
+        (column,) = [i for i, w in enumerate(chart.header) if isinstance(w, Drawing)]
+        drawings = [chart.header[column], *(row[column] for row in chart.rows)]
+        figure, (axis,) = grid([chart_height(chart)], width=600)
+        paint_chart(axis, chart)
+        kinds = [mark.shape for drawing in drawings for mark in drawing.marks]
+        assert kinds.count("rect") == len(axis.patches)
+        assert kinds.count("text") == len(axis.texts)
+        assert kinds.count("circle") + kinds.count("line") == len(axis.lines)
+        bars = [m for d in drawings for m in d.marks if m.shape == "rect"]
+        for mark, patch in zip(bars, axis.patches, strict=True):
+            assert patch.get_xy()[:, 0].max() == pytest.approx(mark.x[1])
+            assert f'width="{mark.x[1]:.2f}%"' in data_table(chart)
 
 
 @pytest.mark.slow

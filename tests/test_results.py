@@ -257,9 +257,13 @@ def test_a_difference_is_shown_only_where_the_interval_excludes_zero(
     ci95: list[float], verdict: str
 ) -> None:
     found = results()
-    found["comparisons"] = [{**found["comparisons"][1], "ci95": ci95, "p_value": 0.25}]
+    found["comparisons"] = [{**found["comparisons"][1], "ci95": ci95, "p_value": 0.05}]
     cells = row_of(result_table(found), "dann - source_only", "UA")
-    assert cells[-1] == verdict and cells[-2] == "0.250"
+    assert cells[-1] == verdict and cells[-2] == "0.050"
+    found["comparisons"][0]["p_value"] = 0.062
+    cells = row_of(result_table(found), "dann - source_only", "UA")
+    hint = "" if verdict == "no difference shown" else " (hint only)"
+    assert cells[-1] == verdict + hint and cells[-2] == "0.062"
 
 
 def test_the_table_shows_the_numbers_of_the_results() -> None:

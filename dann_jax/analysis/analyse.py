@@ -59,19 +59,19 @@ def analyse(
         return {}
     wanted, left_out = probed_columns(task, columns)
     sample = draw_sample(state, program, task, layout, rows=rows, replicas=replicas)
-    found: dict[str, Any] = {
+    analysis: dict[str, Any] = {
         "domains": domain_frequencies(task),
         "probes": probe_records(sample, wanted, task, layout),
         "a_distance": a_distance_records(sample, task, layout),
         "probed": sample.names(layout),
         "data": describe_data(task),
     }
-    found["diagnoses"] = diagnoses(found, sample, metrics, adversaries, layout)
+    analysis["diagnoses"] = diagnoses(analysis, sample, metrics, adversaries, layout)
     if "wa" in next(iter(results["summary"].values())):
         tested = tested_logits(state, program, task, layout)
-        found |= breakdown(*tested, task, layout)
-        found["selection"] = criteria_records(*tested, sample, task, layout, results)
+        analysis |= breakdown(*tested, task, layout)
+        analysis["selection"] = criteria_records(*tested, sample, task, layout, results)
     else:
         left_out.append("scores of speakers and groups: no classes are tested")
-    found["maps"] = map_records(sample, task, layout, maps)
-    return {**found, "left_out": left_out}
+    analysis["maps"] = map_records(sample, task, layout, maps)
+    return {**analysis, "left_out": left_out}

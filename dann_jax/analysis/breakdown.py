@@ -63,13 +63,13 @@ def speaker_records(
     speaker = corpus.column("speaker")[rows]
     records = []
     for place, name in enumerate(np.unique(speaker)):
-        own = rows[speaker == name]
-        known = {column: _only(corpus, column, own) for column in GROUPS}
+        rows_of_speaker = rows[speaker == name]
+        known = {column: _only(corpus, column, rows_of_speaker) for column in GROUPS}
         records.append(
             {
                 "speaker": str(name),
                 **known,
-                "rows": len(own),
+                "rows": len(rows_of_speaker),
                 "scores": _scores(counts, place),
             }
         )
@@ -103,17 +103,19 @@ def group_records(
 
 def _only(corpus: Corpus, column: str, rows: np.ndarray) -> str | None:
     """The value that all of the rows share, if they do."""
-    found = np.unique(corpus.columns[column][rows]) if column in corpus.columns else []
-    return str(found[0]) if len(found) == 1 and found[0] else None
+    values = np.unique(corpus.columns[column][rows]) if column in corpus.columns else []
+    return str(values[0]) if len(values) == 1 and values[0] else None
 
 
 def _scores(
     counts: Mapping[str, np.ndarray], place: int
 ) -> dict[str, dict[str, float]]:
-    scores = {arm: scores_of_confusion(own[:, place]) for arm, own in counts.items()}
+    scores = {
+        arm: scores_of_confusion(table[:, place]) for arm, table in counts.items()
+    }
     return {
-        arm: {name: float(found[name].mean()) for name in ("wa", "ua")}
-        for arm, found in scores.items()
+        arm: {name: float(of_arm[name].mean()) for name in ("wa", "ua")}
+        for arm, of_arm in scores.items()
     }
 
 
@@ -125,8 +127,8 @@ def confusions(counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
         over seeds.
     """
     classes, confusion = {}, {}
-    for arm, own in counts.items():
-        mean = own.sum(1).mean(0)
+    for arm, table in counts.items():
+        mean = table.sum(1).mean(0)
         truth = mean.sum(-1)
         confusion[arm] = mean.tolist()
         classes[arm] = [
@@ -148,8 +150,8 @@ def describe_data(task: Task) -> dict[str, Any]:
             for index, word in enumerate(protocol.labels)
         },
         "roles": {
-            fold: {role.name.lower(): int((own == role).sum()) for role in Role}
-            for fold, own in zip(protocol.folds, protocol.roles, strict=True)
+            fold: {role.name.lower(): int((roles == role).sum()) for role in Role}
+            for fold, roles in zip(protocol.folds, protocol.roles, strict=True)
         },
         "provenance": dict(corpus.provenance),
     }

@@ -52,19 +52,19 @@ def criteria_records(
 def _of_logits(
     logits: np.ndarray, rows: np.ndarray, task: Task, layout: Layout
 ) -> dict[str, float]:
-    found = []
-    for group, own in enumerate(logits):
+    values = []
+    for group, predicted in enumerate(logits):
         tested = task.protocol.roles[layout.fold_of[group], rows] == Role.TEST
         nothing = np.zeros((0, 0))
-        view = View(nothing, nothing, nothing, nothing, nothing, own[tested])
-        found.append({word: CRITERIA[word](view) for word in FROM_LOGITS})
-    return _means(found)
+        view = View(nothing, nothing, nothing, nothing, nothing, predicted[tested])
+        values.append({word: CRITERIA[word](view) for word in FROM_LOGITS})
+    return _means(values)
 
 
 def _of_sample(
     sample: Sample, arm: int, task: Task, layout: Layout
 ) -> dict[str, float]:
-    found = []
+    by_replica = []
     for replica, group in enumerate(sample.groups):
         view = view_of(
             sample.features[replica, arm],
@@ -79,9 +79,12 @@ def _of_sample(
         scores = classification_scores(label, guess, len(task.protocol.labels))
         others = [word for word in CRITERIA if word not in FROM_LOGITS]
         values = {word: CRITERIA[word](view) for word in others}
-        found.append({"source-validation": scores["ua"], **values})
-    return _means(found)
+        by_replica.append({"source-validation": scores["ua"], **values})
+    return _means(by_replica)
 
 
-def _means(found: list[dict[str, float]]) -> dict[str, float]:
-    return {word: float(np.mean([own[word] for own in found])) for word in found[0]}
+def _means(by_replica: list[dict[str, float]]) -> dict[str, float]:
+    return {
+        word: float(np.mean([values[word] for values in by_replica]))
+        for word in by_replica[0]
+    }

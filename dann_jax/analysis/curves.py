@@ -40,8 +40,8 @@ def diagnoses(
         by_arm[arm] = {}
         for name in judged:
             column, strength = adversaries[name], strengths[name]
-            own = measured(arm, name, column, strength, analysis, metrics)
-            for rule, sentence in diagnose(own._replace(moved=moved)).items():
+            known = measured(arm, name, column, strength, analysis, metrics)
+            for rule, sentence in diagnose(known._replace(moved=moved)).items():
                 several = len(judged) > 1
                 key, start = (f"{rule}, {name}", f"{name}: ") if several else (rule, "")
                 by_arm[arm][key] = start + sentence

@@ -19,12 +19,12 @@ def domain_frequencies(task: Task) -> dict[str, dict[str, Any]]:
       labelled rows, see there.
     """
     labels = task.protocol.erased_labels()
-    found = {}
+    frequencies = {}
     for name, count in task.num_domains.items():
         ids = task.training.domain[name]
         shares = []
-        for own in ids:
-            counts = np.bincount(own[own != UNKNOWN], minlength=count)
+        for domain in ids:
+            counts = np.bincount(domain[domain != UNKNOWN], minlength=count)
             shares.append(counts / max(counts.sum(), 1))
         both = (labels != UNKNOWN) & (ids != UNKNOWN)
         shifts = [
@@ -32,10 +32,10 @@ def domain_frequencies(task: Task) -> dict[str, dict[str, Any]]:
             for label, domain, rows in zip(labels, ids, both, strict=True)
             if rows.any()
         ]
-        found[name] = {
+        frequencies[name] = {
             "num_domains": count,
             "chance": float(np.mean([share.max() for share in shares])),
             "guess_loss": float(np.mean([entropy(share) for share in shares])),
             "label_shift": float(np.mean(shifts)) if shifts else float("nan"),
         }
-    return found
+    return frequencies

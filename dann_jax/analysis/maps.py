@@ -39,15 +39,17 @@ def map_records(
         if not index:
             # The input is the same for every arm.
             places = {"input": sample.inputs, **places}
-        points[arm] = {name: _drawn(own, words) for name, own in places.items()}
+        points[arm] = {
+            name: _drawn(features, words) for name, features in places.items()
+        }
     return {"rows": _described(sample, task, layout), **where, "points": points}
 
 
 def _drawn(features: np.ndarray, words: Sequence[str]) -> dict[str, list]:
-    found = {word: project(features, word) for word in words}
+    maps = {word: project(features, word) for word in words}
     return {
         word: [[float(f"{x:.4g}") for x in point] for point in points]
-        for word, points in found.items()
+        for word, points in maps.items()
         if points is not None
     }
 
@@ -59,5 +61,5 @@ def _described(sample: Sample, task: Task, layout: Layout) -> dict[str, list[str
         if name in corpus.columns and len(np.unique(corpus.column(name))) > 1:
             columns[name] = corpus.column(name)
     roles = task.protocol.roles[fold, sample.rows]
-    found = {name: values[sample.rows].tolist() for name, values in columns.items()}
-    return {**found, "role": [Role(role).name.lower() for role in roles]}
+    rows = {name: values[sample.rows].tolist() for name, values in columns.items()}
+    return {**rows, "role": [Role(role).name.lower() for role in roles]}

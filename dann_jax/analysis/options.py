@@ -49,7 +49,7 @@ def probed_columns(
     Raises:
       CorpusError: the corpus has no such column.
     """
-    protocol, found, left_out = task.protocol, {}, []
+    protocol, probed, left_out = task.protocol, {}, []
     for name in columns or COLUMNS:
         if name == "emotion" and protocol.kind == "classification":
             names = np.array([*protocol.labels, ""])
@@ -59,7 +59,7 @@ def probed_columns(
         else:
             values = np.zeros(0, str)
         if len(np.unique(values[values != ""])) > 1:
-            found[name] = values
+            probed[name] = values
         else:
             left_out.append(f"probes for {name}: there are not two values of it")
-    return found, left_out
+    return probed, left_out

@@ -74,27 +74,27 @@ def _of_arms(
         return []
     records = []
     for index, arm in enumerate(layout.arms):
-        found = {"input": [given]}
+        by_place = {"input": [given]}
         for replica in range(len(sample.groups)):
             for place, features in sample.places(replica, index).items():
-                found.setdefault(place, []).append(probed(features))
+                by_place.setdefault(place, []).append(probed(features))
         records += [
             {"arm": arm, "place": place, **_over_replicas(several)}
-            for place, several in found.items()
+            for place, several in by_place.items()
         ]
     return records
 
 
-def _over_replicas(found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    scores = [own["score"] for own in found]
+def _over_replicas(several: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    scores = [one["score"] for one in several]
     return {
         "accuracy": float(np.mean(scores)),
         "std": float(np.std(scores)),
-        "chance": float(np.mean([own["chance"] for own in found])),
-        "chance_p95": float(np.mean([own["chance_p95"] for own in found])),
-        "classes": int(found[0]["classes"]),
-        "rows": int(found[0]["rows"]),
-        "replicas": len(found),
+        "chance": float(np.mean([one["chance"] for one in several])),
+        "chance_p95": float(np.mean([one["chance_p95"] for one in several])),
+        "classes": int(several[0]["classes"]),
+        "rows": int(several[0]["rows"]),
+        "replicas": len(several),
     }
 
 
@@ -115,7 +115,7 @@ def a_distance_records(
     records = []
     for index, arm in enumerate(layout.arms):
         for name, between in _distances(task).items():
-            found = [
+            distances = [
                 proxy_a_distance(
                     sample.features[replica, index],
                     _domain(task, name, layout.fold_of[group], sample.rows),
@@ -123,10 +123,10 @@ def a_distance_records(
                 )
                 for replica, group in enumerate(sample.groups)
             ]
-            if np.isfinite(found).any():
+            if np.isfinite(distances).any():
                 spread = {
-                    "value": float(np.nanmean(found)),
-                    "std": float(np.nanstd(found)),
+                    "value": float(np.nanmean(distances)),
+                    "std": float(np.nanstd(distances)),
                 }
                 record = {"arm": arm, "adversary": name, **spread, "between": between}
                 records.append(record)
@@ -135,11 +135,11 @@ def a_distance_records(
 
 def _distances(task: Task) -> dict[str, str]:
     """What is measured -> what it is between."""
-    found = {"side": "labelled and test rows"}
+    between = {"side": "labelled and test rows"}
     for name, count in task.num_domains.items():
-        if count <= _MOST_DOMAINS and name not in found:
-            found[name] = f"each of {count} domains and the others"
-    return found
+        if count <= _MOST_DOMAINS and name not in between:
+            between[name] = f"each of {count} domains and the others"
+    return between
 
 
 def _domain(task: Task, name: str, fold: int, rows: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def draw_sample(
     holds[:, drawn] = True
     spread = np.linspace(0, layout.num_groups - 1, min(replicas, layout.num_groups))
     groups = np.unique(spread.round().astype(int))
-    found = predict_several(
+    outputs = predict_several(
         program.evaluate,
         state.best,
         outputs=("features", "label_logits"),
@@ -79,8 +79,8 @@ def draw_sample(
         drawn,
         groups,
         input_vectors(task.corpus, drawn),
-        found["features"][groups],
-        found["label_logits"][groups],
+        outputs["features"][groups],
+        outputs["label_logits"][groups],
     )
 
 

@@ -34,7 +34,8 @@ def value_moments(
     """
     known = ~np.isnan(truth)
     x, y = (
-        np.where(known, np.float64(own) - origin, 0.0) for own in (prediction, truth)
+        np.where(known, np.float64(values) - origin, 0.0)
+        for values in (prediction, truth)
     )
     terms = np.stack([known, x, y, x * x, y * y, x * y], axis=-1)
     sums = np.zeros((num_speakers, *terms.shape[1:]))
@@ -72,19 +73,19 @@ def scores_of_moments(
     """
     count, *sums = np.moveaxis(moments, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        x, y, xx, yy, xy = (own / count for own in sums)
+        x, y, xx, yy, xy = (total / count for total in sums)
         var_x, var_y = _variance(xx, x), _variance(yy, y)
         covariance = np.where((var_x > 0) & (var_y > 0), xy - x * y, 0.0)
         apart = var_x + var_y + (x - y) ** 2
         deviations = np.sqrt(var_x * var_y)
-        found = {
+        measures = {
             "ccc": _ratio(2.0 * covariance, apart),
             "pearson": _ratio(covariance, deviations),
             "rmse": np.sqrt(np.maximum(xx + yy - 2.0 * xy, 0.0)),
         }
     known = count > 0
     scores = {}
-    for measure, values in found.items():
+    for measure, values in measures.items():
         values = np.where(known, values, np.nan)
         scores[measure] = _mean_of_known(values, known)
         for place, target in enumerate(targets):

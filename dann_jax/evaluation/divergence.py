@@ -37,15 +37,15 @@ def proxy_a_distance(
     NIPS 2006; Ganin et al., JMLR 17 (2016), with a linear classifier.
     """
     taken = usable_rows(domain, groups, rows=rows, seed=seed)
-    found, own = domain[taken], None if groups is None else groups[taken]
-    names = np.unique(found)
+    domains, group = domain[taken], None if groups is None else groups[taken]
+    names = np.unique(domains)
     if len(names) < 2:
         return float("nan")
     model = LogisticRegression(C=0.1, max_iter=200, class_weight="balanced")
     distances = []
     for name in names[1:] if len(names) == 2 else names:
-        side = found == name
-        guess = held_out_guesses(model, features[taken], side, own, seed=seed)
+        side = domains == name
+        guess = held_out_guesses(model, features[taken], side, group, seed=seed)
         error = 1.0 - balanced_accuracy_score(side, guess)
         distances.append(2.0 * (1.0 - 2.0 * error))
     return float(np.mean(distances))
@@ -75,5 +75,5 @@ def label_shift(label: np.ndarray, domain: np.ndarray) -> float:
     if len(counts) < 2:
         return float("nan")
     chance = (len(counts) - 1) * (domains - 1) / (2.0 * len(label))
-    found = mutual_info_score(label, domain) - chance
-    return float(np.clip(found / stats.entropy(counts), 0.0, 1.0))
+    information = mutual_info_score(label, domain) - chance
+    return float(np.clip(information / stats.entropy(counts), 0.0, 1.0))

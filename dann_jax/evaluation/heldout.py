@@ -80,8 +80,8 @@ def held_out_guesses(
 
 def one_value_each(target: np.ndarray, groups: np.ndarray) -> bool:
     """Whether all rows of each group share one value of the target."""
-    _, first, own = np.unique(groups, return_index=True, return_inverse=True)
-    return bool((target == target[first][own]).all())
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    return bool((target == target[first][group]).all())
 
 
 def shuffled(

@@ -29,17 +29,17 @@ def classification_scores(
     from sklearn import metrics
 
     classes = np.arange(num_classes)
-    seen = np.unique(truth)
+    present = np.unique(truth)
     recall = np.full(num_classes, np.nan)
-    recall[seen] = metrics.recall_score(
-        truth, prediction, labels=seen, average=None, zero_division=0
+    recall[present] = metrics.recall_score(
+        truth, prediction, labels=present, average=None, zero_division=0
     )
     return {
         "wa": float(metrics.accuracy_score(truth, prediction)),
-        "ua": float(np.mean(recall[seen])),
+        "ua": float(np.mean(recall[present])),
         "macro_f1": float(
             metrics.f1_score(
-                truth, prediction, labels=seen, average="macro", zero_division=0
+                truth, prediction, labels=present, average="macro", zero_division=0
             )
         ),
         "recall": recall.tolist(),
@@ -57,11 +57,11 @@ def scores_of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     truth, guesses = confusion.sum(-1), confusion.sum(-2)
-    seen = truth > 0
+    present = truth > 0
     with np.errstate(invalid="ignore"):
-        recall = np.where(seen, hits / truth, 0.0)
-        f1 = np.where(seen, 2.0 * hits / (truth + guesses), 0.0)
-    classes = seen.sum(-1)
+        recall = np.where(present, hits / truth, 0.0)
+        f1 = np.where(present, 2.0 * hits / (truth + guesses), 0.0)
+    classes = present.sum(-1)
     return {
         "wa": hits.sum(-1) / truth.sum(-1),
         "ua": recall.sum(-1) / classes,

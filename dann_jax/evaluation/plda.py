@@ -85,16 +85,16 @@ def _em_step(
     second = np.zeros_like(scatter)
     noise = scatter.copy()
     for count in np.unique(counts):
-        own = counts == count
+        who = counts == count
         # y given n rows: gain G = B (B + W / n)^-1, covariance B - G B.
         gain = scipy.linalg.solve(
             model.between + model.within / count, model.between, assume_a="pos"
         ).T
         left = model.between - gain @ model.between
-        points[own] = (means[own] - model.mean) @ gain.T
-        second += own.sum() * left + points[own].T @ points[own]
-        error = means[own] - model.mean - points[own]
-        noise += count * (own.sum() * left + error.T @ error)
+        points[who] = (means[who] - model.mean) @ gain.T
+        second += who.sum() * left + points[who].T @ points[who]
+        error = means[who] - model.mean - points[who]
+        noise += count * (who.sum() * left + error.T @ error)
     mean = np.average(means - points, axis=0, weights=counts)
     # The mean moves, and the errors about it with it.
     shift = mean - model.mean

@@ -132,9 +132,9 @@ def domain_probe(
     model = make_pipeline(StandardScaler(), PROBES["linear"](seed))
     # More threads would wait for each other: the products are small.
     with threadpool_limits(1):
-        found = cross_val_score(model, features, domain, cv=folds)
+        accuracy = cross_val_score(model, features, domain, cv=folds)
     _, counts = np.unique(domain, return_counts=True)
     return {
-        "accuracy": float(np.mean(found)),
+        "accuracy": float(np.mean(accuracy)),
         "chance": float(counts.max() / len(domain)),
     }

@@ -1,4 +1,4 @@
-"""Scored trials of unheard speakers: error rates, and how sure they are.
+"""Scored trials of speakers not trained on: error rates, and how sure they are.
 
 A speaker is in many trials, so that trials are not independent. Speakers are drawn, and
 a trial counts as often as they were: a target trial as often as its speaker, a
@@ -43,14 +43,14 @@ class ScoredTrials(NamedTuple):
 
 
 def back_end_scores(
-    heard: np.ndarray, speaker: np.ndarray, first: np.ndarray, second: np.ndarray
+    trained: np.ndarray, speaker: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Scores of pairs by every back-end, which learns from training speakers alone.
 
-    Features are centred on the mean of what was heard and brought to unit length.
+    Features are centred on the mean of the training rows and brought to unit length.
 
     Args:
-      heard: float `[rows, width]`, features of training rows.
+      trained: float `[rows, width]`, features of training rows.
       speaker: `[rows]`, whose they are.
       first: float `[n, width]`.
       second: float `[n, width]`.
@@ -62,11 +62,11 @@ def back_end_scores(
       Garcia-Romero and Espy-Wilson, "Analysis of i-vector Length Normalization in
       Speaker Recognition Systems", Interspeech 2011.
     """
-    mean = heard.mean(0, dtype=np.float64)
-    heard, first, second = (_unit(x - mean) for x in (heard, first, second))
+    mean = trained.mean(0, dtype=np.float64)
+    trained, first, second = (_unit(x - mean) for x in (trained, first, second))
     return {
         "cosine": cosine_scores(first, second),
-        "plda": plda_scores(fit_plda(heard, speaker), first, second),
+        "plda": plda_scores(fit_plda(trained, speaker), first, second),
     }
 
 
@@ -90,7 +90,7 @@ def error_rates(
     """
     by_fold = [_of_fold(fold, times) for fold in folds]
     return {
-        name: _mean_of_known(np.stack([found[name] for found in by_fold]))
+        name: _mean_of_known(np.stack([rates[name] for rates in by_fold]))
         for name in METRICS
     }
 
@@ -98,18 +98,19 @@ def error_rates(
 def _of_fold(fold: ScoredTrials, times: np.ndarray) -> dict[str, np.ndarray]:
     other = np.where(fold.target, 1.0, times[..., fold.second])
     weight = times[..., fold.first] * other
-    found = {}
+    errors = {}
     for back_end, scores in fold.scores.items():
         arms, seeds, n = scores.shape
         several = [
-            weighted_errors(own, fold.target, weight) for own in scores.reshape(-1, n)
+            weighted_errors(network_scores, fold.target, weight)
+            for network_scores in scores.reshape(-1, n)
         ]
         for error in ERRORS:
             values = np.stack([one[error] for one in several])
-            found[f"{error}_{back_end}"] = values.reshape(
+            errors[f"{error}_{back_end}"] = values.reshape(
                 arms, seeds, *values.shape[1:]
             )
-    return found
+    return errors
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:
@@ -138,8 +139,8 @@ def error_draws(
 
     def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
         times = np.eye(speakers)[who[..., 0, :]].sum(-2)
-        found = error_rates(folds, times)
-        rates = np.stack([found[name] for name in DRAWN])
+        errors = error_rates(folds, times)
+        rates = np.stack([errors[name] for name in DRAWN])
         # [metrics, arms, seeds, draws]; the last axis must be the draws'.
         chosen = np.moveaxis(which[..., 0], -1, 0)
         return np.take_along_axis(rates, chosen[None, None], 2).mean(2)

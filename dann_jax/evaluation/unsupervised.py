@@ -110,8 +110,8 @@ def soft_neighbourhood_density(
     for start in range(0, len(points), rows_at_once):
         similarity = points[start : start + rows_at_once] @ points.T / temperature
         # No row is its own neighbour.
-        own = np.arange(len(similarity))
-        similarity[own, start + own] = -np.inf
+        self_index = np.arange(len(similarity))
+        similarity[self_index, start + self_index] = -np.inf
         total += entr(softmax(similarity, -1)).sum()
     return float(total / len(points))
 
@@ -223,7 +223,7 @@ def described_choice(word: str) -> str:
       >>> described_choice("oracle")
       'oracle, A LEAK: it looks at THE LABELS OF TESTED ROWS'
     """
-    seen = looks_at(word)
+    target = looks_at(word)
     if word == ORACLE:
-        return f"{word}, A LEAK: it looks at {seen}"
-    return f"{word}, which looks at {seen}" if seen else word
+        return f"{word}, A LEAK: it looks at {target}"
+    return f"{word}, which looks at {target}" if target else word

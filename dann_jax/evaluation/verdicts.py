@@ -1,4 +1,4 @@
-"""How a metric is read, and what may be said of a difference in it."""
+"""How a metric is read, and what a difference in it shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,8 @@ import numpy as np
 
 ERRORS = ("eer", "min_dcf")
 """Errors of verification, as the names of their metrics begin."""
+
+NOT_SHOWN = "no difference shown"
 
 
 def is_error(metric: str) -> bool:
@@ -29,28 +31,29 @@ def scale_of(metric: str) -> float:
     return 1.0 if metric.startswith("rmse") else 100.0
 
 
-def verdict(ci95: Sequence[float], metric: str = "") -> str:
+def verdict(ci95: Sequence[float], metric: str = "", p_value: float = 0.0) -> str:
     """`better`, `worse`, or `no difference shown` if the interval does not exclude 0.
 
     Args:
       ci95: low and high end; NaN, of a single speaker, excludes nothing.
       metric: what the difference is of; more is better unless `is_error`.
+      p_value: a `better` or `worse` whose p is above .05 is a `(hint only)`.
 
     Example:
       >>> verdict([0.1, 2.0]), verdict([-0.1, 2.0]), verdict([-2.0, -0.1])
       ('better', 'no difference shown', 'worse')
+      >>> verdict([0.1, 2.0], "ua", p_value=0.06)
+      'better (hint only)'
     """
     low, high = ci95
-    more, less = "better", "worse"
-    if is_error(metric):
-        more, less = less, more
-    if low > 0.0:
-        return more
-    return less if high < 0.0 else "no difference shown"
+    if not (low > 0.0 or high < 0.0):
+        return NOT_SHOWN
+    hint = " (hint only)" if p_value > 0.05 else ""
+    return ("better" if (low > 0.0) != is_error(metric) else "worse") + hint
 
 
 def sentence(comparison: Mapping[str, Any]) -> str:
-    """What may be said of a comparison, in one sentence.
+    """A comparison in one sentence.
 
     Args:
       comparison: an entry of `comparisons` in `results.json`, corrected or not.
@@ -62,7 +65,7 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     """
     arm, against = comparison["arm"], comparison["against"]
     metric = comparison["metric"].replace("_", " ").upper()
-    found = verdict(comparison["ci95"], comparison["metric"])
+    shown = verdict(comparison["ci95"], comparison["metric"])
     scale = scale_of(comparison["metric"])
     digits = 2 if scale == 100.0 else 3
     low, high = (scale * end for end in comparison["ci95"])
@@ -71,14 +74,14 @@ def sentence(comparison: Mapping[str, Any]) -> str:
         numbers += ", no interval from a single speaker"
     else:
         numbers += f", 95 % {low:+z.{digits}f} to {high:+z.{digits}f}"
-    if found == "no difference shown":
-        return f"{arm} and {against}: {found} in {metric} ({numbers})."
-    said = f"{arm} is {found} than {against} in {metric} ({numbers})"
+    if shown == NOT_SHOWN:
+        return f"{arm} and {against}: {shown} in {metric} ({numbers})."
+    text = f"{arm} is {shown} than {against} in {metric} ({numbers})"
     p_value, p_corrected = (
         comparison.get(name, 0.0) for name in ("p_value", "p_corrected")
     )
     if p_value > 0.05:
-        said += f"; its p is {p_value:.3f}, so take it for a hint"
+        text += f"; its p is {p_value:.3f}, so take it for a hint"
     elif p_corrected > 0.05:
-        said += ", but not after correction for the number of arms compared"
-    return f"{said}."
+        text += ", but not after correction for the number of arms compared"
+    return f"{text}."

@@ -1,4 +1,4 @@
-"""Speaker verification: trials of unheard speakers, and cosine scores.
+"""Speaker verification: trials of speakers not trained on, and cosine scores.
 
 A trial asks whether two utterances are of one speaker; the higher its score the more
 likely. `plda` has the other way to score, `detection` what scores are worth.
@@ -40,7 +40,7 @@ def make_trials(
 
     Args:
       speaker: str or int `[rows]`; an empty string is no speaker.
-      trained: speakers that training has heard; their rows are in no trial.
+      trained: speakers of training rows; their rows are in no trial.
       within: `[rows]`, such as the corpus. Both sides of a nontarget trial have the
         same value of it, or that value alone would tell them apart.
       per_speaker: at most so many target trials a speaker.
@@ -64,18 +64,18 @@ def make_trials(
     names = np.unique(speaker[usable])
     if len(names) < 2:
         raise ValueError(
-            f"trials need two speakers that training has not heard; of "
+            f"trials need two speakers that are not trained on; of "
             f"{len(np.unique(speaker))} there are {len(names)}"
         )
     same: list[np.ndarray] = []
     other: list[np.ndarray] = []
     used: set[tuple[int, int]] = set()
     for name in names:
-        own = np.flatnonzero(usable & (speaker == name))
-        pairs = _pairs_within(own, per_speaker, rng)
+        rows = np.flatnonzero(usable & (speaker == name))
+        pairs = _pairs_within(rows, per_speaker, rng)
         same.append(pairs)
-        rest = np.flatnonzero(usable & (speaker != name) & np.isin(place, place[own]))
-        other.append(_pairs_between(own, rest, len(pairs), used, rng))
+        rest = np.flatnonzero(usable & (speaker != name) & np.isin(place, place[rows]))
+        other.append(_pairs_between(rows, rest, len(pairs), used, rng))
     targets, nontargets = np.concatenate(same), np.concatenate(other)
     if not len(targets):
         raise ValueError("trials need a speaker with two rows or more; there is none")
@@ -93,22 +93,22 @@ def _pairs_within(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.n
 
 
 def _pairs_between(
-    own: np.ndarray,
-    rest: np.ndarray,
+    rows: np.ndarray,
+    others: np.ndarray,
     count: int,
     used: set[tuple[int, int]],
     rng: np.random.Generator,
 ) -> np.ndarray:
     """So many pairs that are not yet in `used`, or all there are, `[n, 2]`."""
-    found: list[tuple[int, int]] = []
-    for place in rng.permutation(len(own) * len(rest)):
-        if len(found) == count:
+    pairs: list[tuple[int, int]] = []
+    for place in rng.permutation(len(rows) * len(others)):
+        if len(pairs) == count:
             break
-        pair = int(own[place // len(rest)]), int(rest[place % len(rest)])
+        pair = int(rows[place // len(others)]), int(others[place % len(others)])
         if tuple(sorted(pair)) not in used:
             used.add(tuple(sorted(pair)))
-            found.append(pair)
-    return np.array(found, np.int64).reshape(-1, 2)
+            pairs.append(pair)
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def cosine_scores(first: np.ndarray, second: np.ndarray) -> np.ndarray:

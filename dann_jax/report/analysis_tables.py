@@ -1,4 +1,4 @@
-"""Tables of what the analysis of a run found."""
+"""Tables from the analysis of a run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,26 +13,26 @@ from dann_jax.report.tables import domain_probe, probed
 def analysis_tables(run: Run) -> list[Table]:
     """Every table that the run has what is needed for."""
     analysis = run.analysis
-    found = [_class_table(run), *_confusion_tables(run)]
-    found += [
+    tables = [_class_table(run), *_confusion_tables(run)]
+    tables += [
         _people_table(run, "speakers", ("speaker", "gender", "language", "corpus"))
     ]
-    found += [_people_table(run, "groups", ("column", "value", "speakers"))]
+    tables += [_people_table(run, "groups", ("column", "value", "speakers"))]
     if probes := analysis.get("probes") or replica_probes(run):
-        found.append(probe_table(probes))
+        tables.append(probe_table(probes))
     if analysis.get("a_distance"):
-        found.append(distance_table(analysis["a_distance"]))
+        tables.append(distance_table(analysis["a_distance"]))
     if analysis.get("selection"):
-        found.append(selection_table(analysis["selection"]))
+        tables.append(selection_table(analysis["selection"]))
     if analysis.get("maps", {}).get("points"):
-        found.append(neighbour_table(analysis["maps"]))
-    return [table for table in found if table.rows]
+        tables.append(neighbour_table(analysis["maps"]))
+    return [table for table in tables if table.rows]
 
 
 def _class_table(run: Run) -> Table:
     recalls = class_recalls(run)
     rows = [
-        [label, *(Number(float(own[place])) for own in recalls.values())]
+        [label, *(Number(float(recall[place])) for recall in recalls.values())]
         for place, label in enumerate(run.results["labels"] if recalls else [])
     ]
     return Table("classes", "Recall of every class in %", ["class", *recalls], rows)
@@ -43,7 +43,7 @@ def _confusion_tables(run: Run) -> list[Table]:
     return [
         Table(
             f"confusion_{arm}",
-            f"{arm}: rows of each class (down) heard as which (across)",
+            f"{arm}: rows of each class (down) by predicted class (across)",
             ["class", *labels],
             [
                 [label, *(Number(float(x), scale=1.0, digits=1) for x in row)]
@@ -109,10 +109,10 @@ def replica_probes(run: Run) -> list[dict[str, Any]]:
     """The probe of `results.json`, of runs that were not analysed."""
     if not all("domain_probe" in replica for replica in run.results["replicas"]):
         return []
-    found = []
+    probes = []
     for arm in run.arms:
         number = domain_probe(run.results, arm)
-        found.append(
+        probes.append(
             {
                 "arm": arm,
                 "place": "encoder",
@@ -122,7 +122,7 @@ def replica_probes(run: Run) -> list[dict[str, Any]]:
                 "chance": number.chance,
             }
         )
-    return found
+    return probes
 
 
 def distance_table(entries: list[Mapping[str, Any]]) -> Table:
@@ -150,9 +150,9 @@ def selection_table(entries: Sequence[Mapping[str, Any]]) -> Table:
     arms = list(dict.fromkeys(entry["arm"] for entry in entries))
     rows = []
     for criterion in dict.fromkeys(entry["criterion"] for entry in entries):
-        own = [entry for entry in entries if entry["criterion"] == criterion]
-        value = {entry["arm"]: entry["value"] for entry in own}
-        best = max(own, key=lambda entry: entry["value"])
+        of_criterion = [entry for entry in entries if entry["criterion"] == criterion]
+        value = {entry["arm"]: entry["value"] for entry in of_criterion}
+        best = max(of_criterion, key=lambda entry: entry["value"])
         absent = float("nan")
         cells = [Number(value.get(arm, absent), scale=1.0, digits=3) for arm in arms]
         rows.append([criterion, *cells, best["arm"], Number(best.get("ua", absent))])

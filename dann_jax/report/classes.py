@@ -7,9 +7,11 @@ from dann_jax.report.run import Run
 
 def confusion_counts(run: Run) -> dict[str, np.ndarray]:
     """Arm -> counts `[truth, guess]`, over folds, mean over seeds; empty without."""
-    found = run.analysis.get("confusion")
-    if found:
-        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
+    counts = run.analysis.get("confusion")
+    if counts:
+        return {
+            arm: np.asarray(counts[arm], float) for arm in run.arms if arm in counts
+        }
     replicas = run.results["replicas"]
     if not all("confusion" in replica for replica in replicas):
         return {}
@@ -23,9 +25,11 @@ def confusion_counts(run: Run) -> dict[str, np.ndarray]:
 
 def class_recalls(run: Run) -> dict[str, np.ndarray]:
     """Arm -> recall of every class `[labels]`; NaN of a class without a row."""
-    found = run.analysis.get("classes")
-    if found:
-        return {arm: np.asarray(found[arm], float) for arm in run.arms if arm in found}
+    recalls = run.analysis.get("classes")
+    if recalls:
+        return {
+            arm: np.asarray(recalls[arm], float) for arm in run.arms if arm in recalls
+        }
     counts = confusion_counts(run)
     with np.errstate(invalid="ignore"):
-        return {arm: np.diag(own) / own.sum(1) for arm, own in counts.items()}
+        return {arm: np.diag(matrix) / matrix.sum(1) for arm, matrix in counts.items()}

@@ -84,10 +84,10 @@ def protocol_table(runs: Mapping[str, Run]) -> Table:
 def _settings(runs: Mapping[str, Run]) -> Section:
     """The keys of the configurations that are not the same everywhere."""
     flat = {name: dict(flattened(run.config)) for name, run in runs.items()}
-    keys = {key for own in flat.values() for key in own}
+    keys = {key for config in flat.values() for key in config}
     rows = []
     for key in sorted(keys):
-        values = [own.get(key, "") for own in flat.values()]
+        values = [config.get(key, "") for config in flat.values()]
         if len(set(values)) > 1:
             rows.append([key, *values])
     table = Table("settings", "Keys that differ", ["key", *runs], rows)

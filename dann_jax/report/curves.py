@@ -65,9 +65,9 @@ def families(run: Run) -> list[Family]:
     by_family: dict[str, list[Panel]] = {}
     for metric in _metrics(run):
         series = [_series(run, arm, metric) for arm in run.arms]
-        series = [own for own in series if own.mean]
+        series = [one for one in series if one.mean]
         # A strength or a penalty that no arm has is no curve.
-        if all(value == 0.0 for own in series for value in own.mean):
+        if all(value == 0.0 for one in series for value in one.mean):
             continue
         panel = Panel(metric, _title(metric), series, _reference(run, metric))
         by_family.setdefault(_family(metric), []).append(panel)
@@ -77,13 +77,13 @@ def families(run: Run) -> list[Family]:
 
 def _metrics(run: Run) -> list[str]:
     """Names of metrics without the arm, in the order of their first appearance."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for line in run.epochs:
         for key in line:
             arm, _, metric = key.partition("/")
             if arm in run.arms and metric and not metric.endswith("/std"):
-                found[metric] = None
-    return list(found)
+                names[metric] = None
+    return list(names)
 
 
 def _family(metric: str) -> str:
@@ -133,7 +133,7 @@ def _series(run: Run, arm: str, metric: str) -> Series:
         arm,
         [line.get("epoch", line.get("step", 0)) for line in lines],
         [scale * line[key] for line in lines],
-        [scale * own for own in spread] if all(map(_finite, spread)) else [],
+        [scale * value for value in spread] if all(map(_finite, spread)) else [],
     )
 
 

@@ -118,7 +118,7 @@ def flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
       {'a.b': '1', 'c': 'x'}
     """
     if isinstance(value, Mapping) and (value or not key):
-        for name, own in value.items():
-            yield from flattened(own, f"{key}.{name}" if key else str(name))
+        for name, child in value.items():
+            yield from flattened(child, f"{key}.{name}" if key else str(name))
     else:
         yield key, value if isinstance(value, str) else json.dumps(value)

@@ -146,8 +146,8 @@ def _confusions(run: Run) -> "Figure | None":
     labels = list(map(plain, run.results["labels"]))
     side = 130 + 40 * len(labels)
     figure, axes = grid([side] * len(counts), width=side, columns=3)
-    for axis, (arm, own) in zip(axes, counts.items(), strict=True):
-        share = 100 * own / np.maximum(own.sum(1, keepdims=True), 1e-9)
+    for axis, (arm, matrix) in zip(axes, counts.items(), strict=True):
+        share = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1e-9)
         axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
         for (row, column), value in np.ndenumerate(share):
             colour = "white" if value > 60 else "black"

@@ -25,13 +25,13 @@ def neighbour_table(maps: Mapping[str, Any]) -> Table:
       maps: `maps` of `analysis.json`.
     """
     columns = [name for name in maps["rows"] if name != "utt_id"]
-    rows, seen = [], []
+    rows, done = [], []
     for arm, by_place in maps["points"].items():
         for place, by_method in by_place.items():
             # Where nothing was learned, arms do not differ.
-            if by_method in seen:
+            if by_method in done:
                 continue
-            seen.append(by_method)
+            done.append(by_method)
             owner = "any" if place == "input" else arm
             for method, points in by_method.items():
                 near = _nearest(points)
@@ -49,11 +49,11 @@ def _nearest(points: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]
     """Rows that are on the map `[n]`, and the places among them of their neighbours."""
     from sklearn.neighbors import NearestNeighbors
 
-    found = np.asarray(points, float).reshape(-1, 2)
-    (known,) = np.nonzero(np.isfinite(found).all(1))
+    array = np.asarray(points, float).reshape(-1, 2)
+    (known,) = np.nonzero(np.isfinite(array).all(1))
     if len(known) <= NEIGHBOURS:
         return known, np.zeros((len(known), 0), int)
-    search = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(found[known])
+    search = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(array[known])
     return known, search.kneighbors()[1]
 
 

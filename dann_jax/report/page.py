@@ -45,7 +45,7 @@ def report_page(run: Run) -> str:
     Args:
       run: see `read_run`; whatever of it was not recorded is left out.
     """
-    sections = [found for make in SECTIONS if (found := make(run))]
+    sections = [section for make in SECTIONS if (section := make(run))]
     heading = name_of(run.results)
     head = [
         tag("p", run.results["protocol"]["name"], class_="eyebrow"),
@@ -59,27 +59,27 @@ def report_page(run: Run) -> str:
 
 def _said(run: Run) -> Markup | None:
     """The numbers below the verdict, where they are few."""
-    said = sentences(run.results)
-    if not 0 < len(said) <= 2:
+    lines = sentences(run.results)
+    if not 0 < len(lines) <= 2:
         return None
-    return tag("ul", (tag("li", words) for words in said), class_="said")
+    return tag("ul", (tag("li", line) for line in lines), class_="said")
 
 
 def leak_banner(
     protocol: Mapping[str, Any], title: str = "Leak allowed."
 ) -> Markup | None:
     """What nobody may miss."""
-    said, notes = [], leak_notes(protocol["allowed_leaks"])
+    warnings, notes = [], leak_notes(protocol["allowed_leaks"])
     if notes:
-        said.append(f" {'. '.join(notes)}. The scores do not speak for unseen ones.")
+        warnings.append(f" {'. '.join(notes)}. The scores do not hold for new ones.")
     if protocol["selection"] == ORACLE:
-        said.append(
+        warnings.append(
             " The labels of tested rows chose which parameters are kept. The scores "
             "are a bound and no result."
         )
-    if not said:
+    if not warnings:
         return None
-    return tag("div", tag("strong", title), *said, role="alert", class_="leak")
+    return tag("div", tag("strong", title), *warnings, role="alert", class_="leak")
 
 
 def page(

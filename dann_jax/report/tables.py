@@ -40,15 +40,15 @@ def result_table(results: Mapping[str, Any]) -> str:
 
 def result_tables(results: Mapping[str, Any]) -> list[Table]:
     """The tables of arms, of targets, of folds (or of pairs) and of comparisons."""
-    found = [arm_table(results)]
+    tables = [arm_table(results)]
     if results.get("targets"):
-        found.append(target_table(results))
+        tables.append(target_table(results))
     if distinct(results, "fold") > 1:
         pairs = all(ARROW in replica["fold"] for replica in results["replicas"])
-        found += pair_tables(results) if pairs else [fold_table(results)]
+        tables += pair_tables(results) if pairs else [fold_table(results)]
     if results["comparisons"]:
-        found.append(comparison_table(results))
-    return found
+        tables.append(comparison_table(results))
+    return tables
 
 
 def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -73,8 +73,8 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
         for arm in results["summary"]:
             cells = [marked(name, results), arm]
             for metric in metrics:
-                own = over_seeds(results, arm, metric)
-                cells += [own, gains.get((arm, metric), "")]
+                score = over_seeds(results, arm, metric)
+                cells += [score, gains.get((arm, metric), "")]
             rows.append(cells)
     gain = "difference [95 %]" if is_error(metrics[0]) else "gain [95 %]"
     header = ["run", "arm"]
@@ -111,8 +111,8 @@ def probed(results: Mapping[str, Any]) -> str:
 def domain_probe(results: Mapping[str, Any], arm: str) -> Number:
     """What the probe finds in the features of an arm, over its replicas."""
     probes = [r["domain_probe"] for r in results["replicas"] if r["arm"] == arm]
-    found, chance = (np.mean([p[k] for p in probes]) for k in ("accuracy", "chance"))
-    return Number(float(found), chance=float(chance))
+    accuracy, chance = (np.mean([p[k] for p in probes]) for k in ("accuracy", "chance"))
+    return Number(float(accuracy), chance=float(chance))
 
 
 def pooled_number(score: Mapping[str, Any], metric: str) -> Number:
@@ -145,10 +145,10 @@ def fold_table(results: Mapping[str, Any]) -> Table:
     for fold in folds:
         cells = [fold]
         for arm in arms:
-            own = [
+            replicas = [
                 r for r in results["replicas"] if r["fold"] == fold and r["arm"] == arm
             ]
-            cells += [Number(float(np.mean([r[k] for r in own]))) for k in metrics]
+            cells += [Number(float(np.mean([r[k] for r in replicas]))) for k in metrics]
         rows.append(cells)
     header = ["fold"] + [f"{arm} {TITLES[name]}" for arm in arms for name in metrics]
     return Table("folds", "Scores of every fold in %, mean over seeds", header, rows)
@@ -165,13 +165,13 @@ def pair_tables(results: Mapping[str, Any]) -> list[Table]:
         for source in sources:
             cells = [source]
             for target in targets:
-                own = [
+                replicas = [
                     replica[metric]
                     for replica in results["replicas"]
                     if (replica["arm"], replica["fold"])
                     == (arm, f"{source}{ARROW}{target}")
                 ]
-                cells.append(Number(float(np.mean(own))) if own else "")
+                cells.append(Number(float(np.mean(replicas))) if replicas else "")
             rows.append(cells)
         mean = Number(scores[metric]["mean"]).main()
         header = [
@@ -184,7 +184,7 @@ def pair_tables(results: Mapping[str, Any]) -> list[Table]:
 
 
 def comparison_table(results: Mapping[str, Any]) -> Table:
-    """Every arm against the baseline, with what may be said of it."""
+    """Every arm against the baseline: difference, interval, p and verdict."""
     entries = results["comparisons"]
     several = len({entry["arm"] for entry in entries}) > 1
     corrected = several and any("p_corrected" in entry for entry in entries)
@@ -202,7 +202,7 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
                 ),
                 Interval(*entry["ci95"], scale_of(entry["metric"])),
                 *(Number(p, scale=1.0, digits=3) for p in p_values),
-                verdict(entry["ci95"], entry["metric"]),
+                verdict(entry["ci95"], entry["metric"], entry["p_value"]),
             ]
         )
     header = ["paired difference", "metric", "points", "[95 %]", "p"]

@@ -1,12 +1,13 @@
 """What a run shows, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.evaluation.verdicts import sentence, verdict
+from dann_jax.evaluation.verdicts import NOT_SHOWN, sentence, verdict
 from dann_jax.report.headings import headline, title_of
 
-NOT_SHOWN = "no difference shown"
+_Entries = Sequence[Mapping[str, Any]]
+"""Comparisons, as in `results.json`."""
 
 
 def run_verdict(results: Mapping[str, Any]) -> str:
@@ -31,92 +32,72 @@ def run_verdict(results: Mapping[str, Any]) -> str:
         return f"There is one arm, {arms[0]}, and nothing to compare it with."
     metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
     main = [name for name in headline(results) if name in metrics] or metrics
-    baseline = entries[0]["against"]
-    arms = list(dict.fromkeys(entry["arm"] for entry in entries))
-    say = _of_one if len(arms) == 1 else _of_many
-    return say(entries, main, baseline, arms)
+    if len({entry["arm"] for entry in entries}) == 1:
+        return _of_one_arm([entry for entry in entries if entry["metric"] in main])
+    # The last is UA (or the stronger back end), which a skewed corpus cannot flatter.
+    return _of_several_arms([e for e in entries if e["metric"] == main[-1]])
 
 
-def _found(
-    entries: list[Mapping[str, Any]], metric: str, arms: list[str]
-) -> dict[str, list[str]]:
-    """Verdict -> the arms that it is passed on."""
-    by_verdict: dict[str, list[str]] = {"better": [], "worse": [], NOT_SHOWN: []}
+def _by_verdict(entries: _Entries, key: str) -> dict[str, list[str]]:
+    """Verdict -> what the entries with that verdict have under the key."""
+    by_verdict: dict[str, list[str]] = {}
     for entry in entries:
-        if entry["metric"] == metric and entry["arm"] in arms:
-            by_verdict[judged(entry)].append(entry["arm"])
+        shown = verdict(entry["ci95"], entry["metric"])
+        by_verdict.setdefault(shown, []).append(entry[key])
     return by_verdict
 
 
-def _of_one(
-    entries: list[Mapping[str, Any]], metrics: list[str], baseline: str, arms: list[str]
-) -> str:
-    """Dann is better than source_only in WA; no difference shown in UA."""
-    by_verdict: dict[str, list[str]] = {}
-    for metric in metrics:
-        for word, own in _found(entries, metric, arms).items():
-            if own:
-                by_verdict.setdefault(word, []).append(title_of(metric))
-    (arm,) = arms
+def _of_one_arm(entries: _Entries) -> str:
+    """Such as: dann is better than source_only in WA; no difference shown in UA."""
+    arm, baseline = entries[0]["arm"], entries[0]["against"]
+    metrics = {
+        shown: list(map(title_of, names))
+        for shown, names in _by_verdict(entries, "metric").items()
+    }
     parts = [
-        f"{word} than {baseline} in {' and '.join(by_verdict[word])}"
-        for word in ("better", "worse")
-        if word in by_verdict
+        f"{shown} than {baseline} in {' and '.join(metrics[shown])}"
+        for shown in ("better", "worse")
+        if shown in metrics
     ]
-    unclear = f"{NOT_SHOWN} in {' or '.join(by_verdict.get(NOT_SHOWN, []))}"
+    unclear = f"{NOT_SHOWN} in {' or '.join(metrics.get(NOT_SHOWN, []))}"
     if not parts:
         return f"Of {arm} and {baseline}: {unclear}."
-    said = f"{arm} is {', but '.join(parts)}"
-    return f"{said}; {unclear}." if NOT_SHOWN in by_verdict else f"{said}."
+    text = f"{arm} is {', but '.join(parts)}"
+    return f"{text}; {unclear}." if NOT_SHOWN in metrics else f"{text}."
 
 
-def _of_many(
-    entries: list[Mapping[str, Any]], metrics: list[str], baseline: str, arms: list[str]
-) -> str:
-    """The verdicts on UA (or its like), those without a difference counted."""
-    # The last is UA (or the stronger back end), which a skewed corpus cannot flatter.
-    metric = metrics[-1]
-    found = _found(entries, metric, arms)
+def _of_several_arms(entries: _Entries) -> str:
+    """The verdicts in one metric, the arms without a difference counted."""
+    baseline, arms = entries[0]["against"], _by_verdict(entries, "arm")
     parts = [
-        f"{_listed(found[word])} {'is' if len(found[word]) == 1 else 'are'} "
-        f"{word} than {baseline}"
-        for word in ("better", "worse")
-        if found[word]
+        f"{_listed(arms[shown])} {'is' if len(arms[shown]) == 1 else 'are'} "
+        f"{shown} than {baseline}"
+        for shown in ("better", "worse")
+        if shown in arms
     ]
-    unclear = found[NOT_SHOWN]
-    if unclear:
+    if unclear := arms.pop(NOT_SHOWN, []):
         others = "the other" if parts else "the"
         several = f"any of {others} {len(unclear)} arms"
         whom = several if len(unclear) > 1 else unclear[0]
         parts.append(f"{NOT_SHOWN} between {baseline} and {whom}")
-    said = f"{title_of(metric)}: {'; '.join(parts)}."
-    return said + _after_correction(entries, metric, found["better"] + found["worse"])
+    text = f"{title_of(entries[0]['metric'])}: {'; '.join(parts)}."
+    differ = [*arms.get("better", []), *arms.get("worse", [])]
+    return text + _after_correction(entries, differ)
 
 
-def _after_correction(
-    entries: list[Mapping[str, Any]], metric: str, shown: list[str]
-) -> str:
+def _after_correction(entries: _Entries, differ: list[str]) -> str:
     """Which of the arms that differ still do, p being corrected for their number."""
-    p_values = {
-        entry["arm"]: entry["p_corrected"]
-        for entry in entries
-        if entry["metric"] == metric and "p_corrected" in entry
-    }
-    if not shown or not p_values:
+    p_values = {e["arm"]: e["p_corrected"] for e in entries if "p_corrected" in e}
+    if not differ or not p_values:
         return ""
-    kept = [arm for arm in shown if p_values.get(arm, 1.0) <= 0.05]
-    which = "all of them" if kept == shown else _listed(kept) if kept else "none"
+    kept = [arm for arm in differ if p_values.get(arm, 1.0) <= 0.05]
+    which = "all of them" if kept == differ else _listed(kept) if kept else "none"
     return f" After correction for {len(p_values)} arms: {which}."
 
 
 def _listed(names: list[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def judged(entry: Mapping[str, Any]) -> str:
-    """`better`, `worse` or `no difference shown`."""
-    return verdict(entry["ci95"], entry["metric"])
 
 
 def sentences(results: Mapping[str, Any]) -> list[str]:

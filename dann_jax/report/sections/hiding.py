@@ -27,11 +27,11 @@ def hiding_section(run: Run) -> Section | None:
 
 
 def _diagnoses(run: Run) -> Markup | None:
-    found = run.analysis.get("diagnoses", {})
+    diagnoses = run.analysis.get("diagnoses", {})
     items = [
-        tag("li", tag("b", f"{arm}: "), said)
-        for arm, by_name in found.items()
-        for said in by_name.values()
+        tag("li", tag("b", f"{arm}: "), sentence)
+        for arm, by_rule in diagnoses.items()
+        for sentence in by_rule.values()
     ]
     if not items:
         return None
@@ -68,13 +68,13 @@ def _probe_chart(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Tabl
         if probe["column"] == column:
             by_row.setdefault((probe["place"], probe_name(probe)), []).append(probe)
     rows = []
-    for (place, kind), own in by_row.items():
-        chances = [p["chance"] for p in own if not math.isnan(p["chance"])]
+    for (place, kind), of_row in by_row.items():
+        chances = [p["chance"] for p in of_row if not math.isnan(p["chance"])]
         rows.append(
             Bars(
                 PLACES.get(place, place),
                 kind,
-                {p["arm"]: Number(p["accuracy"], std=p.get("std")) for p in own},
+                {p["arm"]: Number(p["accuracy"], std=p.get("std")) for p in of_row},
                 sum(chances) / len(chances) if chances else None,
             )
         )

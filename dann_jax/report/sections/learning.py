@@ -17,21 +17,21 @@ from dann_jax.report.run import Run
 
 def learning_section(run: Run) -> Section | None:
     """Curves of the task, then of every adversary, with one slider for the epoch."""
-    found = families(run)
-    if not found:
+    all_families = families(run)
+    if not all_families:
         return None
     panels = {
         f"{family.name}-{place}": panel
-        for family in found
+        for family in all_families
         for place, panel in enumerate(family.panels)
     }
     values = {
         identifier: {
-            str(run.arms.index(own.arm)): [
-                own.epochs,
-                [float(f"{y:.4g}") for y in own.mean],
+            str(run.arms.index(series.arm)): [
+                series.epochs,
+                [float(f"{y:.4g}") for y in series.mean],
             ]
-            for own in panel.series
+            for series in panel.series
         }
         for identifier, panel in panels.items()
     }
@@ -41,7 +41,7 @@ def learning_section(run: Run) -> Section | None:
         "top": TOP,
         "bottom": HEIGHT - BOTTOM,
     }
-    spread = any(own.std for panel in panels.values() for own in panel.series)
+    spread = any(series.std for panel in panels.values() for series in panel.series)
     content = [
         note(
             "Each line is the mean over folds and seeds"
@@ -50,7 +50,7 @@ def learning_section(run: Run) -> Section | None:
         ),
         legend(run.arms),
         _slider(run),
-        (_family(family, run.arms) for family in found),
+        (_family(family, run.arms) for family in all_families),
         data_block("curve-data", {"frame": frame, "panels": values}),
     ]
     return Section("learning", "Learning", "Learning curves", join(content))

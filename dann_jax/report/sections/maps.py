@@ -15,7 +15,9 @@ from dann_jax.report.run import Run
 def maps_section(run: Run) -> Section | None:
     """Choosers, a place for the maps, and what they show in numbers."""
     maps = run.analysis.get("maps", {})
-    points = {arm: own for arm, own in maps.get("points", {}).items() if own}
+    points = {
+        arm: by_place for arm, by_place in maps.get("points", {}).items() if by_place
+    }
     if not points or not maps.get("rows"):
         return None
     columns = [name for name in maps["rows"] if name != "utt_id"]
@@ -49,8 +51,8 @@ def maps_section(run: Run) -> Section | None:
 
 
 def _present(by_method: Any) -> list[str]:
-    found = {name for own in by_method for name in own}
-    return [name for name in METHODS if name in found] + sorted(found - {*METHODS})
+    known = {name for methods in by_method for name in methods}
+    return [name for name in METHODS if name in known] + sorted(known - {*METHODS})
 
 
 def _chooser(name: str, title: str, words: Sequence[str], chosen: str) -> Markup:
@@ -92,9 +94,9 @@ def _data(
 
 def _three_digits(points: Sequence[Sequence[float]]) -> list[list[int | None]]:
     """Coordinates as integers 0..1000 of the map's own extent, one scale for both."""
-    found = np.asarray(points, float).reshape(-1, 2)
-    low, high = np.nanmin(found, 0), np.nanmax(found, 0)
-    scaled = (found - (low + high) / 2) / (np.max(high - low) or 1.0)
+    array = np.asarray(points, float).reshape(-1, 2)
+    low, high = np.nanmin(array, 0), np.nanmax(array, 0)
+    scaled = (array - (low + high) / 2) / (np.max(high - low) or 1.0)
     return [
         [None if math.isnan(x) else round(500 + 960 * x) for x in row]
         for row in scaled.tolist()

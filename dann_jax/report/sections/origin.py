@@ -16,7 +16,7 @@ def data_section(run: Run) -> Section:
     data, protocol = run.analysis.get("data", {}), run.results["protocol"]
     replicas = run.results["replicas"]
     licence = run.config.get("bundle", {}).get("licence")
-    seen = "seen in training, without their labels (transductive)"
+    transductive = "seen in training, without their labels (transductive)"
     pairs = [
         ("corpus", ", ".join(run.results["corpora"])),
         *((word, f"{data[word]:,}") for word in ("rows", "speakers") if word in data),
@@ -26,7 +26,9 @@ def data_section(run: Run) -> Section:
         ("seeds", str(len({replica["seed"] for replica in replicas}))),
         (
             "test rows",
-            seen if protocol["transductive"] else "not seen in training (inductive)",
+            transductive
+            if protocol["transductive"]
+            else "not seen in training (inductive)",
         ),
         ("selection", described_choice(protocol["selection"])),
         ("leaks allowed", ", ".join(protocol["allowed_leaks"]) or "none"),
@@ -50,10 +52,10 @@ def _counts(labels: Mapping[str, int]) -> Markup | None:
 def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup | None:
     if not roles:
         return None
-    words = list(dict.fromkeys(word for own in roles.values() for word in own))
+    words = list(dict.fromkeys(word for counts in roles.values() for word in counts))
     rows = [
-        [fold, *(str(own.get(word, 0)) for word in words)]
-        for fold, own in roles.items()
+        [fold, *(str(counts.get(word, 0)) for word in words)]
+        for fold, counts in roles.items()
     ]
     title = "Rows of every role in every fold"
     if transductive:

@@ -1,4 +1,4 @@
-"""What came out: the scores of every arm, and what may be said of their differences."""
+"""The scores of every arm, and the differences that they show."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -81,8 +81,8 @@ def _more(run: Run) -> Markup | None:
     if not entries:
         return None
     items = [
-        tag("li", said, _extras(entry))
-        for entry, said in zip(entries, sentences(run.results), strict=True)
+        tag("li", sentence, _extras(entry))
+        for entry, sentence in zip(entries, sentences(run.results), strict=True)
     ]
     return details("In words, with effect sizes", tag("ul", items))
 
@@ -91,11 +91,11 @@ def _extras(entry: dict[str, Any]) -> str:
     """Effect size and the seeds that would be needed, where they are known."""
     effect = entry.get("effect_size")
     d_z = effect.get("d_z") if isinstance(effect, dict) else effect
-    said = ""
+    text = ""
     if isinstance(d_z, (int, float)) and d_z == d_z:
         shown = Number(d_z, scale=1.0, signed=True)
-        said += f" Effect size d_z {shown}, over speakers."
+        text += f" Effect size d_z {shown}, over speakers."
     seeds = entry.get("seeds_needed")
     if isinstance(seeds, int):
-        said += f" To show a difference of this size would take {seeds} seeds."
-    return said
+        text += f" To show a difference of this size would take {seeds} seeds."
+    return text

@@ -54,7 +54,7 @@ def class_chart(run: Run) -> Table | None:
             Bars(
                 label,
                 round(rows[place]) if rows is not None else "",
-                {arm: Number(float(own[place])) for arm, own in recalls.items()},
+                {arm: Number(float(recall[place])) for arm, recall in recalls.items()},
             )
             for place, label in enumerate(labels)
         ],
@@ -73,12 +73,12 @@ def _confusions(run: Run) -> Markup | None:
         [
             tag("h3", "Confusions"),
             note(
-                "Of the rows of each class (down), how many per cent are heard as "
-                "which (across)."
+                "Of the rows of each class (down), how many per cent are predicted as "
+                "which class (across)."
             ),
             tag(
                 "div",
-                (_confusion(arm, own, labels) for arm, own in counts.items()),
+                (_confusion(arm, matrix, labels) for arm, matrix in counts.items()),
                 class_="matrices",
             ),
         ]
@@ -99,7 +99,7 @@ def _confusion(arm: str, counts: np.ndarray, labels: Sequence[str]) -> Markup:
                 "td",
                 f"{100 * count / total:.0f}" if total else "–",
                 style=f"--share:{100 * count / total if total else 0:.0f}%",
-                title=f"{label} heard as {guess}: {count:.4g} of {total:.4g} rows",
+                title=f"{label} predicted as {guess}: {count:.4g} of {total:.4g} rows",
             )
             for guess, count in zip(labels, row, strict=True)
         ]
@@ -139,8 +139,8 @@ def group_charts(run: Run) -> list[Table]:
     entries = run.analysis.get("groups", [])
     charts = []
     for column in dict.fromkeys(entry["column"] for entry in entries):
-        own = [entry for entry in entries if entry["column"] == column]
-        if rows := score_bars(run, own, "value"):
+        of_column = [entry for entry in entries if entry["column"] == column]
+        if rows := score_bars(run, of_column, "value"):
             caption = f"{TITLES[main_score(run)]} by {column} in %"
             charts.append(bars(caption, rows, run.arms, label=column, note="rows"))
     return charts
