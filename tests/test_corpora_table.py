@@ -102,6 +102,18 @@ def test_recorded_provenance_is_kept(folder: pathlib.Path) -> None:
     assert provenance["dims"] == {"acoustic": 2}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", "null", '"x"', "{", "[" * 100_000, '{"features": [1]}']
+    + ['{"features": {"acoustic": "logmel"}}', '{"features": null}', ""],
+)
+def test_provenance_of_another_kind_is_refused(folder: pathlib.Path, text: str) -> None:
+    write_table(folder)
+    (folder / "provenance.json").write_text(text)
+    with pytest.raises(CorpusError, match=r"provenance\.json (is not JSON|must hold)"):
+        read_feature_table(folder)
+
+
 def test_a_manifest_reads_back_as_it_was_written(tmp_path: pathlib.Path) -> None:
     columns = {
         "utt_id": np.array(["a", "b"]),

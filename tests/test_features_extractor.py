@@ -157,3 +157,10 @@ def test_a_waveform_in_rows_is_the_waveform(count: int) -> None:
 def test_a_row_that_is_no_whole_number_of_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="is 110.25 samples at 11025 Hz"):
         waveform(sample_rate=11025)
+
+
+@pytest.mark.parametrize("odd", [[1], "fast", 3, None])
+def test_a_provenance_of_odd_kinds_differs_and_breaks_nothing(odd) -> None:
+    made = make_extractor("logmel").provenance()
+    assert mismatch(made, made | {"parameters": odd})
+    assert package_differences(made, made | {"packages": odd})

@@ -211,7 +211,16 @@ def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
     recorded = folder / "provenance.json"
     try:
         made = json.loads(recorded.read_text()) if recorded.exists() else {}
-    except ValueError as error:
+    # RecursionError: nested without end.
+    except (ValueError, RecursionError) as error:
         raise CorpusError(f"{recorded} is not JSON: {error}") from None
+    by_name = made.get("features", {}) if isinstance(made, dict) else None
+    if not isinstance(by_name, dict) or not all(
+        isinstance(about, dict | None) for about in by_name.values()
+    ):
+        raise CorpusError(
+            f"{recorded} must hold an object, whose `features`, if it has any, map the "
+            f"name of an array to an object that says how it was made"
+        )
     dims = {name: array.shape[-1] for name, array in features.items()}
     return {"layout": "feature table", "dims": dims, **made}

@@ -103,8 +103,7 @@ def package_differences(
       ... )
       ['librosa: expected 0.11.0, found 1.0.0']
     """
-    wanted = (expected or {}).get("packages", {})
-    made = (found or {}).get("packages", {})
+    wanted, made = _mapping(expected, "packages"), _mapping(found, "packages")
     return [
         f"{name}: expected {wanted.get(name, 'none')}, found {made.get(name, 'none')}"
         for name in sorted({*wanted, *made})
@@ -119,8 +118,14 @@ def _settings(provenance: Mapping[str, Any] | None) -> dict[str, str]:
         for key, value in (provenance or {}).items()
         if key not in ("hash", "packages", "parameters")
     }
-    settings |= (provenance or {}).get("parameters", {})
+    settings |= _mapping(provenance, "parameters")
     return {key: json.dumps(value, sort_keys=True) for key, value in settings.items()}
+
+
+def _mapping(provenance: Mapping[str, Any] | None, key: str) -> Mapping[str, Any]:
+    """A part of a provenance, which people may have written by hand."""
+    value = (provenance or {}).get(key, {})
+    return value if isinstance(value, Mapping) else {key: value}
 
 
 def _maker(provenance: Mapping[str, Any] | None) -> str:

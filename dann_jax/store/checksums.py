@@ -43,10 +43,13 @@ def verify(folder: epath.Path, names: Collection[str] = ()) -> None:
     for name in names or digests:
         path = folder / name
         if not path.exists():
-            raise DamageError(f"{folder} is damaged: {name} is missing")
+            raise DamageError(
+                f"{folder} is damaged: {name} is missing (or {CHECKSUMS} has changed)"
+            )
         if digest_file(path) != digests.get(name):
             raise DamageError(
-                f"{folder} is damaged: {name} has changed since it was written"
+                f"{folder} is damaged: {name} has changed since it was written (or "
+                f"{CHECKSUMS} has)"
             )
 
 
