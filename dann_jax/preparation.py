@@ -1,13 +1,12 @@
 """The story of a preparation: read a corpus, compute its features, write its store."""
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 from etils import epath
 
-from dann_jax.corpora.corpus import Corpus, CorpusError, check
+from dann_jax.corpora.corpus import Corpus, check
 from dann_jax.corpora.readers import read_audio_corpus
 from dann_jax.features.extraction import extract
 from dann_jax.features.items import Columns
@@ -15,25 +14,20 @@ from dann_jax.features.joining import (
     Problem,
     count_reasons,
     problems_csv,
-    read_problems,
-    unusable,
 )
 from dann_jax.features.origin import ORIGIN
 from dann_jax.features.parts import Features
 from dann_jax.features.settings import settings_of
 from dann_jax.renewal import (
     Preparation,
-    changes_since,
     clear_work,
+    is_outdated,
     keep_features,
-    usable_now,
+    require_whole,
 )
-from dann_jax.store.checksums import DamageError
 from dann_jax.store.places import claimed
 from dann_jax.store.reading import cached_arrays
 from dann_jax.store.writing import require_beam, write_claimed
-
-_log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -101,9 +95,9 @@ def prepare(
         workers=workers,
     )
     with claimed(name, data_dir, wait=wait) as writable:
-        if asked.store.exists() and not _is_outdated(asked, renew, retry=writable):
+        if asked.store.exists() and not is_outdated(asked, renew=renew, retry=writable):
             if strict:
-                _require_whole(asked)
+                require_whole(asked)
             if writable and asked.work.exists():
                 # Killed after the store was there.
                 asked.work.rmtree()
@@ -115,41 +109,6 @@ def prepare(
             clear_work(asked)
             keep_features(asked)
         return _make(asked, strict, runner)
-
-
-def _is_outdated(asked: Preparation, renew: bool, retry: bool) -> bool:
-    """Whether the store must be made again, which must have been asked for."""
-    try:
-        found = changes_since(asked)
-        mended = usable_now(asked) if retry and not found else []
-    except DamageError as error:
-        if not renew:
-            raise
-        _log.warning("%s; it is made again", error)
-        return True
-    if mended:
-        found = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
-    if not found and not (asked.store / ORIGIN).exists():
-        # An earlier version made it, which kept no list.
-        unknown = "it does not say which recordings it was made of"
-        found = [unknown] if renew else []
-        _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
-    if found and not renew:
-        raise CorpusError(
-            f"{asked.store} was made of other recordings or in another way: "
-            f"{'; '.join(found)}. --renew makes it again and computes what has changed "
-            f"only; or choose another --name or --data_dir"
-        )
-    if found:
-        _log.info("%s is made again: %s", asked.store, "; ".join(found))
-    return bool(found)
-
-
-def _require_whole(asked: Preparation) -> None:
-    path = asked.store / "problems.csv"
-    said = unusable(read_problems(path), len(asked.columns["utt_id"]))
-    if said:
-        raise CorpusError(f"{said}; all of them are in {path}")
 
 
 def _make(asked: Preparation, strict: bool, runner: str | None) -> str:

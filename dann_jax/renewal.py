@@ -9,7 +9,9 @@ from etils import epath
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.features.extraction import usable
 from dann_jax.features.items import Columns, Root, items_of
+from dann_jax.features.joining import read_problems, unusable
 from dann_jax.features.origin import (
+    ORIGIN,
     read_origin,
     recording_differences,
     table_differences,
@@ -57,7 +59,52 @@ class Preparation(NamedTuple):
         return work_folder(self.name, self.data_dir)
 
 
-def changes_since(asked: Preparation) -> list[str]:
+def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
+    """Whether the store must be made again.
+
+    Args:
+      asked: what is to be made.
+      renew: whether it may be made again.
+      retry: whether to try what could not be used.
+
+    Raises:
+      CorpusError: it must, and may not be; the message says why.
+    """
+    try:
+        found = _changes_since(asked)
+        mended = _usable_now(asked) if retry and not found else []
+    except DamageError as error:
+        if not renew:
+            raise
+        _log.warning("%s; it is made again", error)
+        return True
+    if mended:
+        found = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
+    if not found and not (asked.store / ORIGIN).exists():
+        # An earlier version made it, which kept no list.
+        unknown = "it does not say which recordings it was made of"
+        found = [unknown] if renew else []
+        _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
+    if found and not renew:
+        raise CorpusError(
+            f"{asked.store} was made of other recordings or in another way: "
+            f"{'; '.join(found)}. --renew makes it again and computes what has changed "
+            f"only; or choose another --name or --data_dir"
+        )
+    if found:
+        _log.info("%s is made again: %s", asked.store, "; ".join(found))
+    return bool(found)
+
+
+def require_whole(asked: Preparation) -> None:
+    """Raise `CorpusError` where utterances were left out of the store."""
+    path = asked.store / "problems.csv"
+    said = unusable(read_problems(path), len(asked.columns["utt_id"]))
+    if said:
+        raise CorpusError(f"{said}; all of them are in {path}")
+
+
+def _changes_since(asked: Preparation) -> list[str]:
     """How the store differs from what would be made now, in words.
 
     Raises:
@@ -81,7 +128,7 @@ def changes_since(asked: Preparation) -> list[str]:
     return found + recording_differences(origin, now)
 
 
-def usable_now(asked: Preparation) -> list[str]:
+def _usable_now(asked: Preparation) -> list[str]:
     """Utterances that were left out of the store and can be used by now."""
     origin = read_origin(asked.store)
     if origin is None or not len(rows := origin.rows(used=False)):

@@ -130,6 +130,16 @@ def test_the_folder_is_named_after_the_corpus_and_the_layout(
     assert [path.name for path in store.parents[1].iterdir()] == ["ana_co_"]
 
 
+def test_writing_leaves_nothing_in_the_folder_of_temporary_files(
+    corpus: Corpus, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    read_store(write_store(corpus, tmp_path / "data"))
+    assert not list((tmp_path / "tmp").iterdir())
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["ana_co_"]
+
+
 def test_a_store_is_not_overwritten(corpus: Corpus, store: pathlib.Path) -> None:
     other = dataclasses.replace(corpus, provenance={"extractor": "another"})
     with pytest.raises(CorpusError, match="ana_co_/2.0.0 exists; delete it"):

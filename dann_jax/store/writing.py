@@ -107,7 +107,7 @@ def write_claimed(
 def _build(
     builder: Any, corpus: Corpus, beside: epath.Path, runner: str | None
 ) -> None:
-    builder.source = functools.partial(_itself, corpus)
+    builder.source = lambda: corpus
     options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
     if runner:
         require_beam()
@@ -129,6 +129,10 @@ def _builder_class(
     tfds = tensorflow_datasets()
     spec = _spec(corpus, metadata)
 
+    class Info(tfds.core.DatasetInfo):
+        def initialize_from_bucket(self) -> None:
+            """Ask nobody: no bucket of TFDS knows it, and asking litters /tmp."""
+
     # Shard by shard, because the other kind of builder buffers a gigabyte to shuffle.
     class StoreBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         name = dataset_name(corpus.name)
@@ -136,7 +140,7 @@ def _builder_class(
         source: Callable[[], Corpus]
 
         def _info(self) -> Any:
-            return tfds.core.DatasetInfo(
+            return Info(
                 builder=self,
                 description=f"Features of {corpus.name}, one example a dialogue.",
                 features=tfds.features.FeaturesDict(spec),
@@ -240,10 +244,6 @@ def _example(corpus: Corpus, rows: np.ndarray) -> Example:
         **({"lengths": lengths} if lengths else {}),
         "present": {name: flags[rows] for name, flags in corpus.present.items()},
     }
-
-
-def _itself(corpus: Corpus) -> Corpus:
-    return corpus
 
 
 def require_beam() -> None:
