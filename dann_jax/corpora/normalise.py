@@ -32,7 +32,7 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
     groups = codes(corpus.column(column))
     if (groups < 0).any():
         _log.warning(
-            "%d rows have no %s: they are standardised by the statistics of all rows",
+            "%d rows have no %s: they are standardised by the statistics of all",
             *((groups < 0).sum(), column),
         )
     features = {}
