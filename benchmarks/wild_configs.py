@@ -22,6 +22,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.timing import table
+from dann_jax.arguments import call
 from dann_jax.cli.config import configs_folder, keys, load_config
 from dann_jax.corpora.manifest import write_manifest
 from dann_jax.defaults import base_config
@@ -114,7 +115,9 @@ def prepare(config: ConfigDict) -> None:
     """What a run does before it makes anything large."""
     task, layout = setting(config)
     plan = task.plan(task.protocol.visible())
-    timetable = Timetable(plan.steps_per_epoch, **config.timetable)
+    timetable = call(
+        "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
+    )
     program = compiled(config, task, layout, timetable)
     require_room(needs_of(task, layout, program, timetable), layout)
 

@@ -30,6 +30,8 @@ from dann_jax.training.selection import SELECTIONS
 
 _ABSENT = object()
 
+_EPOCHS = Annotated[float, Range(0), Range(high=10**6)]
+
 RESERVED = ("label", "data", "generator")
 """No adversary may be called so: the network has parts of these names."""
 
@@ -68,7 +70,8 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Callable]]] = {
 """Section -> the key with the word for its constructor, and the table of these."""
 
 _NEEDED = (
-    *("data.source", "objective.name", "strength.name"),
+    *("data.source", "protocol.split", "objective.name", "strength.name"),
+    *("seeds", "arms", "baseline", "selection", "average_decay"),
     *("encoder.normalisation.name", "encoder.normalisation.column"),
     *("bundle.arm", "bundle.members"),
 )
@@ -129,6 +132,10 @@ def check_values(config: ConfigDict) -> None:
         # A word that is in no table is told with those that are by who looks it up.
         if word in table:
             check(_path(section), table[word], {**options, "name": word})
+    for key, value in _section(config, "objective").items():
+        # The run alone knows how many steps they are: `Timetable.in_steps`.
+        if key.endswith("_epochs"):
+            require(f"config.objective.{key}", value, _EPOCHS)
     for name in _section(config, "adversaries"):
         section = f"adversaries.{name}"
         check(_path(section), domain_ids, _section(config, section))

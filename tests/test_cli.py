@@ -69,8 +69,11 @@ def test_help_is_about_this_command_alone(
         (["--config.arms.mine.speaker=1"], ["no 'arms.mine.speaker'", "source_only"]),
         (["--config.arms.dann.gender=1"], ["no 'arms.dann.gender'", "of your own"]),
         (["--config.arms.dann.speeker=1"], ["did you mean arms.dann.speaker?"]),
-        (["--config.timetable.epochs=abc"], ["epochs=abc", "kind than 60"]),
-        (["--config.encoder.context=maybe"], ["context=maybe", "kind than False"]),
+        (["--config.timetable.epochs=abc"], ["epochs=abc", "must be a whole number"]),
+        (
+            ["--config.encoder.context=maybe"],
+            ["=maybe", "must be True or False"],
+        ),
         (["--config.timetable=3"], ["timetable=3", "not a dict"]),
         (["--config.seeds"], ["--config.seeds"]),
         (["--wrkdir=x"], ["unknown flag --wrkdir", "mean --workdir?"]),

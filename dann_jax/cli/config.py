@@ -202,6 +202,6 @@ def _wrong_value(reason: str, config: ConfigDict) -> str:
     # Abseil speaks of Python's types.
     kind = Sequence[Any] if isinstance(was, tuple) else type(was)
     return (
-        f"--config.{found[1]} must be {in_words(kind)}, as its default {shown(was)} "
-        f"is, got {shown(found[2])}"
+        f"--config.{found[1]}={shortened(found[2], 80)} must be {in_words(kind)}, as "
+        f"its default {shown(was)} is"
     )

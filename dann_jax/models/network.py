@@ -54,9 +54,10 @@ class DialogueEncoder(nn.Module):
         dtype = jnp.dtype(self.dtype)
         inputs = dict(batch.inputs)
         for name, count in batch.num_frames.items():
-            augmented = FrameAugmentation(**self.augmentation)(
-                inputs[name], count, deterministic=deterministic
+            augment = call(
+                "encoder.augmentation", FrameAugmentation, **self.augmentation
             )
+            augmented = augment(inputs[name], count, deterministic=deterministic)
             encode = make_frame_encoder(
                 self.frames, dtype=dtype, module=f"frames_{name}"
             )
