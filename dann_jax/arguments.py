@@ -18,7 +18,7 @@ from dann_jax.utils.words import shown
 
 
 class Range(NamedTuple):
-    """Finite numbers from `low` to `high`, and whether each end is one of them.
+    """Numbers from `low` to `high`, and whether each end is one of them.
 
     Example:
       >>> 1.0 in Range(0, 1, high_inside=False), str(Range(0, low_inside=False))
@@ -33,8 +33,7 @@ class Range(NamedTuple):
     def __contains__(self, value: Any) -> bool:
         above = value >= self.low if self.low_inside else value > self.low
         below = value <= self.high if self.high_inside else value < self.high
-        # A whole number may be too large to be a float.
-        return above and below and (isinstance(value, int) or math.isfinite(value))
+        return above and below
 
     def __str__(self) -> str:
         if self.high == math.inf:
@@ -197,7 +196,10 @@ def _is_of(value: Any, kind: Any) -> bool:
         return hasattr(value, "items")
     if kind in (int, float):
         wanted = numbers.Integral if kind is int else numbers.Real
-        return isinstance(value, wanted) and not isinstance(value, bool)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            return False
+        # A whole number may be too large to be a float.
+        return isinstance(value, int) or math.isfinite(value)
     return not isinstance(kind, type) or kind not in _WORDS or isinstance(value, kind)
 
 
