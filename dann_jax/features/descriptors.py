@@ -1,6 +1,6 @@
 """What a voice is like in each frame: the columns that functionals sum up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -8,8 +8,10 @@ from dann_jax.features.prosody import contours
 from dann_jax.features.spectral import cepstra, slopes
 from dann_jax.features.spectrum import (
     FLOOR,
+    decibel,
     mel_filters,
     power_spectrum,
+    spans,
     transform_size,
 )
 
@@ -44,28 +46,70 @@ def descriptors(
       >>> columns["mfcc12"].shape
       (6,)
     """
-    length = round(_WINDOW * sample_rate)
-    power = power_spectrum(samples, length, hop)
-    bands = power @ mel_filters(sample_rate, length, _MELS, 20.0, sample_rate / 2)
-    coefficients = cepstra(np.log(np.maximum(bands, FLOOR)), 1 + len(CEPSTRA))[:, 1:]
+    length, parts = round(_WINDOW * sample_rate), spans(samples, hop)
+
+    def spectra() -> Iterator[np.ndarray]:
+        for first, stop in parts:
+            # With the frame before, from which the first of the part moved.
+            span = max(first - 1, 0), stop
+            yield power_spectrum(samples, length, hop, span)
+
+    # Of a long recording they are made again for every use, of a short one kept.
+    kept = list(spectra()) if len(parts) == 1 else None
+    loudest = max(power.max() for power in kept or spectra())
+    columns = _concatenate(
+        _columns(power, sample_rate, length, loudest, skip=min(first, 1))
+        for power, (first, _) in zip(kept or spectra(), parts, strict=True)
+    )
+    energy, coefficients = columns.pop("energy"), columns.pop("cepstra")
     return {
         **contours(
-            samples, power, sample_rate=sample_rate, hop=hop, fmin=fmin, fmax=fmax
+            samples, energy, sample_rate=sample_rate, hop=hop, fmin=fmin, fmax=fmax
         ),
-        # Stevens' power law in every band, as hearing has it.
-        "loudness": (bands**0.3).sum(1),
-        **spectral_shape(power, sample_rate / transform_size(length)),
+        **columns,
         **dict(zip(CEPSTRA, coefficients.T, strict=True)),
         **dict(zip(MOVING, slopes(coefficients).T, strict=True)),
     }
 
 
-def spectral_shape(power: np.ndarray, width: float) -> Mapping[str, np.ndarray]:
+def _columns(
+    power: np.ndarray, sample_rate: int, length: int, loudest: float, skip: int
+) -> dict[str, np.ndarray]:
+    """What is known of each frame by itself, and of its step from the one before."""
+    bands = power @ mel_filters(sample_rate, length, _MELS, 20.0, sample_rate / 2)
+    made = {
+        "energy": decibel(power.sum(1)),
+        # Stevens' power law in every band, as hearing has it.
+        "loudness": (bands**0.3).sum(1),
+        **spectral_shape(power, sample_rate / transform_size(length), loudest),
+        "cepstra": cepstra(np.log(np.maximum(bands, FLOOR)), 1 + len(CEPSTRA))[:, 1:],
+    }
+    return {name: values[skip:] for name, values in made.items()}
+
+
+def _concatenate(
+    parts: Iterable[Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """The columns of all parts, one after the other."""
+    columns: dict[str, list[np.ndarray]] = {}
+    for part in parts:
+        for name, values in part.items():
+            columns.setdefault(name, []).append(values)
+    return {
+        name: own[0] if len(own) == 1 else np.concatenate(own)
+        for name, own in columns.items()
+    }
+
+
+def spectral_shape(
+    power: np.ndarray, width: float, loudest: float | None = None
+) -> Mapping[str, np.ndarray]:
     """How the power is spread over the frequencies; scaling it changes nothing.
 
     Args:
       power: float `[frames, bins]`.
       width: of a bin, in Hz; there are bins above 2 kHz.
+      loudest: power of the loudest bin of the recording; that of these frames if None.
 
     Returns:
       `alpha`, dB of 50-1000 over 1000-5000 Hz; `hammarberg`, dB of the highest peak
@@ -84,7 +128,8 @@ def spectral_shape(power: np.ndarray, width: float) -> Mapping[str, np.ndarray]:
     """
     hertz = width * np.arange(power.shape[1])
     # 90 dB below the loudest bin, shapes are rounding errors; silence becomes flat.
-    power = np.maximum(power, 1e-9 * power.max() + 1e-30)
+    loudest = power.max() if loudest is None else loudest
+    power = np.maximum(power, 1e-9 * loudest + 1e-30)
     level = 10 * np.log10(power)
     share = power / power.sum(1, keepdims=True)
     centroid = share @ hertz

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dann_jax.features.spectrum import frame, hann
+from dann_jax.features.spectrum import FRAMES, frame, hann, spans
 
 # The constants of the reference, with its recommended values.
 _VOICING, _SILENCE = 0.45, 0.03
@@ -59,14 +59,15 @@ def track_pitch(
       23, 24 and 27.
     """
     longest = int(np.ceil(sample_rate / fmin))
-    windows = frame(samples, 3 * longest, hop)
-    windows = windows - windows.mean(1, keepdims=True)
-    peaks = np.abs(windows).max(1)
     finer = int(np.ceil(_FINEST * fmax / sample_rate))
-    correlation = _correlation(windows, longest + 2, finer)
-    lags, strength = _best_peaks(
-        correlation, finer * sample_rate / fmax, finer * sample_rate / fmin
-    )
+    limits = finer * sample_rate / fmax, finer * sample_rate / fmin
+    parts = []
+    for span in spans(samples, hop):
+        windows = frame(samples, 3 * longest, hop, span)
+        windows = windows - windows.mean(1, keepdims=True)
+        correlation = _correlation(windows, longest + 2, finer)
+        parts.append((np.abs(windows).max(1), *_best_peaks(correlation, *limits)))
+    peaks, lags, strength = map(np.concatenate, zip(*parts, strict=True))
     lags /= finer
     f0 = np.divide(sample_rate, lags, out=np.zeros_like(lags), where=lags > 0)
     octaves = np.log2(np.where(f0 > 0, f0, fmin) / fmin)
@@ -130,20 +131,26 @@ def _best_peaks(
 
 def _cheapest_path(scores: np.ndarray, f0: np.ndarray, steepness: float) -> np.ndarray:
     """The state of every frame on the path of the highest score, int `[frames]`."""
-    voiced = f0 > 0
-    pitch = np.log2(np.where(voiced, f0, 1.0))
-    jump = _JUMP * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])
-    both = voiced[:-1, :, None] & voiced[1:, None, :]
-    switch = _SWITCH * (voiced[:-1, :, None] ^ voiced[1:, None, :])
-    cost = steepness * np.where(both, jump, switch)
-    came_from = np.zeros(scores.shape, np.intp)
+    came_from = np.zeros(scores.shape, np.int8)
     best = scores[0]
-    for step in range(1, len(scores)):
-        routes = best[:, None] - cost[step - 1]
-        came_from[step] = routes.argmax(0)
-        best = routes.max(0) + scores[step]
+    for start in range(1, len(scores), FRAMES):
+        costs = _costs(f0[start - 1 : start + FRAMES], steepness)
+        for step, cost in enumerate(costs, start=start):
+            routes = best[:, None] - cost
+            came_from[step] = routes.argmax(0)
+            best = routes.max(0) + scores[step]
     path = np.empty(len(scores), np.intp)
     path[-1] = best.argmax()
     for step in range(len(scores) - 1, 0, -1):
         path[step - 1] = came_from[step, path[step]]
     return path
+
+
+def _costs(f0: np.ndarray, steepness: float) -> np.ndarray:
+    """Of going from each state of a frame to each of the next, `[frames - 1, 6, 6]`."""
+    voiced = f0 > 0
+    pitch = np.log2(np.where(voiced, f0, 1.0))
+    jump = _JUMP * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])
+    both = voiced[:-1, :, None] & voiced[1:, None, :]
+    switch = _SWITCH * (voiced[:-1, :, None] ^ voiced[1:, None, :])
+    return steepness * np.where(both, jump, switch)

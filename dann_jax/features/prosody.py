@@ -11,6 +11,7 @@ from dann_jax.features.spectrum import (
     decibel,
     in_samples,
     power_spectrum,
+    spans,
 )
 
 NAMES = ("f0", "voiced", "hnr", "energy", "onset", "nucleus")
@@ -63,9 +64,14 @@ def prosody(
     step = in_samples(hop, sample_rate, "hop")
 
     def compute(samples: np.ndarray) -> np.ndarray:
-        power = power_spectrum(samples, length, step)
+        energy = np.concatenate(
+            [
+                decibel(power_spectrum(samples, length, step, span).sum(1))
+                for span in spans(samples, step)
+            ]
+        )
         columns = contours(
-            samples, power, sample_rate=sample_rate, hop=step, fmin=fmin, fmax=fmax
+            samples, energy, sample_rate=sample_rate, hop=step, fmin=fmin, fmax=fmax
         )
         return np.column_stack([columns[name] for name in NAMES]).astype(np.float32)
 
@@ -89,7 +95,7 @@ def prosody(
 
 def contours(
     samples: np.ndarray,
-    power: np.ndarray,
+    energy: np.ndarray,
     *,
     sample_rate: int,
     hop: int,
@@ -100,7 +106,7 @@ def contours(
 
     Args:
       samples: float `[n]` in [-1, 1].
-      power: float `[frames, bins]`, the power spectrum of the samples.
+      energy: float `[frames]`, in dB of full scale.
       sample_rate: in Hz.
       hop: from one frame to the next, in samples.
       fmin: lowest pitch, in Hz.
@@ -111,7 +117,6 @@ def contours(
     """
     pitch = track_pitch(samples, sample_rate=sample_rate, hop=hop, fmin=fmin, fmax=fmax)
     voiced = pitch.f0 > 0
-    energy = decibel(power.sum(1))
     return {
         "f0": semitones(pitch.f0),
         "voiced": voiced,

@@ -9,6 +9,7 @@ from dann_jax.features.spectrum import (
     in_samples,
     mel_filters,
     power_spectrum,
+    spans,
 )
 
 PACKAGES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
@@ -50,11 +51,16 @@ def logmel(
     length, step = _frames(window, hop, sample_rate)
     check_band(fmin, fmax, sample_rate)
     _check_bands(n_mels, floor)
+    at = length, step
 
     def compute(samples: np.ndarray) -> np.ndarray:
         filters = mel_filters(sample_rate, length, n_mels, fmin, fmax)
-        bands = power_spectrum(samples, length, step) @ filters
-        return np.log(np.maximum(bands, floor))
+        return np.concatenate(
+            [
+                np.log(np.maximum(power_spectrum(samples, *at, span) @ filters, floor))
+                for span in spans(samples, step)
+            ]
+        )
 
     return Extractor(
         name="logmel",

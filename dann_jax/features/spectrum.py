@@ -10,16 +10,37 @@ FLOOR = 1e-10
 noise of 16 bits."""
 
 
-def frame(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
+FRAMES = 1 << 13
+"""Frames that are described at a time, so that memory does not grow with them."""
+
+Span = tuple[int, int]
+"""The first frame, and the one after the last."""
+
+
+def spans(samples: np.ndarray, hop: int) -> list[Span]:
+    """All frames of a signal in parts of `FRAMES`.
+
+    Example:
+      >>> spans(np.zeros(1000), hop=100)
+      [(0, 11)]
+    """
+    total = 1 + len(samples) // hop
+    return [(n, min(n + FRAMES, total)) for n in range(0, total, FRAMES)]
+
+
+def frame(
+    samples: np.ndarray, length: int, hop: int, span: Span | None = None
+) -> np.ndarray:
     """Windows centred on every `hop`-th sample, zeros beyond the ends.
 
     Args:
-      samples: float `[n]`.
+      samples: float `[n]`; what can be sliced will do.
       length: of a window, in samples.
       hop: from one centre to the next, in samples.
+      span: which frames; all by default.
 
     Returns:
-      A read-only view, float32 `[1 + n // hop, length]`.
+      A read-only view, float32 `[1 + n // hop, length]`, or those of the span.
 
     Example:
       >>> frame(np.arange(1.0, 5.0), length=3, hop=2)
@@ -27,9 +48,12 @@ def frame(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
              [2., 3., 4.],
              [4., 0., 0.]], dtype=float32)
     """
-    padded = np.pad(np.asarray(samples, np.float32), (length // 2, length))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, length)
-    return windows[: len(samples) + 1 : hop]
+    first, stop = span or (0, 1 + len(samples) // hop)
+    begin = first * hop - length // 2
+    end = (stop - 1) * hop - length // 2 + length
+    part = np.asarray(samples[max(begin, 0) : max(end, 0)], np.float32)
+    padded = np.pad(part, (max(-begin, 0), max(end - len(samples), 0)))
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
 
 
 @functools.lru_cache
@@ -38,7 +62,9 @@ def hann(length: int) -> np.ndarray:
     return np.hanning(length + 1)[:-1].astype(np.float32)
 
 
-def power_spectrum(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
+def power_spectrum(
+    samples: np.ndarray, length: int, hop: int, span: Span | None = None
+) -> np.ndarray:
     """Power of every frame at every frequency, in units of full scale squared.
 
     The bins of a frame add up to its mean square, weighted by the square of a Hann
@@ -48,9 +74,11 @@ def power_spectrum(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
       samples: float `[n]`.
       length: of a window, in samples; the transform has the next power of two.
       hop: from one frame to the next, in samples.
+      span: which frames; all by default.
 
     Returns:
-      float32 `[1 + n // hop, bins]`, from 0 to half of the sample rate.
+      float32 `[1 + n // hop, bins]`, or those of the span, from 0 to half of the
+      sample rate.
 
     Example:
       >>> sine = 0.5 * np.sin(2 * np.pi * 0.1 * np.arange(1000))
@@ -59,7 +87,7 @@ def power_spectrum(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
     """
     window = hann(length)
     size = transform_size(length)
-    transformed = np.fft.rfft(frame(samples, length, hop) * window, size)
+    transformed = np.fft.rfft(frame(samples, length, hop, span) * window, size)
     power = transformed.real**2 + transformed.imag**2
     power[:, 1:-1] *= 2
     power *= 1 / (size * np.sum(window**2))

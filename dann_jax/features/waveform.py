@@ -35,8 +35,9 @@ def waveform(*, hop: float = 0.01, sample_rate: int = 16000) -> Extractor:
         )
 
     def compute(samples: np.ndarray) -> np.ndarray:
-        padded = np.pad(np.asarray(samples, np.float32), (0, -len(samples) % step))
-        return padded.reshape(-1, step)
+        rows = np.zeros((-(-len(samples) // step), step), np.float32)
+        rows.reshape(-1)[: len(samples)] = np.asarray(samples, np.float32)
+        return rows
 
     return Extractor(
         name="waveform",
