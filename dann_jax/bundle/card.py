@@ -3,6 +3,7 @@
 Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from dann_jax.bundle.description import Description
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.oracle import leak_notes
+from dann_jax.utils.text import markdown_text
 
 _LIMITS = """\
 - It names how raters of this corpus would call what they hear. What a person feels is
@@ -54,9 +56,35 @@ def model_card(description: Description) -> str:
         "Limits": _limits(description),
         "Not to be used for": _MISUSE,
     }
+    description = _escaped(description)
     parts = [f"# Model card: {description.system}"]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
     return "\n\n".join(parts) + "\n"
+
+
+def _escaped(description: Description) -> Description:
+    """The same, with every name in it as Markdown shows it.
+
+    Names come from corpora and configs of anybody, and a card is often shown as HTML.
+    """
+
+    def escape(value: Any) -> Any:
+        if isinstance(value, str):
+            return markdown_text(value)
+        if isinstance(value, Mapping):
+            return {escape(key): escape(part) for key, part in value.items()}
+        if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+            return type(value)(escape(part) for part in value)
+        return value
+
+    names = ("system", "labels", "adversaries", "members", "corpora", "licence")
+    names += ("standardised_by", "measured")
+    changes = {name: escape(getattr(description, name)) for name in names}
+    modalities = {
+        escape(name): modality._replace(provenance=escape(modality.provenance))
+        for name, modality in description.modalities.items()
+    }
+    return dataclasses.replace(description, **changes, modalities=modalities)
 
 
 def _use(description: Description) -> str:

@@ -1,5 +1,7 @@
 """Names and messages as terminals, tables and pages can hold them."""
 
+import re
+
 
 def one_line(text: str) -> str:
     r"""The text with an escape for what no terminal shows, line breaks among it.
@@ -35,3 +37,18 @@ def table_cell(text: str) -> str:
     """
     text = encodable(text)
     return f"'{text}" if len(text) > 1 and text[0] in "=+-@\t\r\n" else text
+
+
+def markdown_text(text: str) -> str:
+    r"""Text that Markdown shows as it is: no HTML, no link, no line of its own.
+
+    Underscores within words mean nothing to Markdown and stay.
+
+    Example:
+      >>> print(markdown_text("source_only <b>[x](y)"))
+      source_only &lt;b&gt;\[x\](y)
+    """
+    text = (
+        one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    )
+    return re.sub(r"([\\`*\[\]|#!~])|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
