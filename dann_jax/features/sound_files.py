@@ -111,7 +111,8 @@ def _opened(
     source: epath.Path | BinaryIO, file: BinaryIO, found: Sound | None
 ) -> SoundFile:
     """By libsndfile as it is, or behind a header that libsndfile understands."""
-    source = source if source is file else os.fspath(source)
+    # As bytes: not every name is text.
+    source = source if source is file else os.fsencode(source)
     remade = found and found.header
     if remade and found.claimed is None:
         return SoundFile(_Remade(file, found))
