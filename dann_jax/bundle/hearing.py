@@ -67,13 +67,14 @@ def _require_length(
 ) -> None:
     """Refuse less than a frame, and more frames than the network can take at once."""
     rate, hop = extractor.sample_rate, extractor.parameters.get("hop")
-    if not (extractor.framewise and hop):
+    if not (rate and hop):
         return
-    if count < hop * rate:
+    frame = extractor.parameters.get("window", hop)
+    if count < frame * rate:
         raise AudioError(
-            f"{name}: {count / rate:g} s are shorter than one frame of {hop:g} s"
+            f"{name}: {count / rate:g} s are shorter than one frame of {frame:g} s"
         )
-    if not max_frames and count / rate / hop > MOST_FRAMES:
+    if extractor.framewise and not max_frames and count / rate / hop > MOST_FRAMES:
         raise AudioError(
             f"{name}: lasts {count / rate:.0f} s; this model looks at all frames at "
             f"once, and takes {MOST_FRAMES * hop:.0f} s at most: cut it into windows "
