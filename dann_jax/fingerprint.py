@@ -1,4 +1,4 @@
-"""What identifies the data that a run learns from, and how two of them differ.
+"""What identifies the data that a run learns from.
 
 A digest alone says that something changed. Beside each digest stand a few bits of every
 row, so that a refusal can say which rows, and of which columns and features.
@@ -7,7 +7,7 @@ row, so that a refusal can say which rows, and of which columns and features.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,8 @@ from dann_jax.task import Task
 FORMAT = 1
 """Of `data.json`; one of another format cannot be compared."""
 
-_BYTES = 3
+BYTES_A_ROW = 3
 """Kept of the digest of a row, as four characters of text."""
-
-_ROUNDING = 1e-3
-"""Other machines add numbers up in another order; other data differ by more."""
 
 _COVERED = ("format", "rows", "utt_id", "folds", "outputs", "given", "derived")
 """By the digest of the whole."""
@@ -57,9 +54,9 @@ def fingerprint(task: Task) -> dict[str, Any]:
       ...     validation_folds=0,
       ... )
       >>> task = make_task(corpus, protocol, {}, batch_size=2, num_buckets=1)
-      >>> one = fingerprint(task)
-      >>> len(one["digest"]), differences(one, one)
-      (32, [])
+      >>> found = fingerprint(task)
+      >>> found["rows"], len(found["digest"]), is_whole(found)
+      (48, 32, True)
     """
     found = {
         "format": FORMAT,
@@ -67,7 +64,7 @@ def fingerprint(task: Task) -> dict[str, Any]:
         "utt_id": task.corpus.columns["utt_id"].tolist(),
         "folds": list(task.protocol.folds),
         "outputs": list(task.protocol.outputs),
-        "given": _given(task.corpus),
+        "given": given(task.corpus),
         "derived": _derived(task),
     }
     return {
@@ -92,7 +89,8 @@ def _digest_of(found: Mapping[str, Any]) -> str:
     return _digest(json.dumps(found, sort_keys=True).encode()).hex()
 
 
-def _given(corpus: Corpus) -> dict[str, Part]:
+def given(corpus: Corpus) -> dict[str, Part]:
+    """Columns but the ids, and features, of which what is absent is left out."""
     parts = {
         name: _part(map(_encoded, column.tolist()), cached=True)
         for name, column in sorted(corpus.columns.items())
@@ -160,7 +158,7 @@ def _part(rows: Iterable[bytes], *, cached: bool = False) -> Part:
         return known[row]
 
     digests = [of(row) if cached else _digest(row) for row in rows]
-    kept = b"".join(digest[:_BYTES] for digest in digests)
+    kept = b"".join(digest[:BYTES_A_ROW] for digest in digests)
     return {
         "digest": _digest(b"".join(digests)).hex(),
         "rows": base64.b64encode(kept).decode(),
@@ -169,96 +167,3 @@ def _part(rows: Iterable[bytes], *, cached: bool = False) -> Part:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    """How the data of now differ from those of before, in words; none if not at all.
-
-    A column that only the new data have is no difference: what it changes of the roles,
-    the domains or the order is found there.
-
-    Args:
-      new: as from `fingerprint`.
-      old: likewise, as it was written.
-    """
-    found = _of_kinds(new, old, ("given", "derived"))
-    for name, word in (("folds", "folds"), ("outputs", "classes or targets")):
-        if new[name] != old[name]:
-            found.append(f"the {word} are {_some(new[name])}, were {_some(old[name])}")
-    return found or _of_standardisers(new["standardiser"], old["standardiser"])
-
-
-def corpus_differences(corpus: Corpus, old: Mapping[str, Any]) -> list[str]:
-    """As `differences`, of a corpus for which there may be no protocol."""
-    ids = corpus.columns["utt_id"].tolist()
-    return _of_kinds({"utt_id": ids, "given": _given(corpus)}, old, ("given",))
-
-
-def _of_kinds(
-    new: Mapping[str, Any], old: Mapping[str, Any], kinds: Sequence[str]
-) -> list[str]:
-    found = [*_of_rows(new["utt_id"], old["utt_id"])]
-    in_both = _rows_in_both(new["utt_id"], old["utt_id"])
-    for kind in kinds:
-        found += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
-    return found
-
-
-def _of_rows(new: Sequence[str], old: Sequence[str]) -> Iterator[str]:
-    gone, more = set(old) - set(new), set(new) - set(old)
-    if gone:
-        yield f"{len(gone)} of {len(old)} rows are gone ({_some(sorted(gone))})"
-    if more:
-        yield f"{len(more)} of {len(new)} rows are new ({_some(sorted(more))})"
-    if [name for name in new if name not in more] != [
-        name for name in old if name not in gone
-    ]:
-        yield "the order of the rows is another one"
-
-
-def _rows_in_both(
-    new: Sequence[str], old: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where the rows that both have stand in each, both int `[n]`."""
-    place = {name: index for index, name in enumerate(old)}
-    pairs = [(index, place[name]) for index, name in enumerate(new) if name in place]
-    first, second = np.array(pairs, int).reshape(-1, 2).T
-    return first, second
-
-
-def _of_parts(
-    new: Mapping[str, Part],
-    old: Mapping[str, Part],
-    ids: Sequence[str],
-    in_both: tuple[np.ndarray, np.ndarray],
-) -> Iterator[str]:
-    for name in old:
-        if name not in new:
-            yield f"{name} is gone"
-            continue
-        if new[name] == old[name]:
-            continue
-        now, before = (
-            np.frombuffer(base64.b64decode(part["rows"]), f"V{_BYTES}")
-            for part in (new[name], old[name])
-        )
-        rows = in_both[0][now[in_both[0]] != before[in_both[1]]]
-        if len(rows):
-            yield (
-                f"{name}: {len(rows)} of {len(in_both[0])} rows differ "
-                f"({_some([ids[row] for row in rows])})"
-            )
-
-
-def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name!r} is standardised in another way"
-        for name in new
-        if np.shape(new[name]) != np.shape(old.get(name))
-        or not np.allclose(new[name], old[name], rtol=_ROUNDING, atol=0.0)
-    ]
-
-
-def _some(names: Sequence[str], limit: int = 3) -> str:
-    shown = ", ".join(names[:limit])
-    return f"{shown}, ..." if len(names) > limit else shown

@@ -12,7 +12,8 @@ import jax
 from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
-from dann_jax.fingerprint import corpus_differences, differences, is_whole
+from dann_jax.fingerprint import is_whole
+from dann_jax.fingerprint_differences import corpus_differences, differences
 from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.utils.files import strict, write_json
 from dann_jax.utils.leftovers import remove_leftovers

@@ -20,7 +20,8 @@ from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.manifest import write_manifest
 from dann_jax.evaluate_again import evaluate_again
 from dann_jax.experiment import train_and_evaluate
-from dann_jax.fingerprint import differences, fingerprint, is_whole
+from dann_jax.fingerprint import fingerprint, is_whole
+from dann_jax.fingerprint_differences import differences
 from dann_jax.protocols import make_protocol
 from dann_jax.report.run import read_run
 from dann_jax.task import Task, make_task
