@@ -1,5 +1,6 @@
 """The command line: what it explains, and one line for whatever the user can mend."""
 
+import json
 import pathlib
 import signal
 from collections.abc import Mapping
@@ -219,6 +220,37 @@ def test_what_the_user_can_mend_ends_in_its_message(error: Exception) -> None:
     # A string as the code makes Python print it and exit with 1.
     with pytest.raises(SystemExit, match="^error: a b$"), exit_with_message():
         raise error
+
+
+def test_a_full_disk_is_told_with_what_was_being_written() -> None:
+    message = "^error: No space left on device: while writing to runs/x$"
+    with (
+        pytest.raises(SystemExit, match=message),
+        exit_with_message(writes_to="runs/x"),
+    ):
+        raise OSError(28, "No space left on device")
+    with (
+        pytest.raises(SystemExit, match="No space left on device: a/b$"),
+        exit_with_message(writes_to="runs/x"),
+    ):
+        raise OSError(28, "No space left on device", "a/b")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x" * 100_000), OSError(2, "none", "y" * 100_000)]
+)
+def test_a_long_value_makes_no_long_error(error: Exception) -> None:
+    with pytest.raises(SystemExit) as ended, exit_with_message():
+        raise error
+    assert len(ended.value.code) < 700
+
+
+def test_what_is_nested_too_deeply_is_one_line() -> None:
+    with (
+        pytest.raises(SystemExit, match="^error: .* nested too deeply"),
+        exit_with_message(),
+    ):
+        json.loads("[" * 100_000)
 
 
 @pytest.mark.parametrize(
