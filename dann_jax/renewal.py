@@ -20,7 +20,7 @@ from dann_jax.features.parts import Features
 from dann_jax.features.reuse import write_parts_of
 from dann_jax.features.settings import claim, differences, package_changes
 from dann_jax.store import read_metadata, read_store, store_folder
-from dann_jax.store.checksums import DamageError
+from dann_jax.store.damage import DamageError
 from dann_jax.store.layout import verify_store
 from dann_jax.store.places import retry_folder, work_folder
 

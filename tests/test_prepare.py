@@ -22,7 +22,7 @@ from dann_jax.cli import prepare as prepare_command
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.preparation import prepare
 from dann_jax.store import read_metadata, read_store
-from dann_jax.store.checksums import write_checksums
+from dann_jax.utils.checksums import write_checksums
 
 HERE = pathlib.Path(__file__).parents[1]
 FEATURES = {"logmel": {}}

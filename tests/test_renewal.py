@@ -283,7 +283,7 @@ def test_a_store_of_an_earlier_version_is_used_and_renewed_on_request(
     (home.store / "metadata.json").write_text(
         metadata.replace('"checksums": true', '"x": 1')
     )
-    for name in ("checksums.json", "recordings.json"):
+    for name in ("checksums.txt", "recordings.json"):
         (home.store / name).unlink()
     assert "is there already" in home.prepare()
     assert "does not say which recordings it was made of; --renew" in caplog.text

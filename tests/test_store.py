@@ -224,7 +224,7 @@ def with_a_row_too_few(folder: pathlib.Path) -> None:
 
 def edit_metadata(folder: pathlib.Path, edit: Callable[[dict], object]) -> None:
     """Make it say something else, in a store of a version that kept no checksums."""
-    (folder / "checksums.json").unlink(missing_ok=True)
+    (folder / "checksums.txt").unlink(missing_ok=True)
     metadata = json.loads((folder / "metadata.json").read_text())
     metadata.pop("checksums", None)
     (folder / "metadata.json").write_text(json.dumps(edit(metadata)))
@@ -263,7 +263,7 @@ def remove(path: pathlib.Path, rng: np.random.Generator) -> None:
     path.unlink()
 
 
-CACHED = ("0.npy", "1.npy", "2.npy", "table.npz", "corpus.json", "checksums.json")
+CACHED = ("0.npy", "1.npy", "2.npy", "table.npz", "corpus.json", "checksums.txt")
 SPOIL = (flip, zero_half, empty, remove)
 
 
@@ -321,7 +321,7 @@ def test_metadata_of_another_kind_is_refused(
     store: pathlib.Path, tmp_path: pathlib.Path, text: str
 ) -> None:
     folder = copy_of(store, tmp_path)
-    (folder / "checksums.json").unlink()
+    (folder / "checksums.txt").unlink()
     (folder / "metadata.json").write_bytes(text.encode("latin1"))
     with pytest.raises(CorpusError, match=r"copy is damaged: metadata\.json"):
         read_store(folder)

@@ -12,7 +12,7 @@ from dann_jax.corpora.corpus import CorpusError
 from dann_jax.features.catalogue import make_extractor
 from dann_jax.features.extractor import mismatch, package_differences
 from dann_jax.features.parts import Features, MakeExtractor
-from dann_jax.store.checksums import read_object
+from dann_jax.store.damage import read_object
 from dann_jax.utils.files import write_json
 
 

@@ -4,7 +4,7 @@
 corpus.json      name, provenance, the columns and modalities in their order
 table.npz        columns, and lengths and presence of each modality
 N.npy            float32 [frames, dim], the values of modality number N
-checksums.json   digest of each of them
+checksums.txt   digest of each of them
 ```
 
 It is scratch: the way into a TFDS store and the cache of what was read out of one.
@@ -22,7 +22,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.frames import Frames
-from dann_jax.store.checksums import write_checksums
+from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors, replace_folder
 
 

@@ -20,7 +20,8 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.store.arrays import shape_of
-from dann_jax.store.checksums import CHECKSUMS, DamageError, read_object, verify
+from dann_jax.store.damage import DamageError, read_object, verify
+from dann_jax.utils.checksums import CHECKSUMS
 
 SPLIT = "dialogues"
 LAYOUT_VERSION = "2.0.0"

@@ -12,7 +12,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.store.arrays import Modality, Piece, open_arrays, write_arrays
-from dann_jax.store.checksums import DamageError, verify
+from dann_jax.store.damage import DamageError, verify
 from dann_jax.store.layout import (
     SPLIT,
     read_metadata,

@@ -15,7 +15,6 @@ from etils import epath
 from dann_jax.corpora.corpus import Corpus, CorpusError, check
 from dann_jax.corpora.frames import Frames
 from dann_jax.store.arrays import open_arrays, save_arrays, shape_of, vectors
-from dann_jax.store.checksums import write_checksums
 from dann_jax.store.layout import (
     LAYOUT_VERSION,
     SPLIT,
@@ -25,6 +24,7 @@ from dann_jax.store.layout import (
     tensorflow_datasets,
 )
 from dann_jax.store.places import claimed, staging_folder, take_place
+from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors
 
 Example = dict[str, Any]
@@ -44,7 +44,7 @@ def write_store(
     It is written into a folder beside and renamed at the end, so that a run that is
     killed leaves nothing that looks like a store, and what it does leave is removed by
     the next one. Features may be memory-mapped: what is in memory is one dialogue.
-    `checksums.json` holds a digest of every file.
+    `checksums.txt` holds a digest of every file.
 
     Args:
       corpus: what to store; features are stored as float32.

@@ -1,6 +1,7 @@
 """Files that are whole or absent, and what identifies their content."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -106,8 +107,14 @@ def sync_tree(folder: epath.PathLike) -> None:
 
 def _sync_file(file: IO) -> None:
     # A file in a bucket has no descriptor, and is whole when it is closed.
-    with contextlib.suppress(AttributeError, OSError, io.UnsupportedOperation):
+    try:
         os.fsync(file.fileno())
+    except (AttributeError, io.UnsupportedOperation):
+        return
+    except OSError as error:
+        # Some file systems cannot; that a disk is full is told here by others.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
 
 
 def _sync_folder(folder: epath.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Digests of the files of a folder: what a disk changed is noticed when it is read."""
+"""Damage to a store or a cache: what a disk changed is noticed when it is read."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -7,20 +7,11 @@ from typing import Any
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.utils.files import digest_file, write_json
-
-CHECKSUMS = "checksums.json"
-"""The file that holds name -> digest of every other one in its folder."""
+from dann_jax.utils.checksums import CHECKSUMS, damaged_file
 
 
 class DamageError(CorpusError):
     """Files are not what was written; the message names one and says what is wrong."""
-
-
-def write_checksums(folder: epath.Path) -> None:
-    """Write down the digest of every file in a folder that is complete."""
-    files = sorted(path for path in folder.iterdir() if path.name != CHECKSUMS)
-    write_json(folder / CHECKSUMS, {path.name: digest_file(path) for path in files})
 
 
 def verify(folder: epath.Path, names: Collection[str] = ()) -> None:
@@ -37,20 +28,19 @@ def verify(folder: epath.Path, names: Collection[str] = ()) -> None:
         there are no digests.
       OSError: one cannot be read at all.
     """
-    digests = read_object(folder / CHECKSUMS)
-    if not digests:
-        raise DamageError(f"{folder} is damaged: {CHECKSUMS} names no file")
-    for name in names or digests:
-        path = folder / name
-        if not path.exists():
-            raise DamageError(
-                f"{folder} is damaged: {name} is missing (or {CHECKSUMS} has changed)"
-            )
-        if digest_file(path) != digests.get(name):
-            raise DamageError(
-                f"{folder} is damaged: {name} has changed since it was written (or "
-                f"{CHECKSUMS} has)"
-            )
+    try:
+        name = damaged_file(folder, names)
+    except FileNotFoundError:
+        name = CHECKSUMS
+    if name:
+        change = (
+            "has changed since it was written"
+            if (folder / name).exists()
+            else ("is missing")
+        )
+        raise DamageError(
+            f"{folder} is damaged: {name} {change} (or {CHECKSUMS} has changed)"
+        )
 
 
 def read_object(path: epath.Path) -> Mapping[str, Any]:
