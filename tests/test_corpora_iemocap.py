@@ -308,3 +308,13 @@ def test_a_release_with_the_real_rows_reads_back_as_the_real_table(
         ours = f"dialogue_{name}" if name in ("start", "end") else name
         np.testing.assert_array_equal(read[ours], real[name], err_msg=name)
     assert differences(read, EXPECTED) == ""
+
+
+@pytest.mark.parametrize("suffix", [".WAV", ".Wav", ".flac", ".FLAC"])
+def test_recordings_of_any_suffix_are_found(release: pathlib.Path, suffix: str) -> None:
+    before = read_iemocap_release(release)["file"]
+    for path in sorted(release.rglob("sentences/wav/*/Ses*.wav")):
+        path.rename(path.with_suffix(suffix))
+    after = read_iemocap_release(release)["file"]
+    assert before.astype(bool).any()
+    assert after.tolist() == [name.replace(".wav", suffix) for name in before]
