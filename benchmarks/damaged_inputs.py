@@ -1,6 +1,6 @@
 """Five hundred damaged files among sound ones: all are listed, none stops the work.
 
-    PYTHONPATH=. python benchmarks/damaged_inputs.py --damaged=500 --sound=50
+    python -m benchmarks.damaged_inputs --damaged=500 --sound=50
 
 It makes the files (`tests/damage.py`: 25 kinds of damage in three sizes, and sound
 files of odd names), runs `dann-prepare`'s engine over them and counts. With
