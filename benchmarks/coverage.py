@@ -43,7 +43,7 @@ def gains(
 
 
 def interval_draws(table: np.ndarray, way: str, rng: np.random.Generator) -> np.ndarray:
-    """Means of bootstrap samples, as `evaluation.resampling` draws them."""
+    """Means of bootstrap samples; `evaluation.resampling` draws crossed ones."""
     seeds, speakers = table.shape
     if way == "crossed":
         who = rng.multinomial(speakers, np.full(speakers, 1 / speakers), RESAMPLES)

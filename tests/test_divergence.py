@@ -39,16 +39,6 @@ def test_the_names_of_the_domains_do_not_matter() -> None:
     assert proxy_a_distance(features, side) == pytest.approx(swapped, abs=1e-12)
 
 
-def test_groups_are_kept_together() -> None:
-    # The features know the dialogue; which side it is on, only through that.
-    rng = np.random.default_rng(3)
-    dialogue = np.repeat(np.arange(16), 20)
-    features = 5 * rng.normal(size=(16, 60))[dialogue] + rng.normal(size=(320, 60))
-    side = dialogue % 2
-    assert proxy_a_distance(features, side) > 1.9
-    assert proxy_a_distance(features, side, groups=dialogue) < 1.3
-
-
 def test_one_domain_has_no_distance() -> None:
     assert np.isnan(proxy_a_distance(np.ones((20, 2)), np.zeros(20, int)))
 

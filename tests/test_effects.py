@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dann_jax.evaluation.effects import concluded, corrected, gain_size, holm
-from dann_jax.evaluation.power import seeds_needed, variance_components
+from dann_jax.evaluation.effects import (
+    concluded,
+    corrected,
+    gain_size,
+    holm,
+    seeds_needed,
+    variance_components,
+)
 from dann_jax.evaluation.statistics import compare
 from dann_jax.evaluation.verdicts import sentence, verdict
 

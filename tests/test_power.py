@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dann_jax.evaluation.power import (
+from dann_jax.evaluation.effects import (
     Components,
     seeds_needed,
     variance_components,

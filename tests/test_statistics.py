@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics
 
 from dann_jax.evaluation.statistics import (
@@ -108,12 +109,13 @@ def test_interval_is_that_of_a_bootstrap_of_whole_speakers_and_of_seeds(
         scores.append(np.mean(by_seed))
     # Four standard errors of the difference of two empirical percentiles, the
     # density at them taken from a normal; the package draws 2000 times.
-    spread, density = np.std(scores), 0.0584
-    error = np.sqrt(0.025 * 0.975 * (1 / draws + 1 / 2000)) / density * spread
-    found = interval(trial.counts, metric, expanded=False)
-    np.testing.assert_allclose(
-        found, np.percentile(scores, [2.5, 97.5]), atol=4 * error, rtol=0
-    )
+    # As wide as t with 11 degrees of freedom makes an interval of a mean.
+    wide = stats.t.ppf(0.975, 11) * np.sqrt(12 / 11)
+    tail, density = stats.norm.sf(wide), stats.norm.pdf(wide)
+    error = np.sqrt(tail * (1 - tail) * (1 / draws + 1 / 2000)) / density
+    expected = np.quantile(scores, [tail, 1 - tail])
+    found = interval(trial.counts, metric)
+    np.testing.assert_allclose(found, expected, atol=4 * error * np.std(scores), rtol=0)
 
 
 @pytest.mark.parametrize("metric", METRICS)

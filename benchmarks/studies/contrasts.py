@@ -42,5 +42,5 @@ def contrast(
 
     seeds, speakers = terms[0][1].shape[:2]
     everybody = score(np.arange(speakers), np.arange(seeds)[:, None])
-    ends = bootstrap_interval(score, seeds, speakers, expanded=True, seed=seed)
+    ends = bootstrap_interval(score, seeds, speakers, seed=seed)
     return {"difference": float(everybody), "ci95": list(ends)}

@@ -12,7 +12,6 @@ def proxy_a_distance(
     features: np.ndarray,
     domain: np.ndarray,
     *,
-    groups: np.ndarray | None = None,
     rows: int = 1000,
     seed: int = 0,
 ) -> float:
@@ -24,20 +23,18 @@ def proxy_a_distance(
     Args:
       features: float `[n, width]`.
       domain: `[n]`, words or ints; an empty string takes no part.
-      groups: `[n]`; rows of a group are never on both sides.
       rows: at most so many, drawn at random.
       seed: of the draw and of the folds.
 
     Returns:
       2 where the domains can be told apart without error, about 0 (by chance a little
-      below) where they cannot. NaN where fewer than two domains have three rows
-      (groups).
+      below) where they cannot. NaN where fewer than two domains have three rows.
 
     Reference: Ben-David et al., "Analysis of Representations for Domain Adaptation",
     NIPS 2006; Ganin et al., JMLR 17 (2016), with a linear classifier.
     """
-    taken = usable_rows(domain, groups, rows=rows, seed=seed)
-    domains, group = domain[taken], None if groups is None else groups[taken]
+    taken = usable_rows(domain, None, rows=rows, seed=seed)
+    domains = domain[taken]
     names = np.unique(domains)
     if len(names) < 2:
         return float("nan")
@@ -45,7 +42,7 @@ def proxy_a_distance(
     distances = []
     for name in names[1:] if len(names) == 2 else names:
         side = domains == name
-        guess = held_out_guesses(model, features[taken], side, group, seed=seed)
+        guess = held_out_guesses(model, features[taken], side, None, seed=seed)
         error = 1.0 - balanced_accuracy_score(side, guess)
         distances.append(2.0 * (1.0 - 2.0 * error))
     return float(np.mean(distances))

@@ -42,8 +42,6 @@ def interval(
     metric: str,
     *,
     scores: Scores = scores_of_confusion,
-    resampling: str = "crossed",
-    expanded: bool = True,
     seed: int = 0,
 ) -> tuple[float, float]:
     """95 % bootstrap interval of `pooled`, over speakers and over seeds.
@@ -55,8 +53,6 @@ def interval(
       counts: `[seeds, speakers, classes, classes]`.
       metric: `wa`, `ua` or `macro_f1`.
       scores: of summed counts; of another table, metrics are its own.
-      resampling: a word of `RESAMPLING`.
-      expanded: as in `bootstrap_interval`.
       seed: of the resampling.
 
     Returns:
@@ -74,9 +70,7 @@ def interval(
     def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
         return _resampled(counts, who, which, metric, scores)
 
-    return bootstrap_interval(
-        score, *counts.shape[:2], resampling=resampling, expanded=expanded, seed=seed
-    )
+    return bootstrap_interval(score, *counts.shape[:2], seed=seed)
 
 
 def compare(
@@ -86,8 +80,6 @@ def compare(
     *,
     trainings: tuple[np.ndarray, np.ndarray] | None = None,
     scores: Scores = scores_of_confusion,
-    resampling: str = "crossed",
-    expanded: bool = True,
     seed: int = 0,
 ) -> dict[str, float | list[float]]:
     """Paired difference of two arms: what one gains over the other.
@@ -99,8 +91,6 @@ def compare(
       trainings: both arms' counts `[seeds, folds, classes, classes]`, for p; by default
         there is one fold.
       scores: of summed counts; of another table, metrics are its own.
-      resampling: a word of `RESAMPLING`.
-      expanded: as in `bootstrap_interval`.
       seed: of the resampling.
 
     Returns:
@@ -122,13 +112,7 @@ def compare(
             against, who, which, metric, scores
         )
 
-    low, high = bootstrap_interval(
-        difference,
-        *counts.shape[:2],
-        resampling=resampling,
-        expanded=expanded,
-        seed=seed,
-    )
+    low, high = bootstrap_interval(difference, *counts.shape[:2], seed=seed)
     one, other = trainings or (
         table.sum(1, keepdims=True) for table in (counts, against)
     )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.report.classes import class_recalls, confusion_counts
+import numpy as np
+
 from dann_jax.report.neighbours import neighbour_table
 from dann_jax.report.run import Run
 from dann_jax.report.table import Number, Table
@@ -27,6 +28,36 @@ def analysis_tables(run: Run) -> list[Table]:
     if analysis.get("maps", {}).get("points"):
         tables.append(neighbour_table(analysis["maps"]))
     return [table for table in tables if table.rows]
+
+
+def confusion_counts(run: Run) -> dict[str, np.ndarray]:
+    """Arm -> counts `[truth, guess]`, over folds, mean over seeds; empty without."""
+    counts = run.analysis.get("confusion")
+    if counts:
+        return {
+            arm: np.asarray(counts[arm], float) for arm in run.arms if arm in counts
+        }
+    replicas = run.results["replicas"]
+    if not all("confusion" in replica for replica in replicas):
+        return {}
+    seeds = len({replica["seed"] for replica in replicas})
+    return {
+        arm: sum(np.asarray(r["confusion"], float) for r in replicas if r["arm"] == arm)
+        / seeds
+        for arm in run.arms
+    }
+
+
+def class_recalls(run: Run) -> dict[str, np.ndarray]:
+    """Arm -> recall of every class `[labels]`; NaN of a class without a row."""
+    recalls = run.analysis.get("classes")
+    if recalls:
+        return {
+            arm: np.asarray(recalls[arm], float) for arm in run.arms if arm in recalls
+        }
+    counts = confusion_counts(run)
+    with np.errstate(invalid="ignore"):
+        return {arm: np.diag(matrix) / matrix.sum(1) for arm, matrix in counts.items()}
 
 
 def _class_table(run: Run) -> Table:

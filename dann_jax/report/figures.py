@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
-from dann_jax.report.classes import confusion_counts
+from dann_jax.report.analysis_tables import confusion_counts
 from dann_jax.report.curve_chart import HEIGHT, WIDTH, curve_drawing
 from dann_jax.report.curves import families
 from dann_jax.report.headings import title

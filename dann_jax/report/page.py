@@ -11,12 +11,11 @@ from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.run import Run
 from dann_jax.report.sections.hiding import hiding_section
-from dann_jax.report.sections.learning import learning_section
+from dann_jax.report.sections.learning import learning_section, selection_section
 from dann_jax.report.sections.maps import maps_section
 from dann_jax.report.sections.origin import data_section, making_section
 from dann_jax.report.sections.outcome import outcome_section
 from dann_jax.report.sections.people import people_section
-from dann_jax.report.sections.selection import selection_section
 from dann_jax.report.tables import title as name_of
 from dann_jax.report.verdict import run_verdict, sentences
 

@@ -1,5 +1,7 @@
-"""How it learned: curves of every arm."""
+"""How it learned, and what criteria without labels say of where it ended."""
 
+from dann_jax.evaluation.unsupervised import described_choice
+from dann_jax.report.analysis_tables import selection_table
 from dann_jax.report.curve_chart import (
     BOTTOM,
     HEIGHT,
@@ -10,7 +12,7 @@ from dann_jax.report.curve_chart import (
     curve_figure,
 )
 from dann_jax.report.curves import Family, families
-from dann_jax.report.elements import Section, legend, note
+from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, data_block, join, tag
 from dann_jax.report.run import Run
 
@@ -75,3 +77,21 @@ def _family(family: Family, arms: list[str]) -> Markup:
         for place, panel in enumerate(family.panels)
     )
     return join([tag("h3", title), tag("div", charts, class_="charts")])
+
+
+def selection_section(run: Run) -> Section | None:
+    """A table of criteria and arms."""
+    entries = run.analysis.get("selection", [])
+    if not entries:
+        return None
+    chosen = run.results["protocol"]["selection"]
+    content = [
+        note(
+            f"The steps of this run were chosen by: {described_choice(chosen)}. Below, "
+            "the value of every criterion for the arms as they ended; higher is "
+            "better, each in its own unit. The oracle looks at test labels: it is a "
+            "bound and no result."
+        ),
+        data_table(selection_table(entries)),
+    ]
+    return Section("selection", "Selection", "Selection", join(content))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dann_jax.report.analysis_tables import class_recalls, confusion_counts
 from dann_jax.report.charts import Bars, bars
-from dann_jax.report.classes import class_recalls, confusion_counts
 from dann_jax.report.elements import (
     Section,
     data_table,
