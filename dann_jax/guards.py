@@ -8,10 +8,10 @@ import numpy as np
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.doubts import unique_names
 from dann_jax.corpora.identifiers import codes
-from dann_jax.corpora.messages import listed, shorten
 from dann_jax.oracle import ORACLE
 from dann_jax.roles import Protocol, Role
 from dann_jax.splits import ProtocolError
+from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.corpora.messages import listed
 from dann_jax.splits import ProtocolError
+from dann_jax.utils.words import listed
 
 _LEAVE_ONE_OUT = re.compile(r"leave[-_ ]one[-_ ](?:(?P<what>[\w /]+?)[-_ ])?out")
 _PAIRS = re.compile(r"every (?P<what>\w+) to every other")

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.arguments import CountOrNone, Seed, call
+from dann_jax.arguments import CountOrNone, Seed, call, require
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.harmonise import emotion_map, match_labels
 from dann_jax.corpora.identifiers import IDENTIFIERS, codes
-from dann_jax.corpora.messages import require_words
 from dann_jax.domains import value_ids
 from dann_jax.fold_roles import (
     few_rows,
@@ -102,7 +101,7 @@ def assign_roles(
       [0, 4]
     """
     require_pools(unlabelled)
-    labels = require_words("protocol.labels", labels)
+    require("protocol.labels", labels, Sequence[str])
     if targets:
         if labels or open_set or labelled_target:
             raise ProtocolError(

@@ -6,9 +6,9 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.harmonise import describe_unknown, emotion_map, unknown_words
-from dann_jax.corpora.messages import listed, shorten
 from dann_jax.roles import Protocol, Role
 from dann_jax.types import UNKNOWN
+from dann_jax.utils.words import listed, shorten
 
 _MOST_CLASSES = 12
 

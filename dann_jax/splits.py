@@ -11,8 +11,8 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus
 from dann_jax.corpora.identifiers import codes
-from dann_jax.corpora.messages import listed, shorten
 from dann_jax.corpora.selection import rows_with
+from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
 

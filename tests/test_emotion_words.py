@@ -151,9 +151,9 @@ def test_labels_that_are_no_words_are_refused_in_one_line(
     labels: object, tmp_path: pathlib.Path
 ) -> None:
     made = table(tmp_path / "table", ["anger", "sadness"])
-    with pytest.raises(ValueError, match=r"protocol\.labels must be words such as"):
+    with pytest.raises(ValueError, match=r"protocol\.labels must be a list"):
         open_corpus(made, labels=labels)
-    with pytest.raises(ValueError, match=r"protocol\.labels must be words such as"):
+    with pytest.raises(ValueError, match=r"protocol\.labels must be a list"):
         make_protocol(
             open_corpus(made),
             split="leave_one_out",

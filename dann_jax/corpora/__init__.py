@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from etils import epath
 
+from dann_jax.arguments import require
 from dann_jax.corpora.conversation_pickle import read_conversation_pickle
 from dann_jax.corpora.corpus import Corpus, with_clean_columns
 from dann_jax.corpora.dimensions import with_dimensions
 from dann_jax.corpora.doubts import report_doubts
 from dann_jax.corpora.embedded import EMBEDDED
 from dann_jax.corpora.harmonise import with_emotions
-from dann_jax.corpora.messages import require_words
 from dann_jax.corpora.normalise import standardise_by as standardised_by
 from dann_jax.corpora.selection import keep_rows
 from dann_jax.corpora.synthetic import (
@@ -65,7 +65,7 @@ def open_corpus(
         corpus = read_feature_table(source)
     # A store may have been written before names had one spelling.
     corpus = with_clean_columns(corpus)
-    labels = require_words("protocol.labels", labels)
+    require("protocol.labels", labels, Sequence[str])
     report_doubts(corpus.columns, str(source))
     corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
     if modalities:

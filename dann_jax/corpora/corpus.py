@@ -8,7 +8,7 @@ import numpy as np
 
 from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.identifiers import clean_columns
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 
 class CorpusError(ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from dann_jax.corpora.identifiers import IDENTIFIERS
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 _NO_NAMES = ("utt_id", "file", "text", "emotion", "emotion_word", "audio_hash")
 """Columns in which values that look alike are nobody's double."""

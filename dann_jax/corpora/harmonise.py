@@ -17,7 +17,7 @@ from etils import epath
 from dann_jax.corpora.corpus import Corpus, CorpusError
 from dann_jax.corpora.identifiers import NOBODY, is_nobody, spelled
 from dann_jax.corpora.manifest import read_manifest
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 EMOTIONS = (
     *("anger", "happiness", "sadness", "neutral", "fear", "disgust", "surprise"),

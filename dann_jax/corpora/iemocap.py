@@ -18,7 +18,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.filenames import SUFFIXES, Counts, log_differences
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.identifiers import spelled
-from dann_jax.corpora.messages import shorten
 from dann_jax.corpora.rows import read_rows
 from dann_jax.utils.files import write_whole
+from dann_jax.utils.words import shorten, shortened
 
 NAMES = ("manifest.csv", "manifest.jsonl")
 """What a manifest in a folder is called."""
@@ -172,7 +172,7 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
     missing = [str(file) for file in files if file not in there]
     absent = (
         f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
-        f"{shorten(missing[0], 300) if missing else ''}"
+        f"{shortened(missing[0], 300) if missing else ''}"
     )
     if len(missing) == len(files):
         raise CorpusError(absent)

@@ -19,7 +19,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.messages import shorten
+from dann_jax.utils.words import shorten
 
 _DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,6}|O8?)")
 _BUILTINS = ("builtins", "__builtin__")

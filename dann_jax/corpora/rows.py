@@ -11,7 +11,7 @@ from etils import epath
 
 from dann_jax.corpora.corpus import CorpusError
 from dann_jax.corpora.identifiers import spelled
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 KNOWN = frozenset(
     (

@@ -7,7 +7,7 @@ import numpy as np
 
 from dann_jax.corpora.corpus import Corpus, CorpusError, corpus_name
 from dann_jax.corpora.frames import Frames
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 
 def rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray:

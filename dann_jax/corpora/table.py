@@ -30,7 +30,7 @@ from dann_jax.corpora.corpus import Corpus, CorpusError, check, corpus_name
 from dann_jax.corpora.frames import Frames
 from dann_jax.corpora.identifiers import clean_columns, spelled
 from dann_jax.corpora.manifest import read_manifest
-from dann_jax.corpora.messages import listed, shorten
+from dann_jax.utils.words import listed, shorten
 
 Arrays = Mapping[str, StoredArray]
 

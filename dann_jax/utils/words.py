@@ -1,5 +1,6 @@
 """Values and messages in a line that a person can read."""
 
+from collections.abc import Iterable
 from typing import Any
 
 MOST = 600
@@ -37,3 +38,26 @@ def shortened(text: str, most: int = MOST) -> str:
     kept = most - len(" ... ")
     text = text[: kept - kept // 2] + " ... " + text[len(text) - kept // 2 :]
     return " ".join(text.split())
+
+
+def shorten(value: object) -> str:
+    r"""A value as text without quotation marks, in one line of at most 60 characters.
+
+    Example:
+      >>> shorten("two\nlines"), len(shorten("a" * 100_000))
+      ('two lines', 60)
+    """
+    return shortened(str(value), most=60)
+
+
+def listed(values: Iterable[object], limit: int = 5, between: str = ", ") -> str:
+    """The first few values, and how many more there are.
+
+    Example:
+      >>> listed(["a", "b", "c"], 2)
+      'a, b and 1 more'
+    """
+    values = list(values)
+    first = between.join(shortened(str(value), 240) for value in values[:limit])
+    more = len(values) - limit
+    return f"{first} and {more} more" if more > 0 else first
