@@ -20,7 +20,7 @@ def main() -> None:
     """Make the files, prepare them and count."""
     from damage import SPOIL, columns_of, mixed_folder
 
-    from dann_jax.features.extraction import extract
+    from dann_jax.data.features.extraction import extract
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--damaged", type=int, default=500)

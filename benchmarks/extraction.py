@@ -78,7 +78,7 @@ def report(
 
 def engine(chosen: argparse.Namespace, files: list[pathlib.Path]) -> None:
     """What `dann-prepare` does before it writes the store."""
-    from dann_jax.features.extraction import extract
+    from dann_jax.data.features.extraction import extract
 
     columns = {
         "utt_id": np.array([file.stem for file in files]),

@@ -56,7 +56,7 @@ def _import(name: str) -> Any:
     """In place of `import_module`, where commands begin."""
     module = importlib.import_module(name)
     _mark("import")
-    sys.modules["dann_jax.experiment"].fit = _first_step
+    sys.modules["dann_jax.experiment.train"].fit = _first_step
     return module
 
 

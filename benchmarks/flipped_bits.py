@@ -20,7 +20,7 @@ import numpy as np
 
 def main() -> None:
     """Flip and count."""
-    from dann_jax.store import read_store, write_store
+    from dann_jax.data.store import read_store, write_store
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flips", type=int, default=300)
@@ -51,8 +51,8 @@ def flipped_store(
     rng: np.random.Generator, root: pathlib.Path, store: pathlib.Path, expected: object
 ) -> str:
     """What a reader without a cache says of a store with one bit flipped."""
-    from dann_jax.corpora.corpus import CorpusError
-    from dann_jax.store import read_store
+    from dann_jax.data.corpus import CorpusError
+    from dann_jax.data.store import read_store
 
     copy = root / "copy"
     shutil.copytree(store, copy)
@@ -75,7 +75,7 @@ def flipped_cache(
     rng: np.random.Generator, cache: pathlib.Path, store: pathlib.Path, expected: object
 ) -> str:
     """What a reader says of a cache with one bit flipped."""
-    from dann_jax.store import read_store
+    from dann_jax.data.store import read_store
 
     before = cache.stat().st_mtime_ns
     flip(rng, cache)
@@ -98,8 +98,8 @@ def flip(rng: np.random.Generator, folder: pathlib.Path) -> str:
 
 def made_up(rng: np.random.Generator) -> object:
     """A corpus of 40 utterances with vectors and frames."""
-    from dann_jax.corpora.corpus import Corpus
-    from dann_jax.corpora.frames import Frames
+    from dann_jax.data.corpus import Corpus
+    from dann_jax.data.frames import Frames
 
     ids = np.array([f"u{n}" for n in range(40)])
     lengths = rng.integers(1, 9, 40)

@@ -9,12 +9,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.studies import leaks
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.defaults import EIGHT, FOUR, base_config, unheard_speakers
-from dann_jax.protocols import make_protocol
-from dann_jax.roles import Protocol
-from dann_jax.setting import open_data, setting_of
-from dann_jax.task import Task
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.config import EIGHT, FOUR, base_config, unheard_speakers
+from dann_jax.tasks.protocols import make_protocol
+from dann_jax.tasks.roles import Protocol
+from dann_jax.experiment.build import open_data, setting_of
+from dann_jax.tasks.task import Task
 
 
 class Study(NamedTuple):

@@ -50,7 +50,7 @@ def main() -> None:
 
 def extraction(chosen: argparse.Namespace) -> float:
     """Compute features."""
-    from dann_jax.features.extraction import extract
+    from dann_jax.data.features.extraction import extract
 
     source = pathlib.Path(chosen.source)
     found = sorted(p for p in source.rglob("*") if p.suffix in (".wav", ".flac"))
@@ -71,7 +71,7 @@ def extraction(chosen: argparse.Namespace) -> float:
 
 def writing(chosen: argparse.Namespace) -> float:
     """Write the store of what was computed."""
-    from dann_jax.store import open_arrays, write_store
+    from dann_jax.data.store import open_arrays, write_store
 
     corpus = open_arrays(f"{chosen.folder}/extraction/arrays")
     write_store(corpus, f"{chosen.folder}/data")
@@ -83,7 +83,7 @@ def reading(chosen: argparse.Namespace) -> float:
     import os
 
     os.environ["XDG_CACHE_HOME"] = f"{chosen.folder}/cache"
-    from dann_jax.store import read_store, store_folder
+    from dann_jax.data.store import read_store, store_folder
 
     return megabytes(read_store(store_folder("m", f"{chosen.folder}/data")))
 
@@ -102,7 +102,7 @@ def measured(step: "Step", chosen: argparse.Namespace) -> dict[str, float]:  # n
     import psutil
     import tensorflow_datasets  # noqa: F401  # So that it counts before, not after.
 
-    import dann_jax.features.extraction  # noqa: F401
+    import dann_jax.data.features.extraction  # noqa: F401
 
     def anonymous(pid: int) -> float:
         try:

@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.contestants import World, layout_of, start
 from benchmarks.timing import measured
-from dann_jax.pipeline import stream
-from dann_jax.roles import Role
+from dann_jax.tasks.batches import stream
+from dann_jax.tasks.roles import Role
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.feed import Feed

@@ -61,7 +61,7 @@ def measured(source: str, replicas: int) -> dict[str, float]:
     import jax
 
     from benchmarks.contestants import layout_of, open_world
-    from dann_jax.setting import compiled
+    from dann_jax.experiment.build import compiled
     from dann_jax.training.predict import make_batch
 
     world = open_world(source)

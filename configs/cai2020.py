@@ -20,7 +20,7 @@ Domain Adversarial Neural Network", ISCSLP 2021 (2012.11174).
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import FOUR, base_config
+from dann_jax.experiment.config import FOUR, base_config
 
 TASKS = {
     "emotion": ("emotion", FOUR),

@@ -31,8 +31,8 @@ from collections.abc import Callable
 from ml_collections import ConfigDict
 
 from dann_jax.cli.config import load_config
-from dann_jax.defaults import base_config
-from dann_jax.oracle import ORACLE
+from dann_jax.experiment.config import base_config
+from dann_jax.tasks.oracle import ORACLE
 
 # Each on a scale of its own.
 STRENGTHS = {

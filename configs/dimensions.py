@@ -16,7 +16,7 @@ source from target and not the speaker; see docs/systems/dimensions.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 
 def get_config() -> ConfigDict:

@@ -17,7 +17,7 @@ docs/systems/latif2022.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import FOUR, base_config
+from dann_jax.experiment.config import FOUR, base_config
 
 
 def get_config() -> ConfigDict:

@@ -17,7 +17,7 @@ docs/systems/li2021.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 VARIANTS = {"script-impro": ("script", "impro"), "impro-script": ("impro", "script")}
 TARGET = 1

@@ -15,7 +15,7 @@ sessions 1-4. Figures, and the time they take, are in docs/results.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -16,7 +16,7 @@ docs/systems/lu2024.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {"emodb": (FOUR, 0), "emovo": (SEVEN, 0), "ravdess": (EIGHT, 6)}

@@ -11,7 +11,7 @@ seen without their labels. Figures are in docs/results.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {

@@ -8,7 +8,7 @@ adversary, three seeds, in about a minute on two cores.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 
 def get_config() -> ConfigDict:

@@ -16,7 +16,7 @@ Figures are in docs/systems/tripathi2018.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 PENALTIES = ("coral", "mmd")
 

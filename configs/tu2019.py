@@ -17,7 +17,7 @@ docs/systems/tu2019.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
 
 # Labels, and in how many groups speakers are left out: 0 is one by one.
 CORPORA = {"emodb": (FOUR, 5), "ravdess": (EIGHT, 6), "emovo": (SEVEN, 0)}

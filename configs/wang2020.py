@@ -17,7 +17,7 @@ re-implemented from its description; see docs/systems/wang2020.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 # Each penalty on the scale of its own.
 STRENGTH = {"dann": 0.3, "coral": 10.0, "mmd": 1.0}

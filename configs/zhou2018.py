@@ -16,7 +16,7 @@ docs/systems/zhou2018.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 
 CORPORA = ("emodb", "emovo", "ravdess")
 """Of those in DIR, the ones that are adapted to each other."""

@@ -9,22 +9,23 @@ from etils import epy
 # Each name is looked up when it is first used: importing the package takes no time.
 with epy.lazy_api_imports(globals()):
     from dann_jax.bundle import load_bundle
-    from dann_jax.corpora import open_corpus, synthetic_conversations
-    from dann_jax.corpora.corpus import Corpus, CorpusError
-    from dann_jax.corpora.frames import Frames
-    from dann_jax.defaults import base_config
-    from dann_jax.domains import domain_ids
+    from dann_jax.data.open import open_corpus
+    from dann_jax.data.synthetic.conversations import synthetic_conversations
+    from dann_jax.data.corpus import Corpus, CorpusError
+    from dann_jax.data.frames import Frames
+    from dann_jax.experiment.config import base_config
+    from dann_jax.tasks.domains import domain_ids
     from dann_jax.evaluation.metrics import classification_scores
     from dann_jax.evaluation.probe import domain_probe
     from dann_jax.evaluation.statistics import compare, interval
-    from dann_jax.losses import cross_entropy, masked_mean
+    from dann_jax.objectives.losses import cross_entropy, masked_mean
     from dann_jax.models.network import Dann, DialogueEncoder, as_apply
     from dann_jax.objectives import OBJECTIVES, dann, source_only
     from dann_jax.objectives.penalised import PENALTIES
-    from dann_jax.protocols import assign_roles
-    from dann_jax.reversal import reverse_gradient
-    from dann_jax.roles import Protocol, Role
-    from dann_jax.schedules import (
+    from dann_jax.tasks.protocols import assign_roles
+    from dann_jax.models.reversal import reverse_gradient
+    from dann_jax.tasks.roles import Protocol, Role
+    from dann_jax.training.schedules import (
         STRENGTH_SCHEDULES,
         constant,
         ganin_learning_rate,
@@ -32,7 +33,7 @@ with epy.lazy_api_imports(globals()):
         linear,
         warmup_hold,
     )
-    from dann_jax.splits import (
+    from dann_jax.tasks.splits import (
         ProtocolError,
         fixed_split,
         group_k_fold,

@@ -11,8 +11,8 @@ from toys import network_params, stack
 
 from dann_jax.bundle import Bundle, Description, load_bundle, write_bundle
 from dann_jax.bundle.description import Modality, modalities_of, silent_corpus
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.models.network import Dann, DialogueEncoder
 
 LABELS = ("anger", "joy", "neutral")

@@ -10,9 +10,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from test_configs import load
 
-from dann_jax.corpora.manifest import write_manifest
-from dann_jax.setting import compiled, setting
-from dann_jax.task import Task
+from dann_jax.data.manifest import write_manifest
+from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.task import Task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.setting import compiled, setting
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program

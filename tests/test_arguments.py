@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dann_jax.arguments import Count, Range, Rate, Weight, Width, call, require
+from dann_jax.utils.arguments import Count, Range, Rate, Weight, Width, call, require
 
 NOTHING_BUT = {
     Count: [1, 7, 10**6, np.int64(3)],

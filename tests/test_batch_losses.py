@@ -10,7 +10,7 @@ import scipy.special
 import scipy.stats
 from jax.test_util import check_grads
 
-from dann_jax.batch_losses import (
+from dann_jax.objectives.batch_losses import (
     certainty_weights,
     class_confusion,
     concordance,

@@ -31,9 +31,9 @@ from dann_jax.bundle import (
     write_bundle,
 )
 from dann_jax.bundle.description import modalities_of
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.features.audio import AudioError, resample
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.features.audio import AudioError, resample
+from dann_jax.data.features.catalogue import make_extractor
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from bundles import hearing_bundle, tone
 from dann_jax.bundle import Bundle, BundleError, load_bundle
 from dann_jax.bundle.predictions import predict_clips
 from dann_jax.bundle.recordings import Clip
-from dann_jax.features.audio import AudioError
+from dann_jax.data.features.audio import AudioError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from toys import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
 from dann_jax.bundle.export import export_bundle, how_to_call
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.corpora.frames import Frames
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
 
 LENGTHS = (30, 12, 5)
 FRAMEWISE = {

@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
 from dann_jax.bundle.run import measured_of
-from dann_jax.setting import compiled, setting
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict
 from dann_jax.training.state import TrainState

@@ -11,15 +11,15 @@ from ml_collections import ConfigDict
 from runs import write_table
 from steps import SYSTEMS, everything, load_config, tiny
 
-from dann_jax import experiment
+from dann_jax.experiment import train
 from dann_jax.bundle import bundle_run
-from dann_jax.defaults import base_config
+from dann_jax.experiment.config import base_config
 from dann_jax.models.network import initialise
-from dann_jax.setting import build_network, compiled, setting
+from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 
-PACKAGE = pathlib.Path(experiment.__file__).parent
+PACKAGE = pathlib.Path(train.__file__).parent
 KEYS_ARE_NAMES = ("optimizer.players", "objective.fixed")
 """Sections whose keys are not arguments: names that only a whole network knows."""
 

@@ -18,8 +18,8 @@ from steps import (
 )
 
 from dann_jax.objectives import OBJECTIVES
-from dann_jax.roles import Role
-from dann_jax.setting import compiled, setting
+from dann_jax.tasks.roles import Role
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
 
 VARIANTS = (

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dann_jax.corpora import open_corpus
-from dann_jax.corpora.conversation_pickle import LAYOUTS, read_conversation_pickle
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.plain_pickle import read_plain_pickle
+from dann_jax.data.open import open_corpus
+from dann_jax.data.readers.conversation_pickle import LAYOUTS, read_conversation_pickle
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.plain_pickle import read_plain_pickle
 
 RNG = np.random.default_rng(0)
 TEXT = {

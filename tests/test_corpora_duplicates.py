@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dann_jax.corpora.duplicates import describe_duplicates, find_duplicates
+from dann_jax.data.duplicates import describe_duplicates, find_duplicates
 
 
 def test_groups_are_in_order_of_their_first_row() -> None:

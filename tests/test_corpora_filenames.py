@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from dann_jax.corpora import crema_d, emodb, emovo, ravdess, savee, tess, urdu
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.filenames import Counts, differences
-from dann_jax.corpora.harmonise import EMOTIONS, emotion_map
-from dann_jax.corpora.readers import read_audio_corpus
+from dann_jax.data.readers import crema_d, emodb, emovo, ravdess, savee, tess, urdu
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.filenames import Counts, differences
+from dann_jax.data.harmonise import EMOTIONS, emotion_map
+from dann_jax.data.readers.catalogue import read_audio_corpus
 
 Columns = dict[str, np.ndarray]
 

@@ -7,18 +7,13 @@ import pathlib
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.harmonise import (
-    EMOTIONS,
-    emotion_map,
-    harmonise,
-    unknown_words,
-)
-from dann_jax.corpora.readers import AUDIO_CORPORA, read_audio_corpus
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.harmonise import EMOTIONS, emotion_map, harmonise, unknown_words
+from dann_jax.data.readers.catalogue import AUDIO_CORPORA, read_audio_corpus
 
 MAPS = sorted(
     file.name.removesuffix(".csv")
-    for file in (importlib.resources.files("dann_jax.corpora") / "emotions").iterdir()
+    for file in (importlib.resources.files("dann_jax.data.open") / "emotions").iterdir()
 )
 
 

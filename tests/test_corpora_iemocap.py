@@ -6,17 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.filenames import differences
-from dann_jax.corpora.iemocap import (
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.filenames import differences
+from dann_jax.data.readers.iemocap import (
     COLUMNS,
     EMOTIONS,
     EXPECTED,
     read_iemocap_release,
 )
-from dann_jax.corpora.manifest import read_manifest, write_manifest
-from dann_jax.corpora.readers import read_audio_corpus
-from dann_jax.corpora.table import read_feature_table
+from dann_jax.data.manifest import read_manifest, write_manifest
+from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.readers.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"
 

@@ -7,12 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.manifest import (
-    read_audio_manifest,
-    read_manifest,
-    write_manifest,
-)
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.manifest import read_audio_manifest, read_manifest, write_manifest
 
 CSV = """\
 file,speaker,emotion,accent

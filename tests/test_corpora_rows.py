@@ -4,8 +4,8 @@ import pathlib
 
 import pytest
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.manifest import read_manifest
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.manifest import read_manifest
 
 READ = {
     "a byte order mark": b"\xef\xbb\xbfutt_id,speaker,emotion\na,ann,joy\n",

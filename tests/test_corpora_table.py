@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.frames import Frames
-from dann_jax.corpora.manifest import read_manifest, write_manifest
-from dann_jax.corpora.table import read_feature_table
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.frames import Frames
+from dann_jax.data.manifest import read_manifest, write_manifest
+from dann_jax.data.readers.table import read_feature_table
 
 MANIFEST = """\
 utt_id,speaker,emotion,dialogue,turn

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.readers import read_audio_corpus
-from dann_jax.corpora.tfds_audio import export_tfds
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.readers.tfds_audio import export_tfds
 
 CREMA_D = ("NEU", "HAP", "SAD", "ANG", "FEA", "DIS")
 SAVEE = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")

@@ -8,9 +8,9 @@ import pytest
 import soundfile
 from scipy import signal
 
-from dann_jax.corpora import voices
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.corpora.source_filter import (
+from dann_jax.data.synthetic import voices
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.synthetic.source_filter import (
     BANDWIDTHS,
     SAMPLE_RATE,
     VOWELS,
@@ -21,9 +21,14 @@ from dann_jax.corpora.source_filter import (
     unit_power,
     vowel,
 )
-from dann_jax.corpora.speakers import EMOTIONS, RESPONSE_AT, Speaker, make_speaker
-from dann_jax.corpora.table import read_manifest
-from dann_jax.corpora.voices import synthesise, write_voices
+from dann_jax.data.synthetic.speakers import (
+    EMOTIONS,
+    RESPONSE_AT,
+    Speaker,
+    make_speaker,
+)
+from dann_jax.data.readers.table import read_manifest
+from dann_jax.data.synthetic.voices import synthesise, write_voices
 
 
 def random(seed: int = 0) -> np.random.Generator:

@@ -11,8 +11,8 @@ import scipy.linalg
 from jax.test_util import check_grads
 from sklearn.metrics.pairwise import rbf_kernel
 
-from dann_jax import discrepancy
-from dann_jax.discrepancy import MULTIPLES, proxy_a_distance
+from dann_jax.objectives import discrepancy
+from dann_jax.objectives.discrepancy import MULTIPLES, proxy_a_distance
 from dann_jax.types import Array
 
 ROWS, WIDTH, CLASSES = 24, 3, 2

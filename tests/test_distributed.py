@@ -10,7 +10,7 @@ import pytest
 from processes import outcomes, start_together
 from runs import tiny_config, tiny_corpus, write_table
 
-from dann_jax.setting import compiled, setting
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch

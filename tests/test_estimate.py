@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from runs import tiny_config
 
-from dann_jax import experiment
-from dann_jax.corpora import synthetic_conversations
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.estimate import (
+from dann_jax.experiment import train
+from dann_jax.data.synthetic.conversations import synthetic_conversations
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.estimate import (
     Needs,
     count_folds,
     needs_of,
     require_room,
     require_tables,
 )
-from dann_jax.setting import compiled, setting
-from dann_jax.splits import SPLITS
+from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.splits import SPLITS
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.utils.memory import available_memory
@@ -86,10 +86,10 @@ def test_what_cannot_fit_is_refused_with_what_would() -> None:
 def test_a_run_that_cannot_fit_leaves_no_folder_behind(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dann_jax.estimate.available_memory", lambda: 10**6)
+    monkeypatch.setattr("dann_jax.experiment.estimate.available_memory", lambda: 10**6)
     config = tiny_config("synthetic", {"seeds": 1000})
     with pytest.raises(ValueError, match=r"1,000 seeds x 2 arms = 2,000 models"):
-        experiment.train_and_evaluate(config, tmp_path / "run")
+        train.train_and_evaluate(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

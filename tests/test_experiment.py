@@ -17,12 +17,12 @@ from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
 
-from dann_jax import experiment, outcome
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.evaluate_again import evaluate_again
-from dann_jax.experiment import train_and_evaluate
-from dann_jax.plan import Plan
-from dann_jax.setting import build_network, compiled, setting
+from dann_jax.experiment import train, evaluate
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.evaluate_again import evaluate_again
+from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.tasks.plan import Plan
+from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.compilation import measure_compilations
@@ -35,7 +35,7 @@ from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
 from dann_jax.types import Batch, PyTree
 from dann_jax.utils.files import strict
-from dann_jax.workdir import WorkdirError, claim
+from dann_jax.experiment.workdir import WorkdirError, claim
 
 SOURCE_SESSIONS = ("1", "2")
 CONFIG = {
@@ -84,7 +84,7 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> Run:
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     with mock.patch.object(
-        outcome, "score_replicas", wraps=outcome.score_replicas
+        evaluate, "score_replicas", wraps=evaluate.score_replicas
     ) as score:
         results = train_and_evaluate(config, workdir)
     jax.monitoring.unregister_event_duration_listener(listen)
@@ -252,9 +252,9 @@ def test_standardising_by_speaker_makes_a_result_transductive(
         config = tiny_config(table, {**changes, "data.standardise_by": column})
         config.adversaries.speaker.unlabelled = ()
         with (
-            mock.patch.object(experiment, "fit", lambda state, **_: state),
-            mock.patch.object(outcome, "score_replicas", return_value={}),
-            mock.patch.object(outcome, "bundle_run"),
+            mock.patch.object(train, "fit", lambda state, **_: state),
+            mock.patch.object(evaluate, "score_replicas", return_value={}),
+            mock.patch.object(evaluate, "bundle_run"),
         ):
             results = train_and_evaluate(config, tmp_path / f"by {column}")
         assert results["protocol"]["transductive"] is transductive
@@ -351,7 +351,7 @@ def test_a_finished_run_is_not_trained_again(
     finished: Run, table: pathlib.Path
 ) -> None:
     before = (finished.workdir / "metrics.jsonl").read_bytes()
-    with mock.patch.object(experiment, "stream", wraps=experiment.stream) as stream:
+    with mock.patch.object(train, "stream", wraps=train.stream) as stream:
         again = run(tiny_config(table, CONFIG), finished.workdir)
     total = 3 * finished.steps_per_epoch
     assert stream.call_args.args[1:] == (total, total)
@@ -401,8 +401,8 @@ def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
     steps = finished.steps_per_epoch
     for step in (steps + 2, 2 * steps + 1):
         with (
-            mock.patch.object(experiment, "make_batch", interrupted_at(step)),
-            mock.patch.object(experiment, "stream", plain_stream),
+            mock.patch.object(train, "make_batch", interrupted_at(step)),
+            mock.patch.object(train, "stream", plain_stream),
             pytest.raises(KeyboardInterrupt),
         ):
             train_and_evaluate(config, tmp_path / "run")
@@ -453,8 +453,8 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
 
     # The batch is read by the host: what it holds are features.
     with (
-        mock.patch.object(experiment, "Feed", functools.partial(Feed, most_bytes=0)),
-        mock.patch.object(experiment, "make_batch", poisoned),
+        mock.patch.object(train, "Feed", functools.partial(Feed, most_bytes=0)),
+        mock.patch.object(train, "make_batch", poisoned),
         pytest.raises(TrainingDiverged, match=rf"step {bad} .*seed 1, arm") as told,
     ):
         train_and_evaluate(config, tmp_path)

@@ -15,15 +15,15 @@ import pytest
 from damage import NAMES, RATE, SPOIL, columns_of, mixed_folder, voice, write_voice
 from etils import epath
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.frames import Frames
-from dann_jax.features import pool
-from dann_jax.features.audio import Recording, read_audio
-from dann_jax.features.extraction import extract
-from dann_jax.features.extractor import Extractor
-from dann_jax.features.items import Item
-from dann_jax.features.parts import Task, read_part, write_part
-from dann_jax.features.pool import WorkerError
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.frames import Frames
+from dann_jax.data.features import pool
+from dann_jax.data.features.audio import Recording, read_audio
+from dann_jax.data.features.extraction import extract
+from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.items import Item
+from dann_jax.data.features.extraction_worker import Task, read_part, write_part
+from dann_jax.data.features.pool import WorkerError
 
 FEATURES = {"energy": {"hop": 800}, "moments": {}}
 
@@ -416,7 +416,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             computed.extend(os.path.basename(item.path) for item in chunk)
         return pool.write_parts(task, chunks, workers)
 
-    monkeypatch.setattr("dann_jax.features.extraction.write_parts", write_parts)
+    monkeypatch.setattr("dann_jax.data.features.extraction.write_parts", write_parts)
     return computed
 
 
@@ -522,7 +522,7 @@ def test_a_recording_that_changes_while_it_is_read_is_a_problem(
         write_voice(path, 0.6, seed=2)
         return recording
 
-    monkeypatch.setattr("dann_jax.features.parts.read_audio", read_while_written)
+    monkeypatch.setattr("dann_jax.data.features.extraction_worker.read_audio", read_while_written)
     task = Task(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
     write_part(task, [Item("k", str(path), 0.0, None, "")])
     (made,) = tmp_path.glob("*.npz")
@@ -535,7 +535,7 @@ def test_a_script_without_a_main_guard_gets_a_sentence(
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from dann_jax.features.extraction import extract\n"
+        "from dann_jax.data.features.extraction import extract\n"
         "from damage import columns_of\n"
         "columns = columns_of(['1.wav'])\n"
         f"extract(columns, {str(recordings)!r}, {{'logmel': {{}}}}, "

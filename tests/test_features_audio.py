@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from dann_jax.features import sound_files
-from dann_jax.features.audio import AudioError, audio_hash, read_audio
+from dann_jax.data.features import sound_files
+from dann_jax.data.features.audio import AudioError, audio_hash, read_audio
 
 LOSSLESS = [
     ("wav", "PCM_16"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import dann_jax
-from dann_jax.features.catalogue import EXTRACTORS, make_extractor
-from dann_jax.features.extractor import mismatch, package_differences
-from dann_jax.features.spectral import logmel
-from dann_jax.features.waveform import waveform
+from dann_jax.data.features.catalogue import EXTRACTORS, make_extractor
+from dann_jax.data.features.extractor import mismatch, package_differences
+from dann_jax.data.features.spectral import logmel
+from dann_jax.data.features.waveform import waveform
 
 OTHER = {
     "logmel": {
@@ -122,7 +122,7 @@ def test_an_unknown_parameter_lists_the_parameters() -> None:
 def test_making_extractors_imports_nothing_heavy() -> None:
     program = f"""
 import sys
-from dann_jax.features.catalogue import make_extractor
+from dann_jax.data.features.catalogue import make_extractor
 for name in {list(OTHER)!r}:
     make_extractor(name)
 heavy = ("librosa", "numba", "opensmile", "tensorflow", "soundfile")

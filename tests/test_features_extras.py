@@ -9,10 +9,10 @@ import types
 import numpy as np
 import pytest
 
-from dann_jax.features import egemaps as egemaps_module
-from dann_jax.features import sentence as sentence_module
-from dann_jax.features.catalogue import EXTRACTORS, extractor_from, make_extractor
-from dann_jax.features.sentence import from_encoder, sentence
+from dann_jax.data.features import egemaps as egemaps_module
+from dann_jax.data.features import sentence as sentence_module
+from dann_jax.data.features.catalogue import EXTRACTORS, extractor_from, make_extractor
+from dann_jax.data.features.sentence import from_encoder, sentence
 
 RATE = 16000
 
@@ -33,7 +33,7 @@ def fresh_smile():
 ALONE = """
 import json, logging, sys
 import numpy as np
-from dann_jax.features.catalogue import EXTRACTORS, extractor_from, make_extractor
+from dann_jax.data.features.catalogue import EXTRACTORS, extractor_from, make_extractor
 
 messages = []
 handler = logging.Handler()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dann_jax.features.descriptors import descriptors, spectral_shape
-from dann_jax.features.functionals import contour, functionals, rhythm, summarise
+from dann_jax.data.features.descriptors import descriptors, spectral_shape
+from dann_jax.data.features.functionals import contour, functionals, rhythm, summarise
 
 RATE = 16000
 EXTRACTOR = functionals()

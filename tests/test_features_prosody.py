@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from dann_jax.features.pitch import track_pitch
-from dann_jax.features.prosody import NAMES, harmonicity, nuclei, prosody, semitones
+from dann_jax.data.features.pitch import track_pitch
+from dann_jax.data.features.prosody import (
+    NAMES,
+    harmonicity,
+    nuclei,
+    prosody,
+    semitones,
+)
 
 RATE = 16000
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dann_jax.features.spectral import cepstra, logmel, mfcc, slopes
-from dann_jax.features.spectrum import frame, hann, mel_filters, power_spectrum
+from dann_jax.data.features.spectral import cepstra, logmel, mfcc, slopes
+from dann_jax.data.features.spectrum import frame, hann, mel_filters, power_spectrum
 
 RATE = 16000
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from toys import LABELS, assert_trees_equal, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.corpora.frames import Frames
-from dann_jax.protocols import assign_roles
-from dann_jax.splits import leave_one_out
-from dann_jax.task import Task, make_task
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.splits import leave_one_out
+from dann_jax.tasks.task import Task, make_task
 from dann_jax.training import feed as feeding
 from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus, CorpusError, check
-from dann_jax.corpora.frames import Frames
-from dann_jax.corpora.normalise import standardise_by
+from dann_jax.data.corpus import Corpus, CorpusError, check
+from dann_jax.data.frames import Frames
+from dann_jax.data.normalise import standardise_by
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.frame_encoders import FRAME_ENCODERS, make_frame_encoder
 from dann_jax.models.frames import AttentiveStatistics, TimeConvolution
-from dann_jax.plan import padded_shapes
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Role
-from dann_jax.splits import leave_one_out
-from dann_jax.standardise import fit_standardiser
-from dann_jax.task import make_task
+from dann_jax.tasks.plan import padded_shapes
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.splits import leave_one_out
+from dann_jax.tasks.standardise import fit_standardiser
+from dann_jax.tasks.task import make_task
 from dann_jax.types import UNKNOWN
 
 RNG = np.random.default_rng(0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dann_jax.features.audio import AudioError
-from dann_jax.features.given_sound import as_mono, checked_rate
+from dann_jax.data.features.audio import AudioError
+from dann_jax.data.features.given_sound import as_mono, checked_rate
 
 TONE = 0.5 * np.sin(np.arange(4000) / 9)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from dann_jax.groups import balancing_weights, group_means, members
-from dann_jax.losses import masked_mean
+from dann_jax.objectives.groups import balancing_weights, group_means, members
+from dann_jax.objectives.losses import masked_mean
 from dann_jax.types import UNKNOWN
 
 

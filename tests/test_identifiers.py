@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora import open_corpus
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.doubts import doubts
-from dann_jax.corpora.identifiers import IDENTIFIERS, NOBODY, clean_columns, spelled
-from dann_jax.corpora.manifest import write_manifest
-from dann_jax.corpora.normalise import standardise_by
-from dann_jax.corpora.readers import read_audio_corpus
-from dann_jax.domains import domain_ids
-from dann_jax.guards import require_disjoint
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Role
-from dann_jax.splits import (
+from dann_jax.data.open import open_corpus
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.doubts import doubts
+from dann_jax.data.identifiers import IDENTIFIERS, NOBODY, clean_columns, spelled
+from dann_jax.data.manifest import write_manifest
+from dann_jax.data.normalise import standardise_by
+from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.guards import require_disjoint
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.splits import (
     ProtocolError,
     Split,
     fixed_split,

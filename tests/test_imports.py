@@ -50,9 +50,9 @@ def test_a_first_train_step_waits_for_nothing_that_only_results_need() -> None:
     """The command, and all that happens in it before the first batch is trained on."""
     program = """
 from dann_jax.cli import train
-from dann_jax.defaults import base_config
-from dann_jax import experiment
-from dann_jax.setting import setting
+from dann_jax.experiment.config import base_config
+from dann_jax.experiment import train
+from dann_jax.experiment.build import setting
 def stop(*arguments, **options): raise KeyboardInterrupt
 experiment.fit = stop
 config = base_config()

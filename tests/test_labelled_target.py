@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.domains import domain_ids
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Protocol, Role
-from dann_jax.splits import (
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import (
     ProtocolError,
     Split,
     fixed_split,

@@ -10,10 +10,10 @@ from benchmarks.leak_settings import CONTROLS, RUNS, Study
 from benchmarks.leak_tables import draw, load, tables
 from benchmarks.leaks import measure
 from benchmarks.studies.leaks import LEAKS
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.defaults import unheard_speakers
-from dann_jax.protocols import make_protocol
-from dann_jax.roles import Protocol, Role
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.config import unheard_speakers
+from dann_jax.tasks.protocols import make_protocol
+from dann_jax.tasks.roles import Protocol, Role
 
 LABELS = ("anger", "sadness")
 

@@ -19,13 +19,13 @@ from benchmarks.studies.leaks import (
     share_texts,
     subsample_target,
 )
-from dann_jax.corpora.corpus import Corpus, check
-from dann_jax.guards import require_disjoint
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Protocol, Role
-from dann_jax.splits import ProtocolError, Split, fixed_split, leave_one_out
-from dann_jax.standardise import fit_standardiser
-from dann_jax.task import Task, make_task
+from dann_jax.data.corpus import Corpus, check
+from dann_jax.tasks.guards import require_disjoint
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import ProtocolError, Split, fixed_split, leave_one_out
+from dann_jax.tasks.standardise import fit_standardiser
+from dann_jax.tasks.task import Task, make_task
 from dann_jax.types import UNKNOWN
 
 

@@ -12,7 +12,7 @@ import scipy.stats
 from jax.test_util import check_grads
 from sklearn.metrics import log_loss
 
-from dann_jax.losses import (
+from dann_jax.objectives.losses import (
     binary_cross_entropy,
     cross_entropy,
     entropy,

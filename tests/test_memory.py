@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dann_jax.models.memory import Weights, long_short_term_memory
+from dann_jax.models.ops.lstm import Weights, long_short_term_memory
 from dann_jax.types import Array
 
 TURNS, STREAMS, ROWS, DIM, WIDTH = 6, 2, 3, 5, 4

@@ -20,14 +20,14 @@ from dann_jax.models.normalisation import (
     with_statistics,
 )
 from dann_jax.objectives import dann
-from dann_jax.protocols import make_protocol
-from dann_jax.roles import Protocol, Role
-from dann_jax.task import Task, make_task
+from dann_jax.tasks.protocols import make_protocol
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh
-from dann_jax.training.statistics import normalised_for
+from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.types import UNKNOWN, PyTree
 
 RNG = np.random.default_rng(0)

@@ -15,11 +15,11 @@ from toys import (
     toy_corpus,
 )
 
-from dann_jax.domains import domain_ids
+from dann_jax.tasks.domains import domain_ids
 from dann_jax.objectives import OBJECTIVES, dann, source_only
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Role
-from dann_jax.splits import fixed_split
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.splits import fixed_split
 from dann_jax.types import UNKNOWN, Apply, Batch, Outputs, PyTree, Scalar
 
 DOMAINS = {"speaker": 3, "gender": 2}

@@ -31,7 +31,7 @@ from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import OBJECTIVES, source_only
 from dann_jax.objectives.labels import regression
 from dann_jax.objectives.stateful import from_outputs
-from dann_jax.schedules import constant
+from dann_jax.training.schedules import constant
 from dann_jax.training.state import create_state
 from dann_jax.training.step import make_train_step
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree, StatefulObjective

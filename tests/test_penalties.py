@@ -10,8 +10,8 @@ import scipy.special
 import scipy.stats
 from games import BATCH, DOMAINS, LABELS, PARAMS, class_wise_apply, game_apply
 
-from dann_jax import discrepancy
-from dann_jax.batch_losses import class_confusion, information_loss
+from dann_jax.objectives import discrepancy
+from dann_jax.objectives.batch_losses import class_confusion, information_loss
 from dann_jax.objectives import OBJECTIVES, dann, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
 from dann_jax.objectives.labels import regression

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from toys import LABELS, LENGTHS, assert_trees_equal, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.domains import domain_ids
-from dann_jax.pipeline import (
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.batches import (
     Assembler,
     evaluation_assembler,
     stream,
     training_assembler,
 )
-from dann_jax.plan import Plan, length_buckets
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Protocol, Role
-from dann_jax.splits import fixed_split, leave_one_out
-from dann_jax.standardise import fit_standardiser
+from dann_jax.tasks.plan import Plan, length_buckets
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import fixed_split, leave_one_out
+from dann_jax.tasks.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch
 
 CORPUS = toy_corpus()

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dann_jax.evaluation.effects import (
-    Components,
-    seeds_needed,
-    variance_components,
-)
+from dann_jax.evaluation.effects import Components, seeds_needed, variance_components
 
 
 def power(parts: Components, effect: float, *, seeds: int, speakers: int) -> float:

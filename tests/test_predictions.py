@@ -14,7 +14,7 @@ from toys import toy_corpus
 from dann_jax.bundle import Bundle, BundleError
 from dann_jax.bundle.predictions import Heard, predict_clips, write_csv, write_jsonl
 from dann_jax.bundle.recordings import Clip
-from dann_jax.features.audio import read_audio
+from dann_jax.data.features.audio import read_audio
 
 SECONDS = {"a.wav": 0.5, "b.flac": 0.7, "c.wav": 0.4, "d.wav": 0.6, "e.wav": 0.3}
 

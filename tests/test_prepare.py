@@ -19,9 +19,9 @@ from damage import write_voice
 from etils import epath
 
 from dann_jax.cli import prepare as prepare_command
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.preparation import prepare
-from dann_jax.store import read_metadata, read_store
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.prepare import prepare
+from dann_jax.data.store import read_metadata, read_store
 from dann_jax.utils.checksums import write_checksums
 
 HERE = pathlib.Path(__file__).parents[1]

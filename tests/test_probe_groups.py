@@ -6,12 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import permutation_test_score
 
-from dann_jax.evaluation.heldout import (
-    FOLDS,
-    held_out_guesses,
-    shuffled,
-    usable_rows,
-)
+from dann_jax.evaluation.heldout import FOLDS, held_out_guesses, shuffled, usable_rows
 from dann_jax.evaluation.probe import PROBES, probe
 
 RNG = np.random.default_rng(0)

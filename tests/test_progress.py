@@ -6,7 +6,7 @@ import pty
 
 import pytest
 
-from dann_jax.progress import Progress
+from dann_jax.utils.progress import Progress
 
 
 @pytest.fixture(autouse=True)

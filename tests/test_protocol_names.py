@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.corpora import open_corpus
-from dann_jax.corpora.corpus import corpora_of
-from dann_jax.corpora.manifest import write_manifest
-from dann_jax.protocols import make_protocol
-from dann_jax.roles import Protocol
-from dann_jax.splits import ProtocolError
+from dann_jax.data.open import open_corpus
+from dann_jax.data.corpus import corpora_of
+from dann_jax.data.manifest import write_manifest
+from dann_jax.tasks.protocols import make_protocol
+from dann_jax.tasks.roles import Protocol
+from dann_jax.tasks.splits import ProtocolError
 
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "leave-one-speaker-out": ("leave_one_out", {"column": "speaker"}),

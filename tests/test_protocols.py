@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from toys import LABELS, assert_trees_equal, network_params, toy_corpus
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.domains import domain_ids
-from dann_jax.guards import require_disjoint
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.guards import require_disjoint
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
-from dann_jax.pipeline import training_assembler
-from dann_jax.protocols import assign_roles
-from dann_jax.roles import Protocol, Role
-from dann_jax.splits import (
+from dann_jax.tasks.batches import training_assembler
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import (
     ProtocolError,
     Split,
     fixed_split,
@@ -26,7 +26,7 @@ from dann_jax.splits import (
     leave_one_out,
     ordered_pairs,
 )
-from dann_jax.standardise import fit_standardiser
+from dann_jax.tasks.standardise import fit_standardiser
 from dann_jax.types import UNKNOWN, Batch, PyTree
 
 CORPUS = toy_corpus()

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from dann_jax.checks import check_config
+from dann_jax.experiment.checks import check_config
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 

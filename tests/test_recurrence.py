@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dann_jax.models.recurrence import Weights, gated_recurrence, permuted
+from dann_jax.models.ops.gru import Weights, gated_recurrence, permuted
 from dann_jax.types import Array
 
 TURNS, STREAMS, DIALOGUES, DIM, WIDTH = 6, 3, 2, 5, 4

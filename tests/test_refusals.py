@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from runs import tiny_config
 
-from dann_jax.corpora.manifest import write_manifest
-from dann_jax.setting import setting
+from dann_jax.data.manifest import write_manifest
+from dann_jax.experiment.build import setting
 
 Change = Callable[[dict, dict], None]
 CLASSES = ("anger", "happiness", "neutral", "sadness")

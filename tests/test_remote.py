@@ -13,11 +13,11 @@ from etils import epath
 from etils.epath import backend, gpath
 from runs import tiny_config, tiny_corpus, write_table
 
-from dann_jax import experiment
+from dann_jax.experiment import train
 from dann_jax.bundle import load_bundle
-from dann_jax.experiment import train_and_evaluate
+from dann_jax.experiment.train import train_and_evaluate
 from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
-from dann_jax.workdir import WorkdirError, read_json
+from dann_jax.experiment.workdir import WorkdirError, read_json
 
 BUCKET = "gs://bucket/runs"
 TENSORFLOW = backend.tf_backend
@@ -73,7 +73,7 @@ def test_a_run_and_its_bundle_live_on_a_remote_store(
 
     config = tiny_config(write_table(folder, tiny_corpus()), {"encoder.context": False})
     workdir = remote / "first"
-    with mock.patch.object(experiment, "open_checkpoints", local):
+    with mock.patch.object(train, "open_checkpoints", local):
         results = train_and_evaluate(config, workdir)
         again = train_and_evaluate(config, str(workdir))
     assert again["replicas"] == results["replicas"]

@@ -12,10 +12,10 @@ from damage import write_voice
 from etils import epath
 from test_prepare import content, write_corpus
 
-from dann_jax.corpora.corpus import CorpusError
-from dann_jax.features import pool
-from dann_jax.preparation import prepare
-from dann_jax.store import read_store, writing
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.features import pool
+from dann_jax.data.prepare import prepare
+from dann_jax.data.store import read_store, writing
 from dann_jax.utils.locks import locked
 
 FEATURES = {"prosody": {}}
@@ -73,7 +73,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.extend(os.path.basename(item.path) for item in chunk)
         return pool.write_parts(task, chunks, workers)
 
-    monkeypatch.setattr("dann_jax.features.extraction.write_parts", write_parts)
+    monkeypatch.setattr("dann_jax.data.features.extraction.write_parts", write_parts)
     return names
 
 
@@ -232,7 +232,7 @@ def test_a_renewal_that_fails_leaves_the_old_store(
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dann_jax.store.places.replace_folder", fail)
+        patch.setattr("dann_jax.data.store.places.replace_folder", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             home.prepare(renew=True)
     assert content(home.store) == before

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.protocols import assign_roles
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.protocols import assign_roles
 from dann_jax.report.tables import result_table
-from dann_jax.splits import Split
-from dann_jax.summaries import (
+from dann_jax.tasks.splits import Split
+from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
     replica_scores,

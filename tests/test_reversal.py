@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toys import assert_trees_equal
 
-from dann_jax.reversal import reverse_gradient
+from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import Array, PyTree, Scalar
 
 # Powers of two (and 0), so that scaling is exact in every floating type.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dann_jax.schedules import (
+from dann_jax.training.schedules import (
     STRENGTH_SCHEDULES,
     constant,
     ganin_learning_rate,

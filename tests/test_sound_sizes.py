@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dann_jax.features.audio import AudioError, read_audio, sound_duration
+from dann_jax.data.features.audio import AudioError, read_audio, sound_duration
 
 RATE = 8000
 SAMPLES = np.random.default_rng(0).normal(0, 3000, RATE).clip(-2e4, 2e4).astype("<i2")
@@ -194,7 +194,7 @@ def test_a_cut_of_what_cannot_be_sought_in_is_that_of_the_whole(
 def test_a_long_recording_off_memory_is_what_it_is_in_memory(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, rate: int
 ) -> None:
-    from dann_jax.features import long_sound, sound_files
+    from dann_jax.data.features import long_sound, sound_files
 
     soundfile.write(tmp_path / "a.wav", SAMPLES, rate)
     monkeypatch.setattr(sound_files, "_BLOCK", 777)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.normalise import standardise_by
-from dann_jax.roles import Protocol, Role
-from dann_jax.standardise import fit_standardiser
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.normalise import standardise_by
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.standardise import fit_standardiser
 
 ROWS = 12
 ROLES = np.array(

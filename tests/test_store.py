@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from dann_jax.corpora.corpus import Corpus, CorpusError
-from dann_jax.corpora.frames import Frames
-from dann_jax.corpora.table import read_feature_table
-from dann_jax.store import SPLIT, open_arrays, read_store, write_store
-from dann_jax.store.arrays import Modality, Piece, save_arrays, write_arrays
-from dann_jax.store.reading import cache_folder
+from dann_jax.data.corpus import Corpus, CorpusError
+from dann_jax.data.frames import Frames
+from dann_jax.data.readers.table import read_feature_table
+from dann_jax.data.store import SPLIT, open_arrays, read_store, write_store
+from dann_jax.data.store.arrays import Modality, Piece, save_arrays, write_arrays
+from dann_jax.data.store.reading import cache_folder
 
 COLUMNS = {
     "utt_id": ["u0", "u1", "u2", "u3", "u4"],
@@ -238,7 +238,7 @@ def test_the_second_reading_is_of_the_cache(
     def never(folder: pathlib.Path, **what: bool) -> None:
         raise AssertionError("the records were read again")
 
-    monkeypatch.setattr("dann_jax.store.reading._examples", never)
+    monkeypatch.setattr("dann_jax.data.store.reading._examples", never)
     assert_same(read_store(store), corpus)
 
 
@@ -313,7 +313,7 @@ def test_a_damaged_store_is_refused_with_the_file(
         '"x"',
         "{",
         "[" * 100_000,
-        '{"layout": "dann_jax.store"}',
+        '{"layout": "dann_jax.data.store"}',
         "\xff",
     ],
 )

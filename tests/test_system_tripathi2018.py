@@ -9,9 +9,9 @@ from framed import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 
-from dann_jax.roles import Role
-from dann_jax.setting import setting
-from dann_jax.splits import ProtocolError
+from dann_jax.tasks.roles import Role
+from dann_jax.experiment.build import setting
+from dann_jax.tasks.splits import ProtocolError
 from dann_jax.types import UNKNOWN
 
 PEOPLE = {

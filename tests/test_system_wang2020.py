@@ -10,7 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 from sklearn.metrics import roc_curve
 
-from dann_jax.corpora.corpus import Corpus
+from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.detection import weighted_errors
 from dann_jax.evaluation.trials import (
     DRAWN,
@@ -24,14 +24,14 @@ from dann_jax.evaluation.trials import (
 )
 from dann_jax.evaluation.verdicts import verdict
 from dann_jax.evaluation.verification import make_trials
-from dann_jax.experiment import train_and_evaluate
-from dann_jax.open_set import fold_trials, replica_errors, score_trials
-from dann_jax.protocols import make_protocol
+from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.evaluation.scorers.trials import fold_trials, replica_errors, score_trials
+from dann_jax.tasks.protocols import make_protocol
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.tables import result_table, run_table
-from dann_jax.roles import Protocol, Role
-from dann_jax.setting import compiled, setting
-from dann_jax.splits import ProtocolError
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.splits import ProtocolError
 from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN

@@ -11,9 +11,9 @@ from ml_collections import ConfigDict
 from runs import write_table
 from test_configs import load
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.roles import Role
-from dann_jax.setting import compiled, setting
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.roles import Role
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.types import UNKNOWN, PyTree

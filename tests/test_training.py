@@ -20,7 +20,12 @@ from toys import (
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
-from dann_jax.schedules import constant, ganin_learning_rate, linear, warmup_hold
+from dann_jax.training.schedules import (
+    constant,
+    ganin_learning_rate,
+    linear,
+    warmup_hold,
+)
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from etils import epath
 
-from dann_jax.corpora.filenames import audio_files
+from dann_jax.data.readers.filenames import audio_files
 from dann_jax.utils.walk import matching, walk
 
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from dann_jax.corpora.corpus import Corpus
+from dann_jax.data.corpus import Corpus
 from dann_jax.models.network import initialise
-from dann_jax.reversal import reverse_gradient
+from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import UNKNOWN, Array, Batch, Outputs, PyTree, Scalar
 
 LABELS = ("anger", "joy")

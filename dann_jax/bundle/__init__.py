@@ -8,7 +8,7 @@ MODEL_CARD.md      for people
 ```
 """
 
-from dann_jax.bundle.answers import Prediction, Rating
+from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.description import BundleError, Description, Modality
 from dann_jax.bundle.files import load_bundle, write_bundle
 from dann_jax.bundle.model import Bundle

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.plan import Plan, padded_frames
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.plan import Plan, padded_frames
 
 
 def plan_of(

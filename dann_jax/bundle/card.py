@@ -7,11 +7,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.bundle.answers import FEATURES
+from dann_jax.bundle.output_types import FEATURES
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
-from dann_jax.oracle import leak_notes
+from dann_jax.tasks.oracle import leak_notes
 from dann_jax.utils.text import markdown_text
 
 _LIMITS = """\

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.answers import ANSWERS, FEATURES
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.corpora.frames import Frames
+from dann_jax.bundle.output_types import ANSWERS, FEATURES
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
 
 FORMAT = "dann_jax.bundle"
 MOST = 1 << 24

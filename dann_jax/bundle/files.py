@@ -20,11 +20,11 @@ from dann_jax.bundle.description import (
     to_json,
 )
 from dann_jax.bundle.model import Bundle
-from dann_jax.corpora.archive import read_archive
-from dann_jax.corpora.corpus import CorpusError
+from dann_jax.data.archive import read_archive
+from dann_jax.data.corpus import CorpusError
 from dann_jax.models.network import initialise
 from dann_jax.objectives.stateful import heads_of
-from dann_jax.standardise import Standardiser
+from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree
 from dann_jax.utils.checksums import CHECKSUMS, damaged_file, write_checksums
 from dann_jax.utils.files import sync_tree, write_json

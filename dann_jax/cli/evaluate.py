@@ -8,7 +8,7 @@ from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
-from dann_jax.evaluate_again import evaluate_again
+from dann_jax.experiment.evaluate_again import evaluate_again
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 

@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _prepare() -> str:
-    from dann_jax.preparation import prepare
+    from dann_jax.data.prepare import prepare
 
     layouts, sources = _layouts(), _sources(len(_CORPUS.value))
     return prepare(

@@ -15,7 +15,7 @@ from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
-from dann_jax.experiment import train_and_evaluate
+from dann_jax.experiment.train import train_and_evaluate
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 from dann_jax.training.checkpoint_folders import complete_steps
@@ -125,8 +125,8 @@ def default_workdir(config: str) -> str:
 def _one_prediction(workdir: str) -> str:
     """What a model hears in a recording of the speaker that it did not learn from."""
     from dann_jax.bundle import load_bundle
-    from dann_jax.corpora.embedded import voices_folder
-    from dann_jax.features.audio import read_audio
+    from dann_jax.data.embedded import voices_folder
+    from dann_jax.data.features.audio import read_audio
 
     path = min((voices_folder() / "recordings" / "wav").iterdir())
     speaker = path.name.split("_")[0]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.arguments import Range, Share
+from dann_jax.utils.arguments import Range, Share
 from dann_jax.models.frames import frame_mask
 from dann_jax.types import Array
 

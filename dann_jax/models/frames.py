@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.arguments import FrameCount, Rate, Width
-from dann_jax.models.dense import dense_product
+from dann_jax.utils.arguments import FrameCount, Rate, Width
+from dann_jax.models.ops.dense import dense_product
 from dann_jax.types import Array
 
 

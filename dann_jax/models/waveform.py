@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.arguments import FrameCount, Rate, Width
+from dann_jax.utils.arguments import FrameCount, Rate, Width
 from dann_jax.models.frames import FrameEncoder, frame_mask
 from dann_jax.types import Array
 

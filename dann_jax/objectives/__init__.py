@@ -7,7 +7,7 @@ do not suffice.
 
 from collections.abc import Callable
 
-from dann_jax.arguments import Rate
+from dann_jax.utils.arguments import Rate
 from dann_jax.objectives.addi import addi
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann, dann
 from dann_jax.objectives.confusion import confusion

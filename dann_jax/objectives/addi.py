@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.arguments import CountOrNone, Rate, Weight
-from dann_jax.losses import binary_cross_entropy, masked_mean
+from dann_jax.utils.arguments import CountOrNone, Rate, Weight
+from dann_jax.objectives.losses import binary_cross_entropy, masked_mean
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import source_only
 from dann_jax.objectives.stateful import frozen
-from dann_jax.reversal import largest_strength
+from dann_jax.models.reversal import largest_strength
 from dann_jax.types import (
     UNKNOWN,
     Apply,

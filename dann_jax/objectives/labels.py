@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.arguments import Rate
-from dann_jax.batch_losses import concordance
-from dann_jax.groups import balancing_weights
-from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.utils.arguments import Rate
+from dann_jax.objectives.batch_losses import concordance
+from dann_jax.objectives.groups import balancing_weights
+from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 
 

@@ -6,7 +6,7 @@ A penalty that is `on` a column by name has a strength of its own, and so can be
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.arguments import Weight, call
+from dann_jax.utils.arguments import Weight, call
 from dann_jax.objectives.penalties import (
     Penalty,
     conditional_mmd,

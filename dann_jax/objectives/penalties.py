@@ -11,12 +11,12 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from dann_jax import discrepancy
-from dann_jax.arguments import Positive, Rate
-from dann_jax.batch_losses import class_confusion, information_loss
-from dann_jax.discrepancy import MULTIPLES
-from dann_jax.groups import group_means, members
-from dann_jax.losses import (
+from dann_jax.objectives import discrepancy
+from dann_jax.utils.arguments import Positive, Rate
+from dann_jax.objectives.batch_losses import class_confusion, information_loss
+from dann_jax.objectives.discrepancy import MULTIPLES
+from dann_jax.objectives.groups import group_means, members
+from dann_jax.objectives.losses import (
     cross_entropy,
     entropy,
     masked_mean,
@@ -30,7 +30,7 @@ Penalty = Callable[[Outputs, Any, str], Array]
 
 
 def coral() -> Penalty:
-    """Distance of the domains' covariances; see `discrepancy.coral`."""
+    """Distance of the domains' covariances; see `objectives.discrepancy.coral`."""
 
     def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
         return discrepancy.coral(outputs.features, groups_of(outputs, batch, name))
@@ -43,7 +43,7 @@ def mmd(
     multiples: tuple[Positive, ...] = MULTIPLES,
     scale: Positive | Literal["mean"] = "mean",
 ) -> Penalty:
-    """Maximum mean discrepancy of the domains; see `discrepancy.mmd`."""
+    """Maximum mean discrepancy of the domains; see `objectives.discrepancy.mmd`."""
 
     def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
         groups = groups_of(outputs, batch, name)

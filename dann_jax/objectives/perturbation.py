@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.arguments import Positive, Rate, Share, Weight
-from dann_jax.losses import cross_entropy, masked_mean
+from dann_jax.utils.arguments import Positive, Rate, Share, Weight
+from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import accuracy
 from dann_jax.objectives.stateful import stateless
-from dann_jax.reversal import largest_strength
+from dann_jax.models.reversal import largest_strength
 from dann_jax.types import (
     UNKNOWN,
     Apply,

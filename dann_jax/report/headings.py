@@ -5,7 +5,7 @@ from typing import Any
 
 from dann_jax.evaluation.unsupervised import ORACLE, described_choice
 from dann_jax.evaluation.verdicts import is_error
-from dann_jax.oracle import leak_notes
+from dann_jax.tasks.oracle import leak_notes
 
 LEGEND = (
     "WA: share of the rows that are right. UA: mean recall of the classes. Mean over "

@@ -5,7 +5,7 @@ from importlib import resources
 from typing import Any
 
 from dann_jax.evaluation.unsupervised import ORACLE
-from dann_jax.oracle import leak_notes
+from dann_jax.tasks.oracle import leak_notes
 from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag

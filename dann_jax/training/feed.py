@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.pipeline import Assembler, looked_up
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.batches import Assembler, looked_up
 from dann_jax.training.replicas import Layout
 from dann_jax.types import Batch, PyTree
 

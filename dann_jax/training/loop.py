@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dann_jax.arguments import Count, CountOrNone
-from dann_jax.progress import Progress
+from dann_jax.utils.arguments import Count, CountOrNone
+from dann_jax.utils.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.replicas import Layout

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from dann_jax.materialised import kept_on
+from dann_jax.models.ops.fusion_barrier import kept_on
 from dann_jax.training.replicas import REPLICA
 
 _BY_GROUP = P(REPLICA)

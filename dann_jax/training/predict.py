@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.pipeline import Assembler
-from dann_jax.plan import Plan
+from dann_jax.tasks.batches import Assembler
+from dann_jax.tasks.plan import Plan
 from dann_jax.training.feed import MOST_BYTES, Feed
 from dann_jax.training.replicas import Layout
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from benchmarks.studies.leaks.names import with_leaks
-from dann_jax.roles import Role
-from dann_jax.standardise import fit_standardiser
-from dann_jax.task import Task
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.standardise import fit_standardiser
+from dann_jax.tasks.task import Task
 
 
 def normalise_over_all(task: Task) -> Task:

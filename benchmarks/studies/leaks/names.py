@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from dann_jax.roles import Protocol
-from dann_jax.splits import ProtocolError
+from dann_jax.tasks.roles import Protocol
+from dann_jax.tasks.splits import ProtocolError
 
 LEAKS = {
     "speaker": "speakers are both trained on and tested",

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from benchmarks.studies.leaks.names import with_leaks
-from dann_jax.roles import Role
-from dann_jax.splits import ProtocolError
-from dann_jax.task import Task
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.splits import ProtocolError
+from dann_jax.tasks.task import Task
 from dann_jax.types import UNKNOWN
 
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from benchmarks.studies.leaks.names import drawn_as, with_leaks
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.corpora.frames import Frames
-from dann_jax.roles import Protocol, Role
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.tasks.roles import Protocol, Role
 
 
 def share_speakers(protocol: Protocol, *, seed: int) -> Protocol:

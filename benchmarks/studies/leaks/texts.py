@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from benchmarks.studies.leaks.names import drawn_as, with_leaks
-from dann_jax.corpora.corpus import Corpus
-from dann_jax.roles import Protocol, Role
-from dann_jax.splits import ProtocolError
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import ProtocolError
 from dann_jax.types import UNKNOWN
 
 

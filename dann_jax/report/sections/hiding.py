@@ -4,11 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.report.analysis_tables import (
-    distance_table,
-    probe_name,
-    replica_probes,
-)
+from dann_jax.report.analysis_tables import distance_table, probe_name, replica_probes
 from dann_jax.report.charts import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, join, tag

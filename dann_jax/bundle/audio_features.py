@@ -1,0 +1,124 @@
+"""From sound to a corpus of features."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.data.features.audio import AudioError
+from dann_jax.data.features.extractor import Extractor
+from dann_jax.tasks.plan import padded_frames
+
+MOST_FRAMES = 1 << 16
+"""Frames of one utterance that a network without a limit is given: eleven minutes at
+100 a second, from which a network of the usual width makes 100 MB."""
+
+Features = Mapping[str, np.ndarray]
+"""Of one utterance: modality -> float32 `[dim]` or `[frames, dim]`."""
+
+
+def rates_of(extractors: Mapping[str, Extractor]) -> set[int]:
+    """The sample rates that the extractors need, in Hz."""
+    return {extractor.sample_rate for extractor in extractors.values()}
+
+
+def features_of(
+    extractors: Mapping[str, Extractor],
+    samples: Mapping[int, np.ndarray],
+    *,
+    name: str = "the waveform",
+    max_frames: int = 0,
+) -> Features:
+    """The features of one utterance.
+
+    Args:
+      extractors: modality -> its extractor.
+      samples: sample rate -> float32 `[n]`, for all of `rates_of`.
+      name: of the utterance, for messages.
+      max_frames: as in `Description`; of longer utterances the middle is returned.
+
+    Raises:
+      AudioError: an extractor makes nothing, or NaN, of the sound, or the model would
+        look at more than `MOST_FRAMES` at once.
+    """
+    features = {}
+    limit = padded_frames(max_frames) if max_frames else MOST_FRAMES
+    for modality, extractor in extractors.items():
+        samples_read = samples[extractor.sample_rate]
+        _require_length(extractor, len(samples_read), max_frames, name)
+        try:
+            made = extractor.compute(samples_read)
+        # Extractors are other people's code; one file must not cost the others.
+        except Exception as error:
+            raise AudioError(f"{name}: no {modality!r} of it: {error}") from error
+        if not made.size or not np.isfinite(made).all():
+            raise AudioError(f"{name}: no finite {modality!r} of it")
+        if extractor.framewise and len(made) > limit:
+            # What `Frames.places` would look up; the rest need not be kept.
+            first = (len(made) - limit) // 2
+            made = made[first : first + limit].copy()
+        features[modality] = made
+    return features
+
+
+def _require_length(
+    extractor: Extractor, count: int, max_frames: int, name: str
+) -> None:
+    """Refuse less than a frame, and more frames than the network can take at once."""
+    rate, hop = extractor.sample_rate, extractor.parameters.get("hop")
+    if not (rate and hop):
+        return
+    frame = extractor.parameters.get("window", hop)
+    if count < frame * rate:
+        raise AudioError(
+            f"{name}: {count / rate:g} s are shorter than one frame of {frame:g} s"
+        )
+    if extractor.framewise and not max_frames and count / rate / hop > MOST_FRAMES:
+        raise AudioError(
+            f"{name}: lasts {count / rate:.0f} s; this model looks at all frames at "
+            f"once, and takes {MOST_FRAMES * hop:.0f} s at most: cut it into windows "
+            "(dann-predict --window=SECONDS)"
+        )
+
+
+def corpus_of(
+    extractors: Mapping[str, Extractor],
+    features: Sequence[Features],
+    *,
+    dialogue: Sequence[str] = (),
+    speaker: Sequence[str] = (),
+) -> Corpus:
+    """A corpus without labels of utterances `[N]`, in this order.
+
+    Args:
+      extractors: modality -> what made it.
+      features: of each utterance.
+      dialogue: of each; empty strings, the default, for those by themselves.
+      speaker: of each; empty strings by default.
+    """
+    rows, nothing = len(features), [""] * len(features)
+
+    def stacked(name: str) -> np.ndarray | Frames:
+        parts = [own[name] for own in features]
+        if not extractors[name].framewise:
+            return np.stack(parts)
+        return Frames(np.concatenate(parts), np.array([len(part) for part in parts]))
+
+    turn = np.arange(rows).astype(str)
+    return Corpus(
+        name="recordings",
+        columns={
+            "utt_id": turn,
+            "turn": turn,
+            "dialogue": np.array(dialogue or nothing),
+            "speaker": np.array(speaker or nothing),
+        },
+        features={name: stacked(name) for name in extractors},
+        present={name: np.ones(rows, bool) for name in extractors},
+        provenance={
+            "features": {
+                name: extractor.provenance() for name, extractor in extractors.items()
+            }
+        },
+    )

@@ -1,0 +1,1 @@
+"""Corpora: reading them, their features, and their prepared stores."""

@@ -1,0 +1,90 @@
+"""The words that name extractors."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dann_jax.data.features.egemaps import egemaps
+from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.functionals import functionals
+from dann_jax.data.features.prosody import prosody
+from dann_jax.data.features.sentence import sentence
+from dann_jax.data.features.spectral import logmel, mfcc
+from dann_jax.data.features.waveform import waveform
+
+EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
+    "logmel": logmel,
+    "mfcc": mfcc,
+    "prosody": prosody,
+    "functionals": functionals,
+    "egemaps": egemaps,
+    "waveform": waveform,
+    "sentence": sentence,
+}
+"""Word -> constructor; the rest of its keyword arguments are its parameters."""
+
+
+def make_extractor(name: str, **parameters: Any) -> Extractor:
+    """The extractor of that name.
+
+    Args:
+      name: one of `EXTRACTORS`.
+      **parameters: of its constructor, which says what they mean.
+
+    Returns:
+      The extractor. Making one is quick: what it needs is imported when it computes.
+
+    Raises:
+      ValueError: there is no such extractor, it has no such parameter, or it needs a
+        package that is not installed; the message says which to install.
+
+    Example:
+      >>> make_extractor("logmel", n_mels=40).dim
+      40
+    """
+    if name not in EXTRACTORS:
+        raise ValueError(
+            f"there is no extractor {name!r}; there are {', '.join(EXTRACTORS)}"
+        )
+    valid = list(inspect.signature(EXTRACTORS[name]).parameters)
+    unknown = [word for word in parameters if word not in valid]
+    if unknown:
+        raise ValueError(
+            f"{name} has no parameter {', '.join(unknown)}; "
+            f"it has {', '.join(valid) or 'none'}"
+        )
+    try:
+        return EXTRACTORS[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"{name}: a parameter is missing or wrong: {error}") from None
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from None
+
+
+def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
+    """The extractor that made features, from what they say about themselves.
+
+    Args:
+      provenance: as `Extractor.provenance` returns it, maybe through JSON.
+
+    Returns:
+      The extractor. What is installed here may make the features otherwise: compare
+      its provenance by `mismatch`.
+
+    Raises:
+      ValueError: the provenance is not that of an extractor, or what `make_extractor`
+        raises.
+
+    Example:
+      >>> made = make_extractor("logmel", n_mels=40).provenance()
+      >>> extractor_from(made).provenance() == made
+      True
+    """
+    try:
+        name, parameters = provenance["extractor"], dict(provenance["parameters"])
+        # Features of text have no rate.
+        if provenance["sample_rate"] is not None:
+            parameters["sample_rate"] = provenance["sample_rate"]
+        return make_extractor(name, **parameters)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the provenance names no extractor: {error!r}") from None

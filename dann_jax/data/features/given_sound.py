@@ -1,0 +1,89 @@
+"""Waveforms that a program hands over: as mono samples in [-1, 1], or refused."""
+
+import numpy as np
+
+from dann_jax.data.features.audio import AudioError
+
+LOUDEST = 4.0
+"""Of full scale: a codec may overshoot by 12 dB; more is integers kept as floats."""
+
+MOST_CHANNELS = 64
+LOWEST_RATE, HIGHEST_RATE = 1000, 768000
+"""In Hz: below there is no speech, and above no recorder."""
+
+
+def as_mono(waveform: np.ndarray) -> np.ndarray:
+    """Samples as the extractors take them, float32 `[n]` in [-1, 1].
+
+    Args:
+      waveform: `[n]`, or `[n, channels]`, which are averaged: float in [-1, 1], or
+        integers, which are scaled by the range of their type (uint8 around 128).
+
+    Raises:
+      AudioError: it is no numbers, empty, of another shape (`[channels, n]` too), holds
+        NaN or infinite samples, or floats that are integers by their size.
+
+    Example:
+      >>> as_mono(np.array([[16384, 0], [-32768, -32768]], np.int16))
+      array([ 0.25, -1.  ], dtype=float32)
+    """
+    given = np.asarray(waveform)
+    if given.dtype.kind not in "fiu":
+        raise AudioError(
+            f"the waveform is of type {given.dtype}; expected floats in [-1, 1] or "
+            f"integers of 8, 16 or 32 bits"
+        )
+    if given.ndim not in (1, 2) or not given.size:
+        raise AudioError(
+            f"the waveform is of shape {given.shape}; expected [n] or [n, channels], "
+            f"with a sample at least"
+        )
+    if given.ndim == 2 and given.shape[1] > min(MOST_CHANNELS, given.shape[0]):
+        raise AudioError(
+            f"the waveform is of shape {given.shape}: channels come second, as in "
+            f"[n, channels]; transpose it"
+        )
+    samples = _scaled(given)
+    if not np.isfinite(samples).all():
+        raise AudioError("the waveform holds NaN or infinite samples")
+    if (peak := np.abs(samples).max()) > LOUDEST:
+        raise AudioError(
+            f"the waveform holds samples of {peak:g}, full scale is 1: they look like "
+            "integers kept as floats, to be divided by 32768"
+        )
+    samples = np.clip(samples, -1, 1)
+    if samples.ndim == 2:
+        samples = samples.mean(1, dtype=np.float32)
+    return samples.astype(np.float32, copy=False)
+
+
+def _scaled(given: np.ndarray) -> np.ndarray:
+    if given.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return given.astype(np.float32, copy=False)
+    half = 2.0 ** (8 * given.dtype.itemsize - 1)
+    middle = half if given.dtype.kind == "u" else 0.0
+    return ((given.astype(np.float64) - middle) / half).astype(np.float32)
+
+
+def checked_rate(sample_rate: float) -> int:
+    """A sample rate in Hz, if a recording can have it.
+
+    Raises:
+      AudioError: it is no whole number between `LOWEST_RATE` and `HIGHEST_RATE`.
+
+    Example:
+      >>> checked_rate(np.float64(16000.0))
+      16000
+    """
+    try:
+        rate = int(sample_rate)
+    except (TypeError, ValueError, OverflowError):
+        rate = -1
+    is_flag = isinstance(sample_rate, bool | np.bool_ | str | bytes)
+    if is_flag or rate != sample_rate or not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(
+            f"the sample rate is {sample_rate!r}; expected a whole number of Hz from "
+            f"{LOWEST_RATE} to {HIGHEST_RATE}"
+        )
+    return rate

@@ -1,0 +1,98 @@
+"""Utterances as they are handed to workers, and what identifies each of them."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import CorpusError
+
+Columns = Mapping[str, np.ndarray]
+Root = epath.PathLike | Mapping[str, epath.PathLike]
+"""The folder that files are relative to, or one for each value of `corpus`."""
+
+_CHUNK = 32
+
+
+class Item(NamedTuple):
+    """One utterance to do: what names it, and where it is in its file.
+
+    Attributes:
+      key: digest of its id, its place in its file and, for features of text, its
+        words: features belong to it whatever its row is and its label says.
+      path: of its file; empty where there is none.
+      start: of the cut, in seconds.
+      end: of the cut, in seconds; None for the end of the file.
+      text: its words, where features of text are made.
+    """
+
+    key: str
+    path: str
+    start: float
+    end: float | None
+    text: str
+
+
+def items_of(columns: Columns, root: Root, settings: Mapping[str, Any]) -> list[Item]:
+    """The utterances of a table, row by row.
+
+    Args:
+      columns: column -> string array `[N]`.
+      root: of the column `file`.
+      settings: as `settings_of` returns them.
+
+    Raises:
+      CorpusError: a column is missing that the features are made of.
+    """
+    rates = {made["sample_rate"] for made in settings["features"].values()}
+    needed = {"text"} if None in rates else set()
+    needed |= {"file"} if rates - {None} else set()
+    for column in needed - set(columns):
+        raise CorpusError(f"the features need a column {column!r}")
+    roots = root if isinstance(root, Mapping) else None
+    empty = np.full(len(columns["utt_id"]), "")
+    names = ("utt_id", "corpus", "file", "start", "end")
+    values = [columns.get(name, empty).tolist() for name in names]
+    values.append((columns["text"] if "text" in needed else empty).tolist())
+    items = []
+    for row in zip(*values, strict=True):
+        _, corpus, file, start, end, text = row
+        items.append(
+            Item(
+                key=hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32],
+                path=os.path.join(roots[corpus] if roots else root, file)
+                if file
+                else "",
+                start=float(start or 0),
+                end=float(end) if end else None,
+                text=text,
+            )
+        )
+    return items
+
+
+def chunks_of(items: Sequence[Item], workers: int) -> list[list[Item]]:
+    """Longest first, and not much in any: so that all processes end together."""
+    cost = {item: _cost(item) for item in items}
+    share = sum(cost.values()) / (16 * workers)
+    chunks: list[list[Item]] = [[]]
+    for item in sorted(items, key=lambda item: (-cost[item], item.key)):
+        full = len(chunks[-1]) == _CHUNK or sum(map(cost.get, chunks[-1])) >= share
+        if chunks[-1] and full:
+            chunks.append([])
+        chunks[-1].append(item)
+    return chunks
+
+
+def _cost(item: Item) -> float:
+    """About proportional to the work: seconds of a cut, else bytes of the file."""
+    if item.end is not None:
+        return (item.end - item.start) * 32000
+    try:
+        return float(os.stat(item.path).st_size)
+    except (OSError, ValueError):
+        return 0.0

@@ -1,0 +1,187 @@
+"""From parts to one corpus in the order of its manifest, and a list of problems."""
+
+import csv
+import dataclasses
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.data.features.current import Kept
+from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.items import Columns
+from dann_jax.data.features.extraction_worker import read_values
+from dann_jax.data.store.arrays import Modality, Piece
+from dann_jax.utils.files import write_whole
+from dann_jax.utils.text import table_cell
+
+SAME = "same sound as "
+"""How the reason of a duplicate begins."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with an utterance: an `error` left it out, a `warning` did not."""
+
+    utt_id: str
+    file: str
+    severity: str
+    reason: str
+
+
+def find_problems(columns: Columns, kept: Sequence[Kept]) -> list[Problem]:
+    """All problems in the order of the manifest, duplicates among them."""
+    done = set(_joined(kept).tolist())
+    problems = [
+        problem
+        for part in kept
+        for problem in part.problems
+        if problem[1] == "warning" or problem[0] not in done
+    ]
+    problems += _duplicates(columns["utt_id"], kept)
+    files = columns.get("file", columns["utt_id"])
+    return [
+        Problem(str(columns["utt_id"][row]), str(files[row]), severity, reason)
+        for row, severity, reason in sorted(set(problems))
+    ]
+
+
+def write_problems(path: epath.Path, problems: Sequence[Problem]) -> None:
+    """Write the problems as CSV, or a header alone."""
+    write_whole(path, problems_csv(problems))
+
+
+def read_problems(path: epath.Path) -> list[Problem]:
+    """What `write_problems` wrote."""
+    text = io.StringIO(path.read_bytes().decode(), newline="")
+    return [Problem(**row) for row in csv.DictReader(text)]
+
+
+def unusable(problems: Sequence[Problem], utterances: int) -> str | None:
+    """How many of the utterances cannot be used, and why one of them; None for none.
+
+    Example:
+      >>> unusable([Problem("a", "a.wav", "error", "the file is empty")], 9)
+      "1 of 9 utterances cannot be used, such as 'a' (the file is empty)"
+    """
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return None
+    return (
+        f"{len(errors)} of {utterances} utterances cannot be used, such as "
+        f"{errors[0].utt_id!r} ({errors[0].reason})"
+    )
+
+
+def count_reasons(problems: Sequence[Problem], limit: int = 8) -> list[str]:
+    """How often each reason occurs, the most frequent first.
+
+    Example:
+      >>> problems = [Problem(n, f"{n}.wav", "error", "empty") for n in "abc"]
+      >>> count_reasons(problems)
+      ['empty (3)']
+    """
+    counts = Counter(
+        f"{SAME}another" if problem.reason.startswith(SAME) else problem.reason
+        for problem in problems
+    )
+    lines = [f"{reason[:100]} ({times})" for reason, times in counts.most_common(limit)]
+    rest = len(problems) - sum(times for _, times in counts.most_common(limit))
+    return [*lines, f"other reasons ({rest})"] if rest else lines
+
+
+def problems_csv(problems: Sequence[Problem]) -> str:
+    """The problems as CSV.
+
+    Example:
+      >>> print(problems_csv([Problem("a", "a.wav", "warning", "silent")]), end="")
+      utt_id,file,severity,reason
+      a,a.wav,warning,silent
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Problem._fields)
+    # The name of a file may be no text, or a formula.
+    writer.writerows([table_cell(cell) for cell in problem] for problem in problems)
+    return text.getvalue()
+
+
+def join_tables(
+    table: Corpus, extractors: Sequence[Extractor], kept: Sequence[Kept]
+) -> Corpus:
+    """The rows that can be used, still without features.
+
+    Args:
+      table: all rows.
+      extractors: of the features.
+      kept: between them, every row that can be used, once.
+    """
+    rows = np.sort(_joined(kept))
+    columns = {name: column[rows] for name, column in table.columns.items()}
+    if any(extractor.sample_rate for extractor in extractors):
+        seconds = in_order(kept, "duration")
+        columns["duration"] = np.array([f"{second:.6f}" for second in seconds])
+        columns["audio_hash"] = in_order(kept, "audio_hash")
+    present = {e.name: in_order(kept, f"{e.name}/present") for e in extractors}
+    return dataclasses.replace(table, columns=columns, present=present)
+
+
+def shapes(
+    extractors: Sequence[Extractor], kept: Sequence[Kept]
+) -> dict[str, Modality]:
+    """What shape the features of the rows that can be used have."""
+    return {
+        e.name: Modality(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
+        for e in extractors
+    }
+
+
+def join_values(
+    extractors: Sequence[Extractor], kept: Sequence[Kept]
+) -> Iterator[Piece]:
+    """The feature vectors of each part, and where they go."""
+    rows = np.sort(_joined(kept))
+    names = [extractor.name for extractor in extractors]
+    for part in kept:
+        if len(part.rows):
+            values = read_values(part.part, names)
+            chosen = {
+                name: Frames(array, part.part.arrays[f"{name}/lengths"])
+                .take(part.places)
+                .values
+                for name, array in values.items()
+            }
+            yield Piece(np.searchsorted(rows, part.rows), chosen)
+
+
+def in_order(kept: Sequence[Kept], name: str) -> np.ndarray:
+    """One array of all parts, in the order of the corpus."""
+    arrays = [part.values(name) for part in kept if len(part.rows)]
+    joined = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+    return joined[np.argsort(_joined(kept))]
+
+
+def _joined(kept: Sequence[Kept]) -> np.ndarray:
+    """The rows of all parts, in the order of the parts."""
+    return np.concatenate([np.zeros(0, int), *(part.rows for part in kept)])
+
+
+def _duplicates(
+    utt_ids: np.ndarray, kept: Sequence[Kept]
+) -> Iterator[tuple[int, str, str]]:
+    """A warning for every utterance whose sound another one has too."""
+    rows = np.sort(_joined(kept))
+    heard = any("audio_hash" in part.part.arrays for part in kept)
+    sounds = in_order(kept, "audio_hash") if heard else []
+    groups: dict[str, list[int]] = {}
+    for row, sound in zip(rows, sounds, strict=False):
+        groups.setdefault(str(sound), []).append(int(row))
+    for group in groups.values():
+        for row in group:
+            others = [str(utt_ids[other]) for other in group if other != row]
+            if others:
+                yield row, "warning", SAME + ", ".join(others)

@@ -1,0 +1,70 @@
+"""Features of a store as parts again: what has not changed is not computed twice."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.features.items import Item
+from dann_jax.data.features.joining import SAME, read_problems
+from dann_jax.data.features.origin import Origin
+from dann_jax.data.features.extraction_worker import save_part
+from dann_jax.data.store.arrays import shape_of, vectors
+
+_ROWS = 256
+
+
+def write_parts_of(
+    corpus: Corpus,
+    origin: Origin,
+    items: list[Item],
+    problems: epath.Path,
+    folder: epath.Path,
+) -> None:
+    """Write the features of a store as parts of a working folder.
+
+    Args:
+      corpus: what is in the store.
+      origin: of the store.
+      items: the utterances of `origin`, row by row.
+      problems: the store's `problems.csv`.
+      folder: of the parts.
+    """
+    used = origin.rows(used=True)
+    warnings = _warnings(problems)
+    for first in range(0, len(used), _ROWS):
+        rows = np.arange(first, min(first + _ROWS, len(used)))
+        said = [
+            (items[row].key, "warning", reason)
+            for row in used[rows]
+            for reason in warnings.get(str(origin.columns["utt_id"][row]), [])
+        ]
+        arrays = dict(_arrays(corpus, origin, rows))
+        arrays["key"] = np.array([items[row].key for row in used[rows]])
+        save_part(folder, arrays, said)
+
+
+def _arrays(
+    corpus: Corpus, origin: Origin, rows: np.ndarray
+) -> Iterator[tuple[str, np.ndarray]]:
+    files = [origin.files[row] for row in origin.rows(used=True)[rows]]
+    yield "size", np.array([file.size for file in files])
+    yield "mtime", np.array([file.mtime for file in files])
+    yield "digest", np.array([file.digest for file in files])
+    if any(file.digest for file in files):
+        yield "duration", corpus.columns["duration"][rows].astype(np.float64)
+        yield "audio_hash", corpus.columns["audio_hash"][rows]
+    for name, array in corpus.features.items():
+        yield f"{name}/values", vectors(array, rows)
+        yield f"{name}/lengths", shape_of(array).lengths[rows]
+        yield f"{name}/present", corpus.present[name][rows]
+
+
+def _warnings(problems: epath.Path) -> dict[str, list[str]]:
+    """Utterance id -> what was odd about it, but for what depends on others."""
+    found: dict[str, list[str]] = {}
+    for problem in read_problems(problems):
+        if problem.severity == "warning" and not problem.reason.startswith(SAME):
+            found.setdefault(problem.utt_id, []).append(problem.reason)
+    return found

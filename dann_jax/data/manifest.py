@@ -1,0 +1,181 @@
+"""Manifests: one row an utterance, as CSV or as JSON lines.
+
+```
+file,speaker,emotion,gender,start,end
+tapes/one.wav,ann,anger,f,0.0,2.5
+tapes/one.wav,bob,neutral,m,2.5,4.0
+```
+
+The suffix says which of the two it is: `.csv`, or `.jsonl` with one object a line.
+"""
+
+import csv
+import io
+import logging
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.identifiers import spelled
+from dann_jax.data.rows import read_rows
+from dann_jax.utils.files import write_whole
+from dann_jax.utils.words import shorten, shortened
+
+NAMES = ("manifest.csv", "manifest.jsonl")
+"""What a manifest in a folder is called."""
+
+NUMBERS = ("start", "end", "turn", "valence", "activation", "dominance")
+"""Columns that hold a finite number wherever they hold anything."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
+    """Read the manifest of a folder of audio.
+
+    Args:
+      source: a manifest, or the folder of a `manifest.csv` or a `manifest.jsonl`. It
+        has columns `file` (relative to that folder) and `speaker`. Where it has no
+        `emotion`, no row is labelled; where a row has no `utt_id`, its file without
+        the suffix (and `@START` if it has a start) is taken. `start` and `end`, in
+        seconds, are a cut inside the file; either may be empty. Every other column
+        is kept.
+
+    Returns:
+      Column -> string array `[N]`, rows sorted by `utt_id`; empty strings where a
+      value is not known.
+
+    Raises:
+      CorpusError: there is no manifest, a column, a value or every file is missing, a
+        number is none, a cut ends before it starts, or ids repeat. The message says
+        in which line.
+
+    Reference: the layout is the common part of the manifests of nkululeko
+    (Burkhardt et al., LREC 2022) and EmoBox (Ma et al., Interspeech 2024).
+    """
+    path = _manifest_path(epath.Path(source))
+    lines, rows = read_rows(path, ("file", "speaker"))
+    for line, row in zip(lines, rows, strict=True):
+        if not row["file"]:
+            raise CorpusError(f"{path}, line {line}: the file is empty")
+        row["utt_id"] = spelled(row.get("utt_id") or _default_id(row))
+        _check_numbers(f"{path}, line {line}", row)
+    if "emotion" not in rows[0]:
+        _log.warning("%s has no column 'emotion': no row is labelled", path)
+        rows = [{**row, "emotion": ""} for row in rows]
+    _check_ids(path, lines, rows)
+    _check_files(path, rows)
+    rows.sort(key=lambda row: row["utt_id"])
+    first = ("utt_id", "file", "speaker", "emotion")
+    names = dict.fromkeys((*first, *rows[0]))
+    return {name: np.array([row[name] for row in rows]) for name in names}
+
+
+def read_manifest(
+    path: epath.PathLike, required: Sequence[str] = ("utt_id", "speaker", "emotion")
+) -> dict[str, np.ndarray]:
+    """Read a manifest as it stands: column -> string array `[N]`, rows in file order.
+
+    Args:
+      path: of a CSV or JSON lines file.
+      required: columns that it must have.
+
+    Raises:
+      CorpusError: the file is none of the two, a required column is missing, or a row
+        has other fields than the header.
+    """
+    _, rows = read_rows(epath.Path(path), required)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def write_manifest(path: epath.PathLike, columns: Mapping[str, np.ndarray]) -> None:
+    """Write column -> string array `[N]` as CSV that `read_manifest` reads, or nothing.
+
+    Example:
+      >>> import tempfile
+      >>> columns = {"utt_id": np.array(["a"]), "speaker": np.array(["Ann"])}
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_manifest(f"{folder}/manifest.csv", columns)
+      ...     list(read_manifest(f"{folder}/manifest.csv", required=("speaker",)))
+      ['utt_id', 'speaker']
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_whole(epath.Path(path), text.getvalue())
+
+
+def _manifest_path(source: epath.Path) -> epath.Path:
+    if not source.exists():
+        raise CorpusError(f"no such file or folder: {source}")
+    if not source.is_dir():
+        return source
+    found = [source / name for name in NAMES if (source / name).exists()]
+    if len(found) != 1:
+        raise CorpusError(
+            f"{source} holds {'two manifests' if found else 'no manifest'}; expected "
+            f"one of {' and '.join(NAMES)}"
+        )
+    return found[0]
+
+
+def _default_id(row: Mapping[str, str]) -> str:
+    stem = epath.Path(row["file"]).with_suffix("").as_posix()
+    return f"{stem}@{row['start']}" if row.get("start") else stem
+
+
+def _check_numbers(where: str, row: Mapping[str, str]) -> None:
+    for name in NUMBERS:
+        try:
+            finite = math.isfinite(float(row.get(name) or 0))
+        except ValueError:
+            finite = False
+        if not finite:
+            raise CorpusError(
+                f"{where}: {name} must be a number, not {shorten(row[name])!r}"
+            )
+    start, end = float(row.get("start") or 0), float(row.get("end") or "inf")
+    if not 0 <= start < end:
+        raise CorpusError(
+            f"{where}: start {start:g} and end {end:g} are no cut; expected seconds "
+            f"with 0 <= start < end"
+        )
+
+
+def _check_ids(
+    path: epath.Path, lines: Sequence[int], rows: Sequence[Mapping[str, str]]
+) -> None:
+    seen: dict[str, int] = {}
+    for line, row in zip(lines, rows, strict=True):
+        earlier = seen.setdefault(row["utt_id"], line)
+        if earlier != line:
+            raise CorpusError(
+                f"{path}, line {line}: utt_id {shorten(row['utt_id'])!r} is that of "
+                f"line {earlier} too; a column utt_id must tell the rows apart"
+            )
+
+
+def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
+    files = dict.fromkeys(path.parent / row["file"] for row in rows)
+    # One listing a folder: asking for each file takes minutes on a bucket.
+    folders = dict.fromkeys(file.parent for file in files)
+    there = {
+        folder / child.name
+        for folder in folders
+        if folder.is_dir()
+        for child in folder.iterdir()
+    }
+    missing = [str(file) for file in files if file not in there]
+    absent = (
+        f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
+        f"{shortened(missing[0], 300) if missing else ''}"
+    )
+    if len(missing) == len(files):
+        raise CorpusError(absent)
+    if missing:
+        # Like files that cannot be read, they are the business of whoever reads them.
+        _log.warning("%s", absent)

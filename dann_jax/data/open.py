@@ -1,0 +1,82 @@
+"""Corpora: one reader a layout, all of which return a `Corpus`."""
+
+from collections.abc import Mapping, Sequence
+
+from etils import epath
+
+from dann_jax.utils.arguments import require
+from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
+from dann_jax.data.corpus import Corpus, with_clean_columns
+from dann_jax.data.dimensions import with_dimensions
+from dann_jax.data.doubts import report_doubts
+from dann_jax.data.embedded import EMBEDDED
+from dann_jax.data.harmonise import with_emotions
+from dann_jax.data.normalise import standardise_by as standardised_by
+from dann_jax.data.selection import keep_rows
+from dann_jax.data.synthetic.conversations import (
+    synthetic_conversations as synthetic_conversations,
+)
+from dann_jax.data.readers.table import read_feature_table
+
+
+def open_corpus(
+    source: epath.PathLike,
+    *,
+    modalities: Sequence[str] = (),
+    standardise_by: str = "",
+    rows: Mapping[str, Sequence[str]] = {},
+    emotions: epath.PathLike = "",
+    labels: Sequence[str] = (),
+) -> Corpus:
+    """Read the corpus that `source` names, and add the columns of `with_dimensions`.
+
+    Names have one spelling afterwards (`identifiers.clean_columns`) and emotions one
+    word each (`harmonise.with_emotions`); the log names what only a person can decide.
+
+    Args:
+      source: a word of `EMBEDDED`, the folder of a feature table, that of a
+        prepared store (or the folder above it, for its newest version), or the
+        `.pkl` of a tuple of conversation features.
+      modalities: to keep; all of them by default.
+      standardise_by: a column, such as `speaker`, within whose values the features
+        are standardised; not at all by default. It makes every result transductive.
+      rows: column -> values; rows with others are not there, to nothing that follows:
+        see `keep_rows`.
+      emotions: a map of one's own from words to emotions, as in
+        `harmonise.emotion_map`.
+      labels: words that the column `emotion` keeps, whatever maps say of them: the
+        classes that somebody wants to tell apart.
+
+    Example:
+      >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
+      >>> list(corpus.features), "emotion" in corpus.columns
+      (['acoustic'], True)
+    """
+    if source in EMBEDDED:
+        corpus = EMBEDDED[str(source)]()
+    elif stores := _stores(epath.Path(source)):
+        # Imported here: it brings TensorFlow along.
+        from dann_jax.data.store import read_store
+
+        corpus = read_store(stores[-1])
+    elif epath.Path(source).suffix.lower() in (".pkl", ".pickle"):
+        corpus = read_conversation_pickle(source)
+    else:
+        corpus = read_feature_table(source)
+    # A store may have been written before names had one spelling.
+    corpus = with_clean_columns(corpus)
+    require("protocol.labels", labels, Sequence[str])
+    report_doubts(corpus.columns, str(source))
+    corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
+    if modalities:
+        corpus = corpus.select(tuple(modalities))
+    corpus = keep_rows(corpus, rows)
+    return standardised_by(corpus, standardise_by) if standardise_by else corpus
+
+
+def _stores(folder: epath.Path) -> list[epath.Path]:
+    """The folder itself or its versions, if they are stores; oldest first."""
+    if not folder.is_dir():
+        return []
+    places = [folder, *sorted(folder.iterdir())]
+    return [place for place in places if (place / "dataset_info.json").exists()]

@@ -1,0 +1,225 @@
+"""The story of a preparation: read a corpus, compute its features, write its store."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import Corpus, check
+from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.features.extraction import extract
+from dann_jax.data.features.items import Columns
+from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
+from dann_jax.data.features.origin import ORIGIN
+from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.settings import settings_of
+from dann_jax.data.renewal import (
+    Preparation,
+    clear_work,
+    is_outdated,
+    keep_features,
+    require_whole,
+)
+from dann_jax.data.store.places import claimed
+from dann_jax.data.store.reading import cached_arrays
+from dann_jax.data.store.writing import require_beam, write_claimed
+
+
+def prepare(
+    sources: Mapping[str, epath.PathLike],
+    *,
+    features: Features,
+    data_dir: epath.PathLike,
+    name: str,
+    layouts: Mapping[str, str] = {},
+    emotions: epath.PathLike | None = None,
+    strict: bool = False,
+    workers: int = 0,
+    runner: str | None = None,
+    per_speaker: int = 0,
+    renew: bool = False,
+    wait: bool = False,
+) -> str:
+    """Make the store of a corpus, or find it made.
+
+    A store knows its recordings: it is found made only while they, the table of
+    utterances and the features are the same. What could not be used is tried again.
+
+    Args:
+      sources: name of a corpus -> folder. Of several, one store is made, with the
+        name before every id and speaker.
+      features: word of an extractor -> its parameters.
+      data_dir: where stores are kept.
+      name: of the store.
+      layouts: name of a corpus -> its layout in `AUDIO_CORPORA`, where the name is
+        another one: `{"home": "manifest", "work": "manifest"}`.
+      emotions: a map of one's own from words to emotions.
+      strict: refuse to leave out files that cannot be used.
+      workers: processes; 0 for one a core.
+      runner: of Apache Beam, to write the store.
+      per_speaker: at most so many recordings of each speaker, evenly spread over the
+        order of the corpus, to try things out; 0 for all.
+      renew: replace a store that is out of date, of other features or damaged. What
+        has not changed is not computed again; the old store stays until the new one is
+        complete.
+      wait: for another process that makes the same store, instead of raising an error.
+
+    Returns:
+      What to tell the person who asked.
+
+    Raises:
+      CorpusError: a corpus cannot be read, there is a store of that name that differs
+        from what would be made (and `renew` is not set), another process is making it,
+        or what `extract` and `write_store` raise.
+    """
+    if runner:
+        # Not after all recordings have been gone through.
+        require_beam()
+    columns = _read(sources, layouts, emotions)
+    if per_speaker:
+        columns = some_of_each(columns, per_speaker)
+    check(Corpus(name, columns, {}, {}))
+    roots = {corpus: _root(source) for corpus, source in sources.items()}
+    asked = Preparation(
+        name=name,
+        data_dir=data_dir,
+        columns=columns,
+        root=roots if len(roots) > 1 else next(iter(roots.values())),
+        features=features,
+        settings=settings_of(columns, features),
+        workers=workers,
+    )
+    with claimed(name, data_dir, wait=wait) as writable:
+        if asked.store.exists() and not is_outdated(asked, renew=renew, retry=writable):
+            if strict:
+                require_whole(asked)
+            if writable and asked.work.exists():
+                # Killed after the store was there.
+                asked.work.rmtree()
+            return (
+                f"{asked.store} is there already, made in the same way\n"
+                f"{_next_step(asked.store)}"
+            )
+        if renew:
+            clear_work(asked)
+            keep_features(asked)
+        return _make(asked, strict, runner)
+
+
+def _make(asked: Preparation, strict: bool, runner: str | None) -> str:
+    outdated = [asked.work, *_cache_of(asked.store)]
+    corpus, problems = extract(
+        asked.columns,
+        asked.root,
+        asked.features,
+        asked.work,
+        name=asked.name,
+        workers=asked.workers,
+        strict=strict,
+    )
+    notes = {
+        "problems.csv": problems_csv(problems),
+        ORIGIN: (asked.work / ORIGIN).read_text(),
+    }
+    store = write_claimed(corpus, asked.data_dir, notes=notes, runner=runner)
+    summary = _summary(corpus, problems, store)
+    del corpus
+    for folder in outdated:
+        folder.rmtree(missing_ok=True)
+    return summary
+
+
+def _cache_of(store: epath.Path) -> list[epath.Path]:
+    """The arrays that were read out of a store before it is replaced."""
+    try:
+        return [cached_arrays(store)]
+    except OSError:
+        # There is no store, or nothing of it can be read.
+        return []
+
+
+def _read(
+    sources: Mapping[str, epath.PathLike],
+    layouts: Mapping[str, str],
+    emotions: epath.PathLike | None,
+) -> Columns:
+    tables = {
+        corpus: dict(read_audio_corpus(layouts.get(corpus, corpus), source, emotions))
+        for corpus, source in sources.items()
+    }
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    for corpus, table in tables.items():
+        for name in {"utt_id", "speaker", "dialogue"} & set(table):
+            # An empty value stays one: it says that nothing is known.
+            known = [f"{corpus}:{text}" if text else "" for text in table[name]]
+            table[name] = np.array(known)
+        table["corpus"] = np.full(len(table["utt_id"]), corpus)
+    names = dict.fromkeys(name for table in tables.values() for name in table)
+    return {
+        name: np.concatenate(
+            [t.get(name, np.full(len(t["utt_id"]), "")) for t in tables.values()]
+        )
+        for name in names
+    }
+
+
+def some_of_each(columns: Columns, count: int) -> Columns:
+    """At most `count` rows of each speaker, evenly spread over those there are.
+
+    Example:
+      >>> rows = np.array(["a", "b", "a", "a", "a", "a"])
+      >>> some_of_each({"speaker": rows, "utt_id": np.arange(6)}, 3)["utt_id"]
+      array([0, 1, 3, 5])
+    """
+    chosen = []
+    for speaker in np.unique(columns["speaker"]):
+        rows = np.flatnonzero(columns["speaker"] == speaker)
+        kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).round()
+        chosen.append(rows[kept.astype(int)])
+    rows = np.sort(np.concatenate(chosen))
+    return {name: column[rows] for name, column in columns.items()}
+
+
+def _root(source: epath.PathLike) -> epath.Path:
+    """What files are relative to: a source may be a manifest."""
+    path = epath.Path(source)
+    return path if path.is_dir() else path.parent
+
+
+def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
+    emotions = Counter(corpus.columns["emotion"].tolist())
+    unlabelled = emotions.pop("", 0)
+    counts = [f"{word} {number}" for word, number in emotions.most_common()]
+    if unlabelled:
+        counts.append(f"unlabelled {unlabelled}")
+    speakers = corpus.columns["speaker"]
+    nobody = int((speakers == "").sum())
+    lines = [
+        f"{len(corpus)} utterances of {len(set(speakers.tolist()) - {''})} speakers"
+        f"{_hours(corpus)}",
+        f"emotions: {', '.join(counts)}",
+    ]
+    if nobody:
+        lines.append(f"utterances without a speaker: {nobody}")
+    for severity in ("error", "warning"):
+        of_this = [problem for problem in problems if problem.severity == severity]
+        if of_this:
+            lines.append(f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}")
+            lines += [f"  {reason}" for reason in count_reasons(of_this)]
+    return "\n".join([*lines, f"store: {store}", _next_step(store)])
+
+
+def _hours(corpus: Corpus) -> str:
+    if "duration" not in corpus.columns:
+        return ""
+    return f", {corpus.columns['duration'].astype(np.float64).sum() / 3600:.2f} hours"
+
+
+def _next_step(store: epath.Path) -> str:
+    workdir = f"runs/{store.parent.name}"
+    return (
+        f"train: dann-train --config=speakers --config.data.source={store.parent} "
+        f"--workdir={workdir}"
+    )

@@ -1,0 +1,1 @@
+"""One reader a layout, all of which return a `Corpus` or its columns."""

@@ -1,0 +1,180 @@
+"""Whether a store is what a preparation would make, and what of it can be kept."""
+
+import logging
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.features.extraction import usable
+from dann_jax.data.features.items import Columns, Root, items_of
+from dann_jax.data.features.joining import read_problems, unusable
+from dann_jax.data.features.origin import (
+    ORIGIN,
+    read_origin,
+    recording_differences,
+    table_differences,
+)
+from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.reuse import write_parts_of
+from dann_jax.data.features.settings import claim, differences, package_changes
+from dann_jax.data.store import read_metadata, read_store, store_folder
+from dann_jax.data.store.damage import DamageError
+from dann_jax.data.store.layout import verify_store
+from dann_jax.data.store.places import retry_folder, work_folder
+
+_log = logging.getLogger(__name__)
+
+
+class Preparation(NamedTuple):
+    """What is to be made of which recordings.
+
+    Attributes:
+      name: of the store.
+      data_dir: where stores are kept.
+      columns: column -> string array `[N]`.
+      root: what the column `file` is relative to.
+      features: word of an extractor -> its parameters.
+      settings: of the features, as `settings_of` returns them.
+      workers: processes; 0 for one a core.
+    """
+
+    name: str
+    data_dir: epath.PathLike
+    columns: Columns
+    root: Root
+    features: Features
+    settings: dict[str, Any]
+    workers: int
+
+    @property
+    def store(self) -> epath.Path:
+        """Where the store is, or would be."""
+        return store_folder(self.name, self.data_dir)
+
+    @property
+    def work(self) -> epath.Path:
+        """Where parts are kept until the store is there."""
+        return work_folder(self.name, self.data_dir)
+
+
+def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
+    """Whether the store must be made again.
+
+    Args:
+      asked: what is to be made.
+      renew: whether it may be made again.
+      retry: whether to try what could not be used.
+
+    Raises:
+      CorpusError: it must, and may not be; the message says why.
+    """
+    try:
+        found = _changes_since(asked)
+        mended = _usable_now(asked) if retry and not found else []
+    except DamageError as error:
+        if not renew:
+            raise
+        _log.warning("%s; it is made again", error)
+        return True
+    if mended:
+        found = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
+    if not found and not (asked.store / ORIGIN).exists():
+        # An earlier version made it, which kept no list.
+        unknown = "it does not say which recordings it was made of"
+        found = [unknown] if renew else []
+        _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
+    if found and not renew:
+        raise CorpusError(
+            f"{asked.store} was made of other recordings or in another way: "
+            f"{'; '.join(found)}. --renew makes it again and computes what has changed "
+            f"only; or choose another --name or --data_dir"
+        )
+    if found:
+        _log.info("%s is made again: %s", asked.store, "; ".join(found))
+    return bool(found)
+
+
+def require_whole(asked: Preparation) -> None:
+    """Raise `CorpusError` where utterances were left out of the store."""
+    path = asked.store / "problems.csv"
+    said = unusable(read_problems(path), len(asked.columns["utt_id"]))
+    if said:
+        raise CorpusError(f"{said}; all of them are in {path}")
+
+
+def _changes_since(asked: Preparation) -> list[str]:
+    """How the store differs from what would be made now, in words.
+
+    Raises:
+      DamageError: files of the store are not what was written.
+      CorpusError: the folder holds something else.
+    """
+    metadata = read_metadata(asked.store)
+    verify_store(asked.store, metadata)
+    made = metadata["provenance"]
+    found = differences(made, asked.settings)
+    origin = read_origin(asked.store)
+    if origin is None:
+        if made.get("columns") != asked.settings["columns"]:
+            found.append("the manifest is another one")
+        return found
+    table = table_differences(origin.columns, asked.columns)
+    if table:
+        found.append(f"the manifest is another one: {'; '.join(table)}")
+    items = items_of(asked.columns, asked.root, asked.settings)
+    now = dict(zip(asked.columns["utt_id"].tolist(), items, strict=True))
+    return found + recording_differences(origin, now)
+
+
+def _usable_now(asked: Preparation) -> list[str]:
+    """Utterances that were left out of the store and can be used by now."""
+    origin = read_origin(asked.store)
+    if origin is None or not len(rows := origin.rows(used=False)):
+        return []
+    left_out = np.isin(asked.columns["utt_id"], origin.columns["utt_id"][rows])
+    columns = {name: column[left_out] for name, column in asked.columns.items()}
+    folder = retry_folder(asked.name, asked.data_dir)
+    try:
+        found = usable(
+            *(columns, asked.root, asked.features, folder), workers=asked.workers
+        )
+    finally:
+        if folder.exists():
+            folder.rmtree()
+    return columns["utt_id"][found].tolist()
+
+
+def keep_features(asked: Preparation) -> None:
+    """Put the features of the store into the working folder, to make it from there.
+
+    Those of recordings that have changed are left there unused. Nothing is kept of a
+    damaged store, nor of features that were made otherwise or by other versions of
+    packages.
+    """
+    if not asked.store.exists():
+        return
+    try:
+        metadata = read_metadata(asked.store)
+        verify_store(asked.store, metadata)
+        made, origin = metadata["provenance"], read_origin(asked.store)
+        otherwise = differences(made, asked.settings)
+        if otherwise or package_changes(made, asked.settings) or origin is None:
+            return
+        corpus = read_store(asked.store)
+    except DamageError as error:
+        _log.warning("no feature is kept: %s", error)
+        return
+    items = items_of(origin.columns, asked.root, asked.settings)
+    problems, parts = asked.store / "problems.csv", asked.work / "parts"
+    write_parts_of(corpus, origin, items, problems, parts)
+
+
+def clear_work(asked: Preparation) -> None:
+    """Remove a working folder of other features; make one for these."""
+    try:
+        claim(asked.work, asked.settings)
+    except CorpusError:
+        asked.work.rmtree()
+        claim(asked.work, asked.settings)

@@ -1,0 +1,110 @@
+"""Where a store is made, by one process at a time, and how it gets to its place."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from etils import epath
+
+from dann_jax.data.corpus import CorpusError
+from dann_jax.data.store.layout import dataset_name, store_folder
+from dann_jax.utils.files import replace_folder
+from dann_jax.utils.locks import Busy, locked
+
+_OLD = "old"
+
+
+def cache_folder() -> epath.Path:
+    """Where this package keeps what it can make again, `$XDG_CACHE_HOME/dann_jax`."""
+    home = os.environ.get("XDG_CACHE_HOME") or epath.Path("~/.cache").expanduser()
+    return epath.Path(home) / "dann_jax"
+
+
+def work_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where parts are kept until the store is there; a bucket cannot be mapped."""
+    return _local(data_dir) / f".{dataset_name(name)}.prepare"
+
+
+def retry_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where what could not be used is tried again, while there is a store."""
+    return _local(data_dir) / f".{dataset_name(name)}.retry"
+
+
+def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
+    """Where a store is written, on the disk where it will be."""
+    return epath.Path(data_dir) / f".{dataset_name(name)}.writing"
+
+
+@contextlib.contextmanager
+def claimed(
+    name: str, data_dir: epath.PathLike, *, wait: bool = False
+) -> Iterator[bool]:
+    """Be the only process that makes the store of this name.
+
+    What an earlier one left, when it was killed while it wrote, is removed.
+    Yields whether anything can be written there.
+
+    Args:
+      name: of the corpus.
+      data_dir: where stores are kept.
+      wait: for another process, instead of raising an error.
+
+    Raises:
+      CorpusError: another process is making it.
+    """
+    folder = _local(data_dir)
+    if folder.exists() and not os.access(folder, os.W_OK):
+        # What is there may still be looked at.
+        yield False
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            lock = folder / f".{dataset_name(name)}.lock"
+            held.enter_context(locked(lock, wait=wait))
+        except Busy:
+            raise CorpusError(
+                f"another process is preparing {store_folder(name, data_dir)}; wait "
+                f"until it has ended, or choose another --name"
+            ) from None
+        _remove_leftovers(name, data_dir)
+        yield True
+
+
+def take_place(made: epath.Path, store: epath.Path, beside: epath.Path) -> None:
+    """Rename a store that is complete; the one in its place stays until then."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    old = beside / _OLD
+    if store.exists():
+        store.rename(old)
+    try:
+        if _is_remote(store):
+            made.rename(store)
+        else:
+            replace_folder(made, store)
+    except BaseException:
+        _put_back(old, store)
+        raise
+
+
+def _put_back(old: epath.Path, store: epath.Path) -> None:
+    if old.exists() and not store.exists():
+        old.rename(store)
+
+
+def _remove_leftovers(name: str, data_dir: epath.PathLike) -> None:
+    store, beside = store_folder(name, data_dir), staging_folder(name, data_dir)
+    # If it was killed between the two renames of `take_place`.
+    _put_back(beside / _OLD, store)
+    retry = retry_folder(name, data_dir)
+    for left in [beside, retry, *store.parent.glob("incomplete.*")]:
+        if left.exists():
+            left.rmtree()
+
+
+def _local(data_dir: epath.PathLike) -> epath.Path:
+    path = epath.Path(data_dir)
+    return cache_folder() if _is_remote(path) else path
+
+
+def _is_remote(path: epath.PathLike) -> bool:
+    return "://" in os.fspath(path)

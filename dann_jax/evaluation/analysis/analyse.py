@@ -1,0 +1,77 @@
+"""The whole analysis, from its parts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dann_jax.evaluation.analysis.breakdown import breakdown, describe_data
+from dann_jax.evaluation.analysis.criteria import criteria_records
+from dann_jax.evaluation.analysis.curves import diagnoses
+from dann_jax.evaluation.analysis.domains import domain_frequencies
+from dann_jax.evaluation.analysis.maps import map_records
+from dann_jax.evaluation.analysis.options import probed_columns
+from dann_jax.evaluation.analysis.probes import a_distance_records, probe_records
+from dann_jax.evaluation.analysis.sample import draw_sample
+from dann_jax.evaluation.maps import PROJECTIONS
+from dann_jax.evaluation.scorers.classes import tested_logits
+from dann_jax.tasks.task import Task
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+
+
+def analyse(
+    state: TrainState,
+    program: Program,
+    task: Task,
+    layout: Layout,
+    *,
+    results: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, float]],
+    adversaries: Mapping[str, str],
+    columns: Sequence[str] = (),
+    rows: int = 600,
+    replicas: int = 2,
+    maps: Sequence[str] = tuple(PROJECTIONS),
+) -> dict[str, Any]:
+    """Probes, distances, diagnoses, scores of groups, criteria and maps of a run.
+
+    Args:
+      state: of all replicas, after the last step; `best` is what is looked at.
+      program: what they run.
+      task: what they learned from.
+      layout: of the replicas.
+      results: as in `results.json`.
+      metrics: the lines of `metrics.jsonl`.
+      adversaries: name -> the column that it tells apart.
+      columns: what fresh probes look for; by default speaker, corpus,
+        language, gender and emotion, as far as there are two values of them.
+      rows: that are probed and drawn, at most; 0 for no analysis.
+      replicas: so many pairs of a fold and a seed are probed, with all their arms.
+      maps: words of `PROJECTIONS`.
+
+    Returns:
+      What `analysis.json` holds; empty where `rows` is 0.
+
+    Raises:
+      ValueError: an unknown column or map.
+    """
+    if not rows:
+        return {}
+    wanted, left_out = probed_columns(task, columns)
+    sample = draw_sample(state, program, task, layout, rows=rows, replicas=replicas)
+    analysis: dict[str, Any] = {
+        "domains": domain_frequencies(task),
+        "probes": probe_records(sample, wanted, task, layout),
+        "a_distance": a_distance_records(sample, task, layout),
+        "probed": sample.names(layout),
+        "data": describe_data(task),
+    }
+    analysis["diagnoses"] = diagnoses(analysis, sample, metrics, adversaries, layout)
+    if "wa" in next(iter(results["summary"].values())):
+        tested = tested_logits(state, program, task, layout)
+        analysis |= breakdown(*tested, task, layout)
+        analysis["selection"] = criteria_records(*tested, sample, task, layout, results)
+    else:
+        left_out.append("scores of speakers and groups: no classes are tested")
+    analysis["maps"] = map_records(sample, task, layout, maps)
+    return {**analysis, "left_out": left_out}

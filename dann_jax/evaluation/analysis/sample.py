@@ -1,0 +1,106 @@
+"""The rows that are looked at, and what the networks of some replicas make of them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.task import Task
+from dann_jax.training.predict import predict_several
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+
+
+class Sample(NamedTuple):
+    """The same `n` rows, as `r` replicas of every arm see them.
+
+    Attributes:
+      rows: int `[n]`, corpus rows, rising.
+      groups: int `[r]`, the pairs of fold and seed, as groups of the layout.
+      inputs: float `[n, dim]`, what is given to the encoder, side by side.
+      features: float `[r, arms, n, width]`.
+      logits: float `[r, arms, n, labels]`.
+    """
+
+    rows: np.ndarray
+    groups: np.ndarray
+    inputs: np.ndarray
+    features: np.ndarray
+    logits: np.ndarray
+
+    def names(self, layout: Layout) -> list[dict[str, Any]]:
+        """Fold and seed of each replica."""
+        return [
+            {"fold": layout.folds[layout.fold_of[g]], "seed": int(layout.seed_of[g])}
+            for g in self.groups
+        ]
+
+    def places(self, replica: int, arm: int) -> dict[str, np.ndarray]:
+        """Where a network can be probed behind its input -> `[n, width]`."""
+        return {
+            "encoder": self.features[replica, arm],
+            "head": self.logits[replica, arm],
+        }
+
+
+def draw_sample(
+    state: TrainState,
+    program: Program,
+    task: Task,
+    layout: Layout,
+    *,
+    rows: int,
+    replicas: int,
+) -> Sample:
+    """Rows that some fold learns from by their labels or is tested on, at random.
+
+    The replicas are spread evenly over folds and seeds, the first among them.
+    """
+    used = np.isin(task.protocol.roles, [Role.LABELLED, Role.VALIDATION, Role.TEST])
+    drawn = np.random.default_rng(0).permutation(np.flatnonzero(used.any(0)))[:rows]
+    drawn = np.sort(drawn)
+    holds = np.zeros(task.protocol.roles.shape, bool)
+    holds[:, drawn] = True
+    spread = np.linspace(0, layout.num_groups - 1, min(replicas, layout.num_groups))
+    groups = np.unique(spread.round().astype(int))
+    outputs = predict_several(
+        program.evaluate,
+        state.best,
+        outputs=("features", "label_logits"),
+        plan=task.plan(holds),
+        assemble=task.evaluation,
+        layout=layout,
+        rows=drawn,
+    )
+    return Sample(
+        drawn,
+        groups,
+        input_vectors(task.corpus, drawn),
+        outputs["features"][groups],
+        outputs["label_logits"][groups],
+    )
+
+
+def input_vectors(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+    """All modalities of the rows side by side, float `[n, dim]`.
+
+    Of frames the mean and the standard deviation; 0 where a row lacks a modality.
+    """
+    parts = []
+    for name, values in corpus.features.items():
+        if isinstance(values, Frames):
+            part = np.stack([_moments(values.row(row)) for row in rows])
+        else:
+            part = np.asarray(values[rows], np.float64)
+        parts.append(np.where(corpus.present[name][rows, None], part, 0.0))
+    return np.concatenate(parts, axis=1)
+
+
+def _moments(frames: np.ndarray) -> np.ndarray:
+    frames = np.asarray(frames, np.float64)
+    if not len(frames):
+        return np.zeros(2 * frames.shape[-1])
+    return np.concatenate([frames.mean(0), frames.std(0)])

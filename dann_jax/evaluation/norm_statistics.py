@@ -1,0 +1,53 @@
+"""The statistics that evaluated parameters normalise by: a pass over the right rows."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from dann_jax.models.normalisation import merged, normalisations, with_statistics
+from dann_jax.tasks.roles import Role
+from dann_jax.tasks.task import Task
+from dann_jax.training.feed import Feed
+from dann_jax.training.predict import make_batch
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout
+from dann_jax.types import PyTree
+
+
+def normalised_for(
+    params: PyTree, role: Role, *, program: Program, task: Task, layout: Layout
+) -> PyTree:
+    """Parameters with the statistics by which rows of `role` are to be normalised.
+
+    Exact: they are the moments of the vectors that these very parameters make, without
+    dropout, of all rows of `Task.statistics_rows`, added up in double precision. Rows
+    beside these are not in the batches at all. Parameters of a network that has no
+    such statistics come back as they are.
+
+    Args:
+      params: of every replica, `[groups, arms]`.
+      role: of the rows that are to be evaluated.
+      program: its `moments`.
+      task: where the rows come from.
+      layout: of the replicas.
+    """
+    if not normalisations(params):
+        return params
+    rows = task.statistics_rows(role)
+    plan = task.plan(rows)
+    view = dataclasses.replace(task.evaluation, visible=rows)
+    total, feed = None, Feed(view, layout)
+    for step in range(plan.steps_per_epoch):
+        batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
+        found = jax.tree.map(np.float64, layout.get(program.moments(params, batch)))
+        total = found if total is None else _added(total, found)
+    filled = with_statistics(layout.get(params), jax.tree.map(np.float32, total))
+    return layout.put(filled)
+
+
+def _added(one: PyTree, other: PyTree) -> PyTree:
+    """Moments of all normalisations of a network, merged."""
+    if "count" in one:
+        return merged(one, other)
+    return {name: _added(one[name], other[name]) for name in one}

@@ -1,0 +1,1 @@
+"""From trained networks to `results.json`, one module a kind of protocol."""

@@ -1,0 +1,86 @@
+"""From predicted ratings of all replicas to `results.json`."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from dann_jax.evaluation.agreement import names_of, scores_of_moments, value_moments
+from dann_jax.evaluation.scorers.classes import diagnosed, tested_logits
+from dann_jax.tasks.roles import Role
+from dann_jax.evaluation.summaries import (
+    by_fold,
+    by_seed,
+    comparisons,
+    replica_records,
+    summarise,
+)
+from dann_jax.tasks.task import Task
+from dann_jax.training.program import Program
+from dann_jax.training.replicas import Layout
+from dann_jax.training.state import TrainState
+
+
+def rate_replicas(
+    state: TrainState, program: Program, task: Task, layout: Layout
+) -> dict[str, Any]:
+    """Test, probe, summarise and compare the parameters that were kept.
+
+    Returns:
+      The keys `labels` (none), `targets`, `replicas`, `summary` and `comparisons` of
+      `results.json`. The metrics are those of `names_of`.
+    """
+    predicted, rows = tested_logits(state, program, task, layout)
+    targets = task.protocol.targets
+    score = functools.partial(scores_of_moments, targets=targets)
+    moments = replica_moments(predicted, rows, task, layout)
+    replicas = replica_records(task.protocol, layout)
+    for index, replica in enumerate(replicas):
+        total = moments[divmod(index, len(layout.arms))].sum(0)
+        replica |= {name: float(value) for name, value in score(total).items()}
+    tables = by_seed(moments, layout)
+    names = names_of(targets)
+    return {
+        "labels": [],
+        "targets": list(targets),
+        "replicas": diagnosed(replicas, state, program, task, layout),
+        "summary": summarise(replicas, tables, metrics=names, scores=score),
+        "comparisons": comparisons(
+            tables,
+            trainings=by_fold(moments.sum(2), layout),
+            metrics=names,
+            scores=score,
+        ),
+    }
+
+
+def replica_moments(
+    predicted: np.ndarray, rows: np.ndarray, task: Task, layout: Layout
+) -> np.ndarray:
+    """Moments `[groups, arms, speakers, targets, 6]` of what each replica tests.
+
+    Args:
+      predicted: `[groups, arms, n, targets]` for corpus rows `rows` `[n]`.
+      rows: int `[n]`.
+      task: their true values, and who speaks.
+      layout: of the replicas.
+    """
+    protocol = task.protocol
+    names, speaker = np.unique(task.corpus.column("speaker")[rows], return_inverse=True)
+    origin = np.nanmean(protocol.value, axis=0)
+    moments = []
+    for group, fold in enumerate(layout.fold_of[: layout.num_groups]):
+        tested = protocol.roles[fold, rows] == Role.TEST
+        moments.append(
+            [
+                value_moments(
+                    protocol.value[rows[tested]],
+                    values[tested],
+                    speaker[tested],
+                    len(names),
+                    origin=origin,
+                )
+                for values in predicted[group]
+            ]
+        )
+    return np.array(moments)

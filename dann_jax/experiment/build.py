@@ -1,0 +1,208 @@
+"""From a config to what it describes: data under a protocol, replicas, a program.
+
+Its sections are handed on as plain arguments to the constructors that they mirror.
+"""
+
+import difflib
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from dann_jax.evaluation.analysis.options import require_analysis
+from dann_jax.utils.arguments import call, check, require
+from dann_jax.experiment.checks import check_config
+from dann_jax.data.open import open_corpus
+from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.estimate import require_tables
+from dann_jax.tasks.guards import require_leaks
+from dann_jax.models import network
+from dann_jax.objectives import OBJECTIVES
+from dann_jax.objectives.penalised import own_strengths
+from dann_jax.tasks.oracle import TARGET_ONLY
+from dann_jax.tasks.protocols import make_protocol
+from dann_jax.tasks.roles import Protocol
+from dann_jax.tasks.row_counts import describe_rows
+from dann_jax.training.schedules import STRENGTH_SCHEDULES
+from dann_jax.tasks.task import Task, make_task
+from dann_jax.training.loop import Timetable
+from dann_jax.training.optimizer import make_optimizer
+from dann_jax.training.program import Program, make_program
+from dann_jax.training.replicas import Layout, make_mesh, spare_parts
+from dann_jax.experiment.unused import require_frames
+from dann_jax.utils.words import shown
+
+_log = logging.getLogger(__name__)
+
+
+def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout]:
+    """What is learned from, and how many times over.
+
+    Args:
+      config: of the run.
+      data_parallel: devices that share the batches of one (fold, seed); 0 for as many
+        as there are to spare. The loss is that of one device, the dropout is not: it
+        is another one in each part.
+    """
+    check_config(config)
+    corpus = open_data(config)
+    require_tables(
+        corpus,
+        config.protocol.split,
+        config.protocol.get("split_args", {}),
+        adversaries=len(config.adversaries),
+        replicas=config.seeds * len(config.arms),
+    )
+    protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    if not config.protocol.get("oracle"):
+        require_leaks(protocol, corpus, config.protocol.get("disjoint", ("speaker",)))
+    for line in describe_rows(protocol, corpus):
+        _log.info("%s", line)
+    return setting_of(config, corpus, protocol, data_parallel=data_parallel)
+
+
+def open_data(config: ConfigDict) -> Corpus:
+    """The corpus of a config, its emotions in the words of the protocol."""
+    # Not among the keys of `config.data`.
+    open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
+    return call("config.data", open_labelled, **config.data)
+
+
+def setting_of(
+    config: ConfigDict, corpus: Corpus, protocol: Protocol, *, data_parallel: int = 1
+) -> tuple[Task, Layout]:
+    """As `setting`, of a corpus and a protocol that are there already."""
+    require_frames(config, corpus)
+    normalisation = config.encoder.normalisation
+    task = call(
+        "config.batches",
+        make_task,
+        corpus,
+        protocol,
+        config.adversaries.to_dict(),
+        normalise_by=normalisation.column,
+        adaptive=normalisation.name == "adaptive",
+        **config.batches,
+    )
+    analysis = getattr(config, "analysis", {})
+    call("config.analysis", require_analysis, task, **analysis)
+    strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
+    arms, baseline = config.arms.to_dict(), config.baseline
+    if config.protocol.oracle:
+        arms, baseline = {TARGET_ONLY: {}}, TARGET_ONLY
+    arms = ordered_arms(arms, baseline, strengths)
+    parts = data_parallel or spare_parts(len(protocol.folds) * config.seeds)
+    mesh = make_mesh(parts=parts)
+    return task, Layout(protocol.folds, range(config.seeds), arms, mesh)
+
+
+def ordered_arms(
+    arms: Mapping[str, Mapping[str, float]], baseline: str, adversaries: Iterable[str]
+) -> dict[str, dict[str, float]]:
+    """Arms with a strength for every adversary (or penalty), the baseline first.
+
+    Raises:
+      ValueError: the baseline is no arm, or an arm names an adversary there is not.
+    """
+    if baseline not in arms:
+        raise ValueError(
+            f"baseline {baseline!r} is none of {', '.join(arms) or 'nothing'}"
+        )
+    for arm, strengths in arms.items():
+        unknown = sorted(set(strengths) - set(adversaries))
+        if unknown:
+            raise ValueError(
+                f"arm {arm!r} gives a strength to {', '.join(unknown)}; "
+                f"the adversaries are {', '.join(adversaries) or 'none'}"
+            )
+    ordered = {baseline: arms[baseline], **arms}
+    return {
+        arm: {name: strengths.get(name, 0.0) for name in adversaries}
+        for arm, strengths in ordered.items()
+    }
+
+
+def compiled(
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    timetable: Timetable,
+    *,
+    vectorise: bool | None = None,
+) -> Program:
+    """The network, its optimiser and its objective, over all replicas.
+
+    Side by side, one after the other, or, by default, as the device likes it.
+    """
+    total_steps = timetable.steps_per_epoch * timetable.epochs
+    strength = config.strength.to_dict()
+    own = strength.pop("own", {})
+    return make_program(
+        build_network(config, task),
+        layout=layout,
+        objective=_chosen(
+            "config.objective",
+            OBJECTIVES,
+            timetable.in_steps(config.objective.to_dict()),
+        ),
+        optimizer=call(
+            "config.optimizer",
+            make_optimizer,
+            total_steps=total_steps,
+            **config.optimizer.to_dict(),
+        ),
+        schedule=_chosen("config.strength", STRENGTH_SCHEDULES, strength, total_steps),
+        own_schedules={
+            name: _chosen(
+                f"config.strength.own.{name}",
+                STRENGTH_SCHEDULES,
+                section,
+                total_steps,
+            )
+            for name, section in own.items()
+        },
+        average_decay=config.average_decay,
+        vectorise=vectorise,
+    )
+
+
+def build_network(config: ConfigDict, task: Task) -> nn.Module:
+    """Encoder and heads, as many as the task needs."""
+    return network.build(
+        encoder=encoder_of(config, task),
+        heads=config.heads.to_dict(),
+        num_labels=len(task.protocol.outputs),
+        num_domains=task.num_domains,
+    )
+
+
+def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
+    """Keyword arguments of the encoder, with the domains that it normalises by."""
+    encoder = config.encoder.to_dict()
+    encoder["normalisation"]["groups"] = task.groups
+    return encoder
+
+
+def _chosen(
+    what: str,
+    table: Mapping[str, Callable],
+    section: Mapping[str, Any],
+    *arguments: Any,
+) -> Any:
+    """What a section with a `name` and its arguments stands for."""
+    require(what, section, Mapping[str, Any])
+    options = dict(section)
+    name = options.pop("name", None)
+    require(f"{what}.name", name, str)
+    if name not in table:
+        close = difflib.get_close_matches(name, table, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(
+            f"unknown name {shown(name)} in {what}; {hint}choose from "
+            f"{', '.join(table)}"
+        )
+    check(what, table[name], options)
+    return call(f"{name!r}", table[name], *arguments, **options)

@@ -1,0 +1,95 @@
+"""What comes of a run that has been trained: scores, an analysis, and a bundle."""
+
+import logging
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from dann_jax.evaluation.analysis.analyse import analyse
+from dann_jax.utils.arguments import call
+from dann_jax.bundle import bundle_run
+from dann_jax.data.corpus import corpora_of
+from dann_jax.experiment.train import Trained
+from dann_jax.evaluation.scorers.trials import verify_replicas
+from dann_jax.evaluation.scorers.values import rate_replicas
+from dann_jax.evaluation.scorers.classes import score_replicas
+from dann_jax.experiment.build import encoder_of
+from dann_jax.tasks.task import Task
+from dann_jax.training.replicas import Layout
+from dann_jax.training.writer import read_metrics
+from dann_jax.utils.files import write_json
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate(
+    config: ConfigDict, task: Task, layout: Layout, trained: Trained
+) -> dict[str, Any]:
+    """Score what `train` returned; leave `results.json` and the bundle."""
+    workdir, state, program, timing, data = trained
+    scorers = {
+        "classification": score_replicas,
+        "verification": verify_replicas,
+        "regression": rate_replicas,
+    }
+    score = scorers[task.protocol.kind]
+    _log.info("scoring and probing ...")
+    results = {
+        "system": config.system,
+        "corpora": corpora_of(task.corpus),
+        "protocol": {
+            "name": task.protocol.name,
+            "transductive": task.transductive,
+            "selection": config.selection,
+            "allowed_leaks": list(task.protocol.allowed_leaks),
+        },
+        **score(state, program, task, layout),
+        "data": data,
+        "timing": timing,
+    }
+    state = state.replace(
+        **layout.get({"best": state.best, "best_step": state.best_step})
+    )
+    if jax.process_index():
+        return results
+    _log.info("analysing ...")
+    found = call(
+        "config.analysis",
+        analyse,
+        state,
+        program,
+        task,
+        layout,
+        results=results,
+        metrics=read_metrics(workdir),
+        # An oracle has none of those that its config names.
+        adversaries={
+            name: own["column"]
+            for name, own in config.adversaries.items()
+            if name in task.num_domains
+        },
+        **config.analysis,
+    )
+    if found:
+        write_json(workdir / "analysis.json", {**found, "data": data})
+    bundle_run(
+        workdir / "bundle",
+        state,
+        task,
+        layout,
+        system=config.system,
+        encoder=encoder_of(config, task),
+        heads=config.heads.to_dict(),
+        results=results,
+        analysis=found,
+        max_frames=config.batches.get("max_frames", 0),
+        **config.bundle.to_dict() | _only_arm(layout),
+    )
+    write_json(workdir / "results.json", results)
+    return results
+
+
+def _only_arm(layout: Layout) -> dict[str, str]:
+    """Where there is one arm, the bundle keeps it, whatever it is called."""
+    return {"arm": ""} if len(layout.arms) == 1 else {}

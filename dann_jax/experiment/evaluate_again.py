@@ -1,0 +1,101 @@
+"""A finished run scored and analysed again, from its last checkpoint."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from dann_jax.utils.arguments import call
+from dann_jax.experiment.config import base_config
+from dann_jax.experiment.train import Trained, as_tested, setting_in
+from dann_jax.tasks.fingerprint import fingerprint
+from dann_jax.experiment.evaluate import evaluate
+from dann_jax.experiment.build import compiled
+from dann_jax.tasks.task import Task
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.loop import Timetable
+from dann_jax.training.predict import make_batch
+from dann_jax.training.replicas import Layout
+from dann_jax.utils.leftovers import remove_leftovers
+from dann_jax.experiment.workdir import WorkdirError, claim_data, data_of, read_json
+
+_LATER = ("analysis",)
+"""What configs of older runs do not have."""
+
+
+def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
+    """Score and analyse a run that has ended, from its last checkpoint.
+
+    Args:
+      workdir: of the run; `results.json`, `analysis.json` and the bundle are written
+        again.
+      **options: of `analyse`, instead of those in the config of the run.
+
+    Returns:
+      What `results.json` holds: the numbers that the run wrote.
+
+    Raises:
+      WorkdirError: there is no run in it, or one that has not ended, or one on other
+        data.
+      CheckpointError: the last checkpoint is damaged.
+    """
+    workdir = epath.Path(workdir)
+    config = _config_of(workdir)
+    config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
+    task, layout = setting_in(workdir, config)
+    return evaluate(config, task, layout, _restored(config, task, layout, workdir))
+
+
+def _config_of(workdir: epath.Path) -> ConfigDict:
+    path = workdir / "config.json"
+    if not path.exists():
+        raise WorkdirError(f"{workdir} holds no config.json: no run")
+    found = _with_tuples(read_json(path))
+    wrong = [
+        key
+        for key, known in base_config().items()
+        if (
+            isinstance(known, ConfigDict) != isinstance(found[key], dict)
+            if key in found
+            else key not in _LATER
+        )
+    ]
+    if wrong:
+        raise WorkdirError(f"{path}: missing or malformed: {', '.join(wrong)}")
+    return ConfigDict(found)
+
+
+def _with_tuples(value: Any) -> Any:
+    """JSON has lists where a config has tuples."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(part) for key, part in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _restored(
+    config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
+) -> Trained:
+    """What `train` returned when the run ended."""
+    claim_data(workdir, fingerprint(task))
+    remove_leftovers(workdir)
+    data = data_of(workdir)
+    plan = task.plan(task.protocol.visible())
+    timetable = call(
+        "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
+    )
+    total = timetable.steps_per_epoch * timetable.epochs
+    with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
+        step = checkpoints.latest_step()
+        if step != total:
+            raise WorkdirError(
+                f"the run in {workdir} has taken {step or 0} of {total} steps; "
+                f"dann-train goes on with it"
+            )
+        program = compiled(config, task, layout, timetable)
+        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+        state = checkpoints.restore(step, program.initial_state(batch), layout)
+    timing = {}
+    if (workdir / "results.json").exists():
+        timing = read_json(workdir / "results.json").get("timing", {})
+    return as_tested(Trained(workdir, state, program, timing, data), task, layout)

@@ -1,0 +1,212 @@
+"""The story of a run: `train_and_evaluate(config, workdir)`.
+
+Only this module, `setting` and the commands see a config; below them there are plain
+arguments.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from etils import epath
+from ml_collections import ConfigDict
+
+from dann_jax.utils.arguments import call
+from dann_jax.experiment.estimate import needs_of, require_room
+from dann_jax.tasks.fingerprint import fingerprint
+from dann_jax.tasks.batches import stream
+from dann_jax.tasks.roles import Role
+from dann_jax.experiment.build import compiled, open_data, setting
+from dann_jax.tasks.task import Task
+from dann_jax.training.checkpoint import open_checkpoints
+from dann_jax.training.compilation import measure_compilations
+from dann_jax.evaluation.evaluated import as_evaluated
+from dann_jax.training.feed import Feed
+from dann_jax.training.loop import Timetable, fit
+from dann_jax.training.predict import make_batch
+from dann_jax.training.program import Program, step_of
+from dann_jax.training.replicas import Layout
+from dann_jax.evaluation.selection import Selector
+from dann_jax.training.state import TrainState
+from dann_jax.training.writer import open_writer
+from dann_jax.utils.files import strict
+from dann_jax.experiment.workdir import claim, data_of, read_json, require_corpus
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_evaluate(
+    config: ConfigDict, workdir: epath.PathLike, *, data_parallel: int = 1
+) -> dict[str, Any]:
+    """Run the experiment that `config` describes, or what is left of it.
+
+    On all devices of all processes that `jax.distributed` has joined. Each process
+    makes the batches of its own replicas; the first writes everything but checkpoints.
+
+    Args:
+      config: as from `configs/*.py`.
+      workdir: new, or that of an earlier run of the same config, which is then
+        taken up where it stopped and ends with the same numbers, bit for bit.
+      data_parallel: see `setting`.
+
+    Returns:
+      What `results.json` holds; where that has null, NaN.
+
+    Raises:
+      ValueError: the corpus, the protocol, the work directory or another part of the
+        input is not what it should be (`CorpusError`, `ProtocolError` and
+        `WorkdirError` are kinds of it); nothing has been trained.
+      TrainingDiverged: a loss is not finite; the last checkpoint is good.
+      Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
+    """
+    task, layout = setting_in(workdir, config, data_parallel=data_parallel)
+    trained = train(config, task, layout, workdir)
+    # It brings scikit-learn, which takes longer to import than to reach the first step.
+    from dann_jax.experiment.evaluate import evaluate
+
+    return evaluate(config, task, layout, trained)
+
+
+def setting_in(
+    workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
+) -> tuple[Task, Layout]:
+    """As `setting`; where data changed under a run, that is what its error tells of."""
+    try:
+        return setting(config, data_parallel=data_parallel)
+    except ValueError:
+        path = epath.Path(workdir)
+        if (path / "config.json").exists():
+            before, now = read_json(path / "config.json"), strict(config.to_dict())
+            if before.get("data") == now["data"]:
+                require_corpus(path, open_data(config))
+        raise
+
+
+class Trained(NamedTuple):
+    """A run whose training has ended.
+
+    Attributes:
+      workdir: of the run.
+      state: of all replicas; `state.best` is what is evaluated.
+      program: what they run.
+      timing: seconds, the step it was resumed from, and utterances a second.
+      data: which data it learned from, as from `data_of`.
+    """
+
+    workdir: epath.Path
+    state: TrainState
+    program: Program
+    timing: dict[str, float]
+    data: dict[str, Any]
+
+
+def train(
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    workdir: epath.PathLike,
+    *,
+    selecting: Task | None = None,
+    watch: Callable[[Program, TrainState], None] | None = None,
+) -> Trained:
+    """Train all replicas, or go on where an earlier call stopped.
+
+    Args:
+      config: of the run; its work directory belongs to it.
+      task: what is learned from, as from `setting`.
+      layout: of the replicas.
+      workdir: as in `train_and_evaluate`, which also says what is raised.
+      selecting: the task whose validation rows select, if it is another one.
+      watch: looks at the state at every validation and changes nothing.
+    """
+    plan = task.plan(task.protocol.visible())
+    timetable = call(
+        "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
+    )
+    program = compiled(config, task, layout, timetable)
+    needs = needs_of(task, layout, program, timetable)
+    require_room(needs, layout)
+    selector = Selector(config.selection, program, selecting or task, layout)
+
+    def validate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
+        if watch is not None:
+            watch(program, state)
+        return selector.validate(state)
+
+    feed = Feed(task.training, layout)
+    outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
+    first = feed(outline(0))
+    state = program.initial_state(first)
+    # What cannot be built leaves no directory behind.
+    workdir = claim(workdir, config.to_dict(), fingerprint(task))
+    data = data_of(workdir)
+    _log.info("%s, in %s", _size(task, layout, timetable), workdir)
+    _log.info("%s", needs)
+    began = time.perf_counter()
+    with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
+        start = checkpoints.resume_step()
+        if start:
+            _log.info("going on from step %d in %s", start, workdir)
+            state = checkpoints.restore(start, state, layout)
+        with (
+            open_writer(workdir, resume_step=start) as writer,
+            measure_compilations() as compilations,
+        ):
+            state = fit(
+                state,
+                start=start,
+                timetable=timetable,
+                layout=layout,
+                batches=lambda start, stop: map(feed, stream(outline, start, stop)),
+                train_step=program.train_step,
+                validate=validate,
+                # Always the same rows, so that what moves is the network.
+                gradients=lambda state: program.gradients(
+                    state, first, layout.put(layout.strength())
+                ),
+                checkpoints=checkpoints,
+                writer=writer,
+            )
+    steps = step_of(state) - start
+    timing = {
+        "resumed_from_step": start,
+        "compile_s": compilations.seconds,
+        "train_s": time.perf_counter() - began,
+    }
+    seen = task.protocol.visible().sum() * len(layout.seeds) * len(layout.arms)
+    epochs = steps / timetable.steps_per_epoch
+    timing["utterances_per_s"] = float(seen * epochs / timing["train_s"])
+    return as_tested(Trained(workdir, state, program, timing, data), task, layout)
+
+
+def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
+    """With the parameters by which tested rows are predicted."""
+    best = as_evaluated(
+        trained.state.best,
+        Role.TEST,
+        program=trained.program,
+        task=task,
+        layout=layout,
+    )
+    return trained._replace(state=trained.state.replace(best=best))
+
+
+def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
+    def counted(number: int, word: str) -> str:
+        return f"{number} {word}{'s' * (number != 1)}"
+
+    platform = layout.mesh.devices.flat[0].platform.upper()
+    utterances = counted(len(task.corpus), "utterance")
+    folds, seeds = (
+        counted(len(layout.folds), "fold"),
+        counted(len(layout.seeds), "seed"),
+    )
+    epochs = counted(timetable.epochs, "epoch")
+    return (
+        f"{task.corpus.name}: {utterances}; {folds} x {seeds} x "
+        f"{counted(len(layout.arms), 'arm')}, {epochs} of "
+        f"{counted(timetable.steps_per_epoch, 'step')} on "
+        f"{counted(layout.mesh.size, f'{platform} device')}"
+    )

@@ -1,0 +1,199 @@
+"""A work directory: it belongs to one config and to one set of data."""
+
+import importlib.metadata
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+from etils import epath
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.fingerprint import is_whole
+from dann_jax.tasks.fingerprint_differences import corpus_differences, differences
+from dann_jax.training.checkpoint_folders import complete_steps
+from dann_jax.utils.files import strict, write_json
+from dann_jax.utils.leftovers import remove_leftovers
+from dann_jax.utils.processes import by_first, is_same_everywhere
+
+_log = logging.getLogger(__name__)
+
+_PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "scikit-learn",
+)
+
+
+class WorkdirError(ValueError):
+    """The work directory cannot be used for this run."""
+
+
+def claim(
+    workdir: epath.PathLike,
+    config: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
+) -> epath.Path:
+    """Make the directory, or take up the run that is in it.
+
+    What a killed process left half written is removed.
+
+    Args:
+      workdir: a new or empty directory, or that of an earlier run.
+      config: plain nested dict; the earlier run must have had the same.
+      data: what is learned from, as from `fingerprint`; likewise. None for no matter.
+
+    Raises:
+      WorkdirError: the directory belongs to another config or to other data (the
+        message lists what differs), or holds something else. Nothing is overwritten. Of
+        several processes the first alone looks and writes, and all of them raise.
+    """
+    path = epath.Path(workdir)
+    if data and not is_same_everywhere(data["digest"]):
+        raise WorkdirError("the processes do not read the same data: see data.source")
+
+    def look_and_write() -> int:
+        _claim(path, config)
+        if data:
+            claim_data(path, data)
+        write_json(path / "environment.json", _environment())
+        remove_leftovers(path)
+        return 0
+
+    by_first(look_and_write, WorkdirError, f"the first process cannot use {path}")
+    return path
+
+
+def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
+    config = strict(config)
+    if path.exists() and not path.is_dir():
+        raise WorkdirError(f"{path} is a file; a work directory is needed")
+    if (path / "config.json").exists():
+        found = list(_differences(config, read_json(path / "config.json")))
+        if found:
+            raise WorkdirError(
+                f"{path} belongs to a run with another config: "
+                f"{'; '.join(found)}. Choose another --workdir, or the old values"
+            )
+    # A process killed in the middle of its first write leaves a partial file.
+    elif path.exists() and any(p.suffix != ".partial" for p in path.iterdir()):
+        raise WorkdirError(
+            f"{path} is not empty and has no config.json; choose another --workdir"
+        )
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", config)
+
+
+def claim_data(path: epath.Path, data: Mapping[str, Any]) -> None:
+    """Require that a run goes on with its data; note them where nobody did so far.
+
+    Args:
+      path: of the work directory.
+      data: as from `fingerprint`.
+
+    Raises:
+      WorkdirError: the run learned from other data; the message lists what differs.
+    """
+    if (path / "data.json").exists():
+        _refuse(path, differences(data, _read_data(path)))
+        return
+    step = max(complete_steps(path / "checkpoints"), default=0)
+    if step:
+        _log.warning(
+            "the run in %s is from before work directories kept what identifies their "
+            "data: whether its %d steps learned from the data of now cannot be told",
+            path,
+            step,
+        )
+    write_json(path / "data.json", {**data, "unknown_until_step": step})
+
+
+def require_corpus(path: epath.Path, corpus: Corpus) -> None:
+    """Raise `WorkdirError` if a run is known to have learned from another corpus."""
+    if (path / "data.json").exists():
+        _refuse(path, corpus_differences(corpus, _read_data(path)))
+
+
+def _refuse(path: epath.Path, found: list[str]) -> None:
+    if found:
+        raise WorkdirError(
+            f"{path} belongs to a run on other data: {'; '.join(found)}. "
+            f"Choose another --workdir, or put back the old data"
+        )
+
+
+def data_of(path: epath.Path) -> dict[str, Any]:
+    """Which data a result is of: the head of `data.json`, short enough to repeat."""
+    if not (path / "data.json").exists():
+        return {}
+    found = _read_data(path)
+    return {name: found[name] for name in ("digest", "rows", "unknown_until_step")}
+
+
+def _read_data(path: epath.Path) -> dict[str, Any]:
+    found = read_json(path / "data.json")
+    if not is_whole(found):
+        raise WorkdirError(
+            f"{path}/data.json is damaged, or of another version of this package: put "
+            f"back a copy of it, or choose another --workdir"
+        )
+    return found
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """Read a JSON object; a `WorkdirError` names the file where it is none."""
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise WorkdirError(f"{path} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise WorkdirError(
+            f"{path} holds a {type(found).__name__}, not a JSON object: it is damaged"
+        )
+    return found
+
+
+def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
+    if isinstance(new, dict) and isinstance(old, dict):
+        for name in sorted({*new, *old}):
+            yield from _differences(new.get(name), old.get(name), f"{key}.{name}")
+    elif new != old:
+        yield f"{key} is {new!r}, was {old!r}"
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": sys.version.split()[0],
+        "packages": package_versions(),
+        "devices": [str(device.device_kind) for device in jax.devices()],
+        "command": sys.argv,
+        "git_commit": _git_commit(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Name -> version of the packages that a result may depend on."""
+    # Here, because the package imports this module while it is itself imported.
+    from dann_jax import __version__
+
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"dann_jax": __version__, **found}
+
+
+def _git_commit() -> str | None:
+    """The commit of the code that runs, None where it is not in a repository."""
+    here = epath.Path(__file__).parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

@@ -1,0 +1,1 @@
+"""A corpus under a protocol: roles, splits, guards, domains, batches."""

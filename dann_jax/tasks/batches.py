@@ -1,0 +1,230 @@
+"""From a corpus and its roles to batches: a pure function of the step number.
+
+A `Plan` decides which dialogues make up which batch; `Assembler` says what each turn is
+and shows; `looked_up` replaces places in a table by standardised features, on the host
+or on a device that keeps the table; `stream` puts a tf.data pipeline in front of it.
+Nothing is remembered between steps, so a run can start again at any of them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.frames import Frames
+from dann_jax.tasks.roles import Protocol
+from dann_jax.tasks.standardise import Standardiser, Units, standardised_values
+from dann_jax.types import UNKNOWN, Array, Batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembler:
+    """Batches of dialogues: standardised features, masks and erased labels.
+
+    Attributes:
+      corpus: features and dialogues.
+      visible: bool `[F, N]`.
+      label: int32 `[F, N]`, already erased.
+      domain: adversary -> int32 `[F, N]`.
+      standardiser: of each fold.
+      shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
+        is not in it is a number of turns, and frames are padded to the most there are.
+      group: int32 `[N]`, for `Batch.group`; None for none.
+      value: float32 `[F, N, targets]`, for `Batch.value`, already erased and
+        standardised; None for none.
+    """
+
+    corpus: Corpus
+    visible: np.ndarray
+    label: np.ndarray
+    domain: Mapping[str, np.ndarray]
+    standardiser: Standardiser
+    shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    group: np.ndarray | None = None
+    value: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        # Looked up for every batch, computed once.
+        object.__setattr__(self, "_dialogues", self.corpus.dialogues())
+        object.__setattr__(self, "_parties", self.corpus.parties())
+
+    def __call__(
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
+    ) -> Batch:
+        """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
+        outline = self.outline(dialogues, bucket, folds)
+        return looked_up(outline, self.tables(), self.moments(folds))
+
+    def outline(
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
+    ) -> Batch:
+        """The batch, with places in `tables` for inputs, `UNKNOWN` where nothing is.
+
+        What a row does not show has no place, so that no later step can look it up.
+        """
+        num_turns, max_frames = self.shapes.get(bucket) or (
+            bucket,
+            int(self.corpus.num_frames().max()),
+        )
+        rows = np.full((*dialogues.shape, num_turns), UNKNOWN, np.int32)
+        for stream, place in np.argwhere(dialogues != UNKNOWN):
+            turns = self._dialogues[dialogues[stream, place]]
+            rows[stream, place, : len(turns)] = turns
+        real, fold = rows != UNKNOWN, np.asarray(folds)[:, None, None]
+
+        def of_fold(table: np.ndarray, fill: int | bool) -> np.ndarray:
+            return np.where(real, table[fold, rows], fill)
+
+        visible = of_fold(self.visible, False)
+        present = {
+            name: visible & flags[rows] for name, flags in self.corpus.present.items()
+        }
+        places, num_frames = {}, {}
+        for name, features in self.corpus.features.items():
+            places[name] = np.where(present[name], rows, UNKNOWN)
+            if isinstance(features, Frames):
+                places[name], num_frames[name] = features.places(
+                    places[name], max_frames
+                )
+        return Batch(
+            inputs=places,
+            present=present,
+            visible=visible,
+            party=np.where(real, self._parties[rows], 0),
+            label=of_fold(self.label, UNKNOWN),
+            domain={
+                name: of_fold(ids, UNKNOWN) for name, ids in sorted(self.domain.items())
+            },
+            row=rows,
+            num_frames=num_frames,
+            value=None
+            if self.value is None
+            else np.where(real[..., None], self.value[fold, rows], np.nan),
+            group=None
+            if self.group is None
+            else np.where(real, self.group[rows], UNKNOWN),
+        )
+
+    def tables(self) -> dict[str, np.ndarray]:
+        """Modality -> features of all utterances (or their frames), `[n, dim]`."""
+        return {
+            name: features.values if isinstance(features, Frames) else features
+            for name, features in self.corpus.features.items()
+        }
+
+    def moments(self, folds: Sequence[int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Modality -> mean and scale for each stream, both `[G, dim]`."""
+        chosen = np.asarray(folds)
+        return {
+            name: (mean[chosen], scale[chosen])
+            for name, (mean, scale) in self.standardiser.items()
+        }
+
+
+def looked_up(
+    batch: Batch,
+    tables: Mapping[str, Array],
+    moments: Mapping[str, tuple[Array, Array]],
+) -> Batch:
+    """An outline with standardised features for inputs, zero where nothing is shown.
+
+    The arrays may be NumPy's or JAX's.
+
+    Args:
+      batch: from `Assembler.outline`; a modality that is in no table holds, in place of
+        places, their rows of it.
+      tables: from `Assembler.tables`.
+      moments: from `Assembler.moments`.
+    """
+    inputs = {}
+    for name, given in batch.inputs.items():
+        xp = given.__array_namespace__()
+        values = tables[name][given] if name in tables else given
+        shown = batch.present[name]
+        if name in batch.num_frames:
+            frames = xp.arange(values.shape[-2])
+            shown = frames < batch.num_frames[name][..., None]
+        middle = (1,) * (values.ndim - 2)
+        mean, scale = (x.reshape(-1, *middle, x.shape[-1]) for x in moments[name])
+        # What a row does not show must not be there at all.
+        inputs[name] = xp.where(shown[..., None], (values - mean) / scale, 0.0).astype(
+            xp.float32
+        )
+    return batch._replace(inputs=inputs)
+
+
+def training_assembler(
+    corpus: Corpus,
+    protocol: Protocol,
+    domain: Mapping[str, np.ndarray],
+    standardiser: Standardiser,
+    shapes: Mapping[int, tuple[int, int]] | None = None,
+    group: np.ndarray | None = None,
+    units: Units | None = None,
+) -> Assembler:
+    """The view of a training step: visible rows, answers of labelled rows only.
+
+    `units` standardise the targets, where the protocol has any.
+    """
+    return Assembler(
+        corpus,
+        protocol.visible(),
+        protocol.erased_labels(),
+        domain,
+        standardiser,
+        shapes or {},
+        group,
+        None if units is None else standardised_values(protocol, units),
+    )
+
+
+def evaluation_assembler(
+    corpus: Corpus,
+    protocol: Protocol,
+    domain: Mapping[str, np.ndarray],
+    standardiser: Standardiser,
+    shapes: Mapping[int, tuple[int, int]] | None = None,
+    group: np.ndarray | None = None,
+) -> Assembler:
+    """The view of an evaluation: the whole dialogue is heard, no label is there."""
+    nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
+    return Assembler(
+        corpus,
+        np.ones(protocol.roles.shape, bool),
+        nothing,
+        dict.fromkeys(domain, nothing),
+        standardiser,
+        shapes or {},
+        group,
+    )
+
+
+def stream(
+    make: Callable[[int], Batch], start: int, stop: int, *, prefetch: int = 2
+) -> Iterator[Batch]:
+    """`make(start) ... make(stop - 1)`, through tf.data prepared ahead of the device.
+
+    TensorFlow is imported here and nowhere above, once the first batch is on its way:
+    the device computes while the seconds that this takes go by.
+    """
+    if start >= stop:
+        return
+    example = make(start)
+    yield example
+    import tensorflow as tf
+
+    # It must not reserve the accelerator that JAX computes on.
+    tf.config.set_visible_devices([], "GPU")
+    leaves, treedef = jax.tree.flatten(example)
+    types = [leaf.dtype for leaf in leaves]
+    steps = tf.data.Dataset.range(start + 1, stop).map(
+        lambda step: tf.numpy_function(
+            lambda s: jax.tree.leaves(make(int(s))), [step], types
+        ),
+        num_parallel_calls=1,
+        deterministic=True,
+    )
+    for flat in steps.prefetch(prefetch).as_numpy_iterator():
+        yield treedef.unflatten(flat)

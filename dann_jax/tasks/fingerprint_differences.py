@@ -1,0 +1,106 @@
+"""How the data of now differ from those that a run learned from, in words."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.fingerprint import BYTES_A_ROW, Part, given
+
+_ROUNDING = 1e-3
+"""Other machines add numbers up in another order; other data differ by more."""
+
+
+def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    """How the data of now differ from those of before, in words; none if not at all.
+
+    A column that only the new data have is no difference: what it changes of the roles,
+    the domains or the order is found there.
+
+    Args:
+      new: as from `fingerprint`.
+      old: likewise, as it was written.
+    """
+    found = _of_kinds(new, old, ("given", "derived"))
+    for name, word in (("folds", "folds"), ("outputs", "classes or targets")):
+        if new[name] != old[name]:
+            found.append(f"the {word} are {_some(new[name])}, were {_some(old[name])}")
+    return found or _of_standardisers(new["standardiser"], old["standardiser"])
+
+
+def corpus_differences(corpus: Corpus, old: Mapping[str, Any]) -> list[str]:
+    """As `differences`, of a corpus for which there may be no protocol."""
+    ids = corpus.columns["utt_id"].tolist()
+    return _of_kinds({"utt_id": ids, "given": given(corpus)}, old, ("given",))
+
+
+def _of_kinds(
+    new: Mapping[str, Any], old: Mapping[str, Any], kinds: Sequence[str]
+) -> list[str]:
+    found = [*_of_rows(new["utt_id"], old["utt_id"])]
+    in_both = _rows_in_both(new["utt_id"], old["utt_id"])
+    for kind in kinds:
+        found += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
+    return found
+
+
+def _of_rows(new: Sequence[str], old: Sequence[str]) -> Iterator[str]:
+    gone, more = set(old) - set(new), set(new) - set(old)
+    if gone:
+        yield f"{len(gone)} of {len(old)} rows are gone ({_some(sorted(gone))})"
+    if more:
+        yield f"{len(more)} of {len(new)} rows are new ({_some(sorted(more))})"
+    if [name for name in new if name not in more] != [
+        name for name in old if name not in gone
+    ]:
+        yield "the order of the rows is another one"
+
+
+def _rows_in_both(
+    new: Sequence[str], old: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows that both have stand in each, both int `[n]`."""
+    place = {name: index for index, name in enumerate(old)}
+    pairs = [(index, place[name]) for index, name in enumerate(new) if name in place]
+    first, second = np.array(pairs, int).reshape(-1, 2).T
+    return first, second
+
+
+def _of_parts(
+    new: Mapping[str, Part],
+    old: Mapping[str, Part],
+    ids: Sequence[str],
+    in_both: tuple[np.ndarray, np.ndarray],
+) -> Iterator[str]:
+    for name in old:
+        if name not in new:
+            yield f"{name} is gone"
+            continue
+        if new[name] == old[name]:
+            continue
+        now, before = (
+            np.frombuffer(base64.b64decode(part["rows"]), f"V{BYTES_A_ROW}")
+            for part in (new[name], old[name])
+        )
+        rows = in_both[0][now[in_both[0]] != before[in_both[1]]]
+        if len(rows):
+            yield (
+                f"{name}: {len(rows)} of {len(in_both[0])} rows differ "
+                f"({_some([ids[row] for row in rows])})"
+            )
+
+
+def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name!r} is standardised in another way"
+        for name in new
+        if np.shape(new[name]) != np.shape(old.get(name))
+        or not np.allclose(new[name], old[name], rtol=_ROUNDING, atol=0.0)
+    ]
+
+
+def _some(names: Sequence[str], limit: int = 3) -> str:
+    shown = ", ".join(names[:limit])
+    return f"{shown}, ..." if len(names) > limit else shown

@@ -1,0 +1,190 @@
+"""Guards: each raises `ProtocolError` where a protocol would not show what it says."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.doubts import unique_names
+from dann_jax.data.identifiers import codes
+from dann_jax.tasks.oracle import ORACLE
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import ProtocolError
+from dann_jax.utils.words import listed, shorten
+
+_log = logging.getLogger(__name__)
+
+
+def require_classes(protocol: Protocol) -> None:
+    """Two classes or more, each with a labelled utterance in every fold."""
+    if len(set(protocol.labels)) < max(len(protocol.labels), 2):
+        raise ProtocolError(
+            f"the labels must be two or more different ones, got "
+            f"{', '.join(protocol.labels) or 'none'}"
+        )
+    for fold, name in enumerate(protocol.folds):
+        for role in (Role.LABELLED, Role.TEST):
+            # Unknown labels are -1.
+            counts = np.bincount(
+                protocol.label[protocol.roles[fold] == role] + 1,
+                minlength=len(protocol.labels) + 1,
+            )
+            absent = [
+                word
+                for word, count in zip(protocol.labels, counts[1:], strict=True)
+                if not count
+            ]
+            others = [word for word in protocol.labels if word not in absent]
+            if absent and (
+                role == Role.LABELLED or len(absent) == len(protocol.labels)
+            ):
+                raise ProtocolError(
+                    f"fold {name!r} has no {role.name.lower()} utterance of "
+                    f"{', '.join(absent)}, but of {', '.join(others) or 'nothing'}: "
+                    f"protocol.labels must be what every fold can learn"
+                )
+
+
+def require_values(protocol: Protocol) -> None:
+    """Something to learn, and something to be right or wrong about, in every fold."""
+    for fold, name in enumerate(protocol.folds):
+        for role in (Role.LABELLED, Role.VALIDATION, Role.TEST):
+            rows = protocol.roles[fold] == role
+            if role == Role.VALIDATION and not rows.any():
+                continue
+            for target, value in zip(
+                protocol.targets, protocol.value[rows].T, strict=True
+            ):
+                if len(np.unique(value[~np.isnan(value)])) < 2:
+                    raise ProtocolError(
+                        f"fold {name!r} has no two {role.name.lower()} utterances "
+                        f"that differ in {target!r}"
+                    )
+
+
+def require_open_set(protocol: Protocol, corpus: Corpus) -> None:
+    """Two values to train on and two others to test, in every fold."""
+    column = protocol.label_column
+    if (protocol.roles == Role.VALIDATION).any():
+        raise ProtocolError(
+            f"in an open set no row of an unheard {column!r} can be validated by its "
+            f"label: set validation_folds to 0"
+        )
+    values = corpus.column(column)
+    for fold, name in enumerate(protocol.folds):
+        roles = protocol.roles[fold]
+        heard = np.unique(values[roles == Role.LABELLED])
+        unheard = np.setdiff1d(values[roles == Role.TEST], heard)
+        if min(len(heard), len(unheard)) < 2:
+            raise ProtocolError(
+                f"fold {name!r}: an open set needs two labelled values of {column!r} "
+                f"and two others to test; there are {len(heard)} and {len(unheard)}"
+            )
+
+
+def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
+    """Raise `ProtocolError` where labelled and test rows share a value of `column`.
+
+    So they might where rows of both have none.
+    """
+    values, ids = corpus.column(column), codes(corpus.column(column))
+    for fold, name in enumerate(protocol.folds):
+        roles = protocol.roles[fold]
+        labelled, tested = (
+            np.bincount(ids[roles == role] + 1, minlength=ids.max() + 2) > 0
+            for role in (Role.LABELLED, Role.TEST)
+        )
+        both = labelled & tested
+        if both[0]:
+            raise ProtocolError(
+                f"fold {name!r}: rows without {column!r} are both labelled and tested, "
+                f"and nobody knows whether they share one"
+            )
+        if both.any():
+            rows = both[ids + 1] & np.isin(roles, (Role.LABELLED, Role.TEST))
+            raise ProtocolError(
+                f"fold {name!r}: {both.sum()} values of {column!r} are both labelled "
+                f"and tested ({listed(map(shorten, np.unique(values[rows])))}); "
+                f"{_remedy(corpus, column, rows, roles)}"
+            )
+
+
+def _remedy(corpus: Corpus, column: str, rows: np.ndarray, roles: np.ndarray) -> str:
+    """What to do about rows (bool `[N]`) that share values of a column."""
+    if column != "corpus" and "corpus" in corpus.columns:
+        homes = corpus.columns["corpus"]
+        labelled, tested = (
+            np.unique(homes[rows & (roles == role)])
+            for role in (Role.LABELLED, Role.TEST)
+        )
+        if not np.isin(labelled, tested).any():
+            return (
+                f"the labelled ones are in {listed(labelled)} and the tested ones in "
+                f"{listed(tested)}: "
+                f"{unique_names(shorten(corpus.column(column)[rows][0]), labelled[0])}"
+            )
+    return (
+        f"the score would not speak for unheard ones. To run it all the same, and have "
+        f"every table say so, put {column!r} into allowed_leaks"
+    )
+
+
+def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
+    """Rows of which nobody can say that they share no value with others, bool `[N]`.
+
+    Args:
+      corpus: all rows.
+      columns: that labelled and tested rows must not share a value of.
+
+    Raises:
+      ProtocolError: all rows are such rows.
+    """
+    nobody = np.zeros(len(corpus), bool)
+    for column in sorted(columns):
+        missing = corpus.column(column) == ""
+        if missing.all():
+            raise ProtocolError(
+                f"{len(corpus)} rows of corpus {corpus.name!r} have no value of "
+                f"{column!r}, which labelled and tested rows must not share. To run it "
+                f"all the same, and have every table say so, put {column!r} into "
+                f"allowed_leaks"
+            )
+        if missing.any():
+            _log.warning(
+                "%d of %d rows have no %s, so that nobody knows whom they share it "
+                "with: their labels neither train nor test",
+                *(missing.sum(), len(corpus), column),
+            )
+        nobody |= missing
+    return nobody
+
+
+def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -> None:
+    """Every leak that is allowed is there: tables would tell of one that is not.
+
+    Args:
+      protocol: with its `allowed_leaks`.
+      corpus: the columns.
+      disjoint: the columns that it would not share values of otherwise.
+
+    Raises:
+      ProtocolError: a leak is none of them, or in no fold do labelled and test rows
+        share a value of it.
+    """
+    for column in sorted(set(protocol.allowed_leaks) - {ORACLE}):
+        if column not in disjoint:
+            raise ProtocolError(
+                f"allowed_leaks names {column!r}, and nothing keeps rows apart by it: "
+                f"disjoint is {', '.join(disjoint) or 'empty'}; leave it out"
+            )
+        values = corpus.column(column)
+        if not any(
+            np.isin(values[roles == Role.LABELLED], values[roles == Role.TEST]).any()
+            for roles in protocol.roles
+        ):
+            raise ProtocolError(
+                f"allowed_leaks names {column!r}, and in no fold do labelled and test "
+                f"rows share a value of it; leave it out, or every table tells of a "
+                f"leak"
+            )

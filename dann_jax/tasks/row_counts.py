@@ -1,0 +1,72 @@
+"""How many rows a run learns from and tests, and why the others take no part."""
+
+from collections import Counter
+
+import numpy as np
+
+from dann_jax.data.corpus import Corpus
+from dann_jax.data.harmonise import describe_unknown, emotion_map, unknown_words
+from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.types import UNKNOWN
+from dann_jax.utils.words import listed, shorten
+
+_MOST_CLASSES = 12
+
+
+def describe_rows(protocol: Protocol, corpus: Corpus) -> list[str]:
+    """Rows labelled, unlabelled (by their words) and used, and the class counts.
+
+    Args:
+      protocol: the roles.
+      corpus: that they are of.
+
+    Returns:
+      Lines for a person.
+
+    Example:
+      >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
+      >>> from dann_jax.tasks.protocols import make_protocol
+      >>> corpus = synthetic_conversations(sessions=2, dialogues=2, turns=8)
+      >>> protocol = make_protocol(
+      ...     corpus,
+      ...     split="leave_one_out",
+      ...     split_args={"column": "session"},
+      ...     labels=("anger", "neutral"),
+      ...     validation_folds=0,
+      ... )
+      >>> describe_rows(protocol, corpus)[0].partition(" (")[0]
+      '24 rows: 18 labelled'
+    """
+    used = int((protocol.roles != Role.HELD_OUT).any(0).sum())
+    tested = int((protocol.roles == Role.TEST).any(0).sum())
+    if protocol.targets:
+        rated = int((~np.isnan(protocol.value)).any(1).sum())
+        labelled = f"{rated} with {' or '.join(protocol.targets)}"
+        return [f"{len(corpus)} rows: {labelled}; {used} used, {tested} tested"]
+    known = protocol.label != UNKNOWN
+    words = corpus.column(protocol.label_column)[~known]
+    lines = [
+        f"{len(corpus)} rows: {known.sum()} labelled ({_class_counts(protocol)}), "
+        f"{len(words)} unlabelled{_by_word(words)}; {used} used, {tested} tested"
+    ]
+    if protocol.label_column == "emotion":
+        unknown = unknown_words(words, emotion_map("manifest"))
+        if unknown:
+            lines.append(describe_unknown(unknown, "--config.data.emotions"))
+    return lines
+
+
+def _class_counts(protocol: Protocol) -> str:
+    counts = np.bincount(
+        protocol.label[protocol.label != UNKNOWN], minlength=len(protocol.labels)
+    )
+    if len(counts) > _MOST_CLASSES:
+        return f"{len(counts)} classes of {counts.min()} to {counts.max()} rows"
+    named = zip(protocol.labels, counts, strict=True)
+    return ", ".join(f"{shorten(word)} {count}" for word, count in named)
+
+
+def _by_word(words: np.ndarray) -> str:
+    counts = Counter(words.tolist()).most_common()
+    named = [f"{shorten(word) or 'without a word'} {count}" for word, count in counts]
+    return f" ({listed(named, 10)})" if named else ""
