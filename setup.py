@@ -48,7 +48,7 @@ setuptools.setup(
     ],
     package_dir={"dann_jax.configs": "configs"},
     package_data={
-        "dann_jax.data.open": ["emotions/*.csv", "dimensions.csv"],
+        "dann_jax.data": ["emotions/*.csv", "dimensions.csv"],
         "dann_jax.report": ["assets/*.css", "assets/*.js"],
     },
     install_requires=REQUIRED,

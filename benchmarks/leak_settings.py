@@ -10,10 +10,10 @@ from ml_collections import ConfigDict
 
 from benchmarks.studies import leaks
 from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.build import open_data, setting_of
 from dann_jax.experiment.config import EIGHT, FOUR, base_config, unheard_speakers
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
-from dann_jax.experiment.build import open_data, setting_of
 from dann_jax.tasks.task import Task
 
 

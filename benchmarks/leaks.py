@@ -21,10 +21,10 @@ from ml_collections import ConfigDict
 from benchmarks.leak_settings import CORPORA, RUNS, Run, Study, open_study
 from benchmarks.leak_tables import draw, load, tables
 from dann_jax.cli.console import exit_with_message, start_logging
-from dann_jax.experiment.train import train
 from dann_jax.evaluation.scorers.classes import tested_logits
-from dann_jax.experiment.build import setting_of
 from dann_jax.evaluation.summaries import speaker_counts
+from dann_jax.experiment.build import setting_of
+from dann_jax.experiment.train import train
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.training.replicas import Layout
 from dann_jax.utils.files import write_json

@@ -22,14 +22,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from dann_jax.cli.config import change_config, load_config
-from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE
-from dann_jax.experiment.train import train
-from dann_jax.experiment.build import setting
-from dann_jax.tasks.task import Task
 from dann_jax.evaluation.criteria import criterion_scores
+from dann_jax.evaluation.selection import Selector
+from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE
+from dann_jax.experiment.build import setting
+from dann_jax.experiment.train import train
+from dann_jax.tasks.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
-from dann_jax.evaluation.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.utils.files import write_json
 

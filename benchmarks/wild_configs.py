@@ -22,13 +22,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.timing import table
-from dann_jax.utils.arguments import call
 from dann_jax.cli.config import configs_folder, keys, load_config
 from dann_jax.data.manifest import write_manifest
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.estimate import needs_of, require_room
-from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
+from dann_jax.utils.arguments import call
 from dann_jax.utils.words import shortened
 
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")

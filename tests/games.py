@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from toys import DIMS, plain_apply, plain_params, toy_batch
 
+from dann_jax.models.reversal import reverse_gradient
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.stateful import from_outputs
-from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import (
     UNKNOWN,
     Apply,

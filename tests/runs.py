@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from ml_collections import ConfigDict
 
-from dann_jax.data.synthetic.conversations import synthetic_conversations
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.manifest import write_manifest
+from dann_jax.data.synthetic.conversations import synthetic_conversations
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "synthetic.py"
 

@@ -12,18 +12,18 @@ import pytest
 from runs import tiny_config, tiny_corpus, write_table
 from sklearn.decomposition import PCA
 
-from dann_jax.experiment import train
+from dann_jax.data.frames import Frames
 from dann_jax.evaluation.analysis.curves import diagnoses, measured
 from dann_jax.evaluation.analysis.domains import domain_frequencies
 from dann_jax.evaluation.analysis.options import probed_columns
 from dann_jax.evaluation.analysis.sample import Sample, input_vectors
-from dann_jax.data.frames import Frames
 from dann_jax.evaluation.maps import PROJECTIONS, project
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment import train
+from dann_jax.experiment.build import setting
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.page import report_page
 from dann_jax.report.run import read_run
 from dann_jax.tasks.roles import Role
-from dann_jax.experiment.build import setting
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN
 from dann_jax.utils.files import strict

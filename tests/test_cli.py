@@ -15,12 +15,12 @@ from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.cli import export, predict, prepare, train
 from dann_jax.cli.console import exit_with_message
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.evaluation.selection import SELECTIONS
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.experiment.workdir import claim
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.training.interruption import Interrupted
 from dann_jax.training.loop import TrainingDiverged
-from dann_jax.evaluation.selection import SELECTIONS
-from dann_jax.experiment.workdir import claim
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 

@@ -18,10 +18,10 @@ from ml_collections import ConfigDict
 from runs import default_config
 
 from dann_jax import Corpus, Frames, load_bundle
-from dann_jax.experiment.train import train
-from dann_jax.experiment.evaluate import evaluate
-from dann_jax.experiment.build import setting
 from dann_jax.data.store import read_store
+from dann_jax.experiment.build import setting
+from dann_jax.experiment.evaluate import evaluate
+from dann_jax.experiment.train import train
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 BUNDLES = ("run", "conversation", "attentive", "tdnn_lstm", "waveform")

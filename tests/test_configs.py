@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from dann_jax.tasks.roles import Role
 from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.roles import Role
 from dann_jax.training.loop import Timetable
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"

@@ -17,9 +17,9 @@ from steps import (
     utterances,
 )
 
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.tasks.roles import Role
-from dann_jax.experiment.build import compiled, setting
 from dann_jax.training.loop import Timetable
 
 VARIANTS = (

@@ -12,8 +12,8 @@ import pytest
 
 from dann_jax.data import archive
 from dann_jax.data.archive import open_archive, read_archive
-from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.readers.plain_pickle import read_plain_pickle
 from dann_jax.data.readers.table import read_feature_table
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dann_jax.data.corpus import CorpusError
 from dann_jax.data.open import open_corpus
 from dann_jax.data.readers.conversation_pickle import LAYOUTS, read_conversation_pickle
-from dann_jax.data.corpus import CorpusError
 from dann_jax.data.readers.plain_pickle import read_plain_pickle
 
 RNG = np.random.default_rng(0)

@@ -3,10 +3,10 @@
 import numpy as np
 from toys import toy_corpus
 
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.dimensions import DIMENSIONS, with_dimensions
 from dann_jax.data.harmonise import EMOTIONS
+from dann_jax.data.open import open_corpus
 
 
 def of_emotions(*words: str, **columns: np.ndarray) -> Corpus:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from dann_jax.data.readers import crema_d, emodb, emovo, ravdess, savee, tess, urdu
 from dann_jax.data.corpus import CorpusError
-from dann_jax.data.readers.filenames import Counts, differences
 from dann_jax.data.harmonise import EMOTIONS, emotion_map
+from dann_jax.data.readers import crema_d, emodb, emovo, ravdess, savee, tess, urdu
 from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.readers.filenames import Counts, differences
 
 Columns = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ from dann_jax.data.readers.catalogue import AUDIO_CORPORA, read_audio_corpus
 
 MAPS = sorted(
     file.name.removesuffix(".csv")
-    for file in (importlib.resources.files("dann_jax.data.open") / "emotions").iterdir()
+    for file in (importlib.resources.files("dann_jax.data") / "emotions").iterdir()
 )
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.manifest import read_manifest, write_manifest
+from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.readers.filenames import differences
 from dann_jax.data.readers.iemocap import (
     COLUMNS,
@@ -14,8 +16,6 @@ from dann_jax.data.readers.iemocap import (
     EXPECTED,
     read_iemocap_release,
 )
-from dann_jax.data.manifest import read_manifest, write_manifest
-from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.readers.table import read_feature_table
 
 RATER_LINES = "C-E2:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n"

@@ -6,8 +6,8 @@ import pathlib
 import pytest
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.data.readers.msp_improv import EXPECTED, read_msp_improv
 from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.readers.msp_improv import EXPECTED, read_msp_improv
 
 EVALUATION = """\
 UTD-IMPROV-S01A-F01-P-FM01.avi; H; A:2.800000; V:3.400000; D:NaN ; N:4.000000;

@@ -9,9 +9,9 @@ from runs import write_table
 from steps import utterances
 from toys import toy_corpus
 
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.frames import Frames
+from dann_jax.data.open import open_corpus
 from dann_jax.data.selection import keep_rows, rows_with
 
 CORPUS = toy_corpus()

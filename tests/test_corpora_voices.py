@@ -8,8 +8,9 @@ import pytest
 import soundfile
 from scipy import signal
 
-from dann_jax.data.synthetic import voices
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.readers.table import read_manifest
+from dann_jax.data.synthetic import voices
 from dann_jax.data.synthetic.source_filter import (
     BANDWIDTHS,
     SAMPLE_RATE,
@@ -27,7 +28,6 @@ from dann_jax.data.synthetic.speakers import (
     Speaker,
     make_speaker,
 )
-from dann_jax.data.readers.table import read_manifest
 from dann_jax.data.synthetic.voices import synthesise, write_voices
 
 

@@ -9,17 +9,17 @@ from runs import tiny_config, tiny_corpus, write_table
 from scipy.special import softmax
 from sklearn.metrics import recall_score
 
+from dann_jax.evaluation.criteria import criterion_scores, few_of_each, view_of
+from dann_jax.evaluation.selection import Selector
 from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE, View, described_choice
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.report.headings import heading
 from dann_jax.tasks.roles import Role
-from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.task import Task
-from dann_jax.evaluation.criteria import criterion_scores, few_of_each, view_of
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
-from dann_jax.evaluation.selection import Selector
 from dann_jax.training.state import TrainState
 
 WORDS = (*CRITERIA, ORACLE)

@@ -13,21 +13,21 @@ from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus
 from toys import toy_corpus
 
-from dann_jax.experiment import train
 from dann_jax.bundle import load_bundle
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.data.manifest import write_manifest
+from dann_jax.experiment import train
 from dann_jax.experiment.evaluate_again import evaluate_again
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.report.run import read_run
 from dann_jax.tasks.fingerprint import fingerprint, is_whole
 from dann_jax.tasks.fingerprint_differences import differences
 from dann_jax.tasks.protocols import make_protocol
-from dann_jax.report.run import read_run
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.predict import make_batch
-from dann_jax.experiment.workdir import WorkdirError, read_json
+from dann_jax.utils.files import WorkdirError, read_json
 
 Change = Callable[[Corpus], Corpus]
 
@@ -167,9 +167,7 @@ class Runs:
 
         with (
             mock.patch.object(train, "make_batch", stop),
-            mock.patch.object(
-                train, "stream", lambda m, a, b: map(m, range(a, b))
-            ),
+            mock.patch.object(train, "stream", lambda m, a, b: map(m, range(a, b))),
             pytest.raises(KeyboardInterrupt),
         ):
             train_and_evaluate(self.config, folder / "half-trained")

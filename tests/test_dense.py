@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dann_jax.models.ops.fusion_barrier import kept_on, materialised
 from dann_jax.models.ops.attention import NOT_HEARD, attend
 from dann_jax.models.ops.dense import dense_product
+from dann_jax.models.ops.fusion_barrier import kept_on, materialised
 from dann_jax.types import Array
 
 

@@ -9,9 +9,9 @@ import pytest
 from toys import network_params, plain_apply, plain_params, stack, toy_batch
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
+from dann_jax.models.reversal import reverse_gradient
 from dann_jax.objectives import dann, source_only
 from dann_jax.objectives.group_dro import group_dro
-from dann_jax.models.reversal import reverse_gradient
 from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.types import Outputs
 

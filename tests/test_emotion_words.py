@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from runs import tiny_config
 
-from dann_jax.data.open import open_corpus
 from dann_jax.data.harmonise import match_labels
 from dann_jax.data.manifest import read_manifest, write_manifest
+from dann_jax.data.open import open_corpus
 from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.experiment.build import setting
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.row_counts import describe_rows
-from dann_jax.experiment.build import setting
 from dann_jax.tasks.splits import ProtocolError
 
 FOUR = ("anger", "happiness", "neutral", "sadness")

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from runs import tiny_config
 
-from dann_jax.experiment import train
-from dann_jax.data.synthetic.conversations import synthetic_conversations
 from dann_jax.data.corpus import Corpus
+from dann_jax.data.synthetic.conversations import synthetic_conversations
+from dann_jax.experiment import train
+from dann_jax.experiment.build import compiled, setting
 from dann_jax.experiment.estimate import (
     Needs,
     count_folds,
@@ -18,7 +19,6 @@ from dann_jax.experiment.estimate import (
     require_room,
     require_tables,
 )
-from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch

@@ -17,12 +17,13 @@ from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
 
-from dann_jax.experiment import train, evaluate
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.evaluate_again import evaluate_again
-from dann_jax.experiment.train import train_and_evaluate
-from dann_jax.tasks.plan import Plan
+from dann_jax.experiment import evaluate, train
 from dann_jax.experiment.build import build_network, compiled, setting
+from dann_jax.experiment.evaluate_again import evaluate_again
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.experiment.workdir import claim
+from dann_jax.tasks.plan import Plan
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.compilation import measure_compilations
@@ -34,8 +35,7 @@ from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
 from dann_jax.types import Batch, PyTree
-from dann_jax.utils.files import strict
-from dann_jax.experiment.workdir import WorkdirError, claim
+from dann_jax.utils.files import WorkdirError, strict
 
 SOURCE_SESSIONS = ("1", "2")
 CONFIG = {

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.doubts import doubts
 from dann_jax.data.identifiers import IDENTIFIERS, NOBODY, clean_columns, spelled
 from dann_jax.data.manifest import write_manifest
 from dann_jax.data.normalise import standardise_by
+from dann_jax.data.open import open_corpus
 from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.guards import require_disjoint

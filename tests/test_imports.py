@@ -51,10 +51,10 @@ def test_a_first_train_step_waits_for_nothing_that_only_results_need() -> None:
     program = """
 from dann_jax.cli import train
 from dann_jax.experiment.config import base_config
-from dann_jax.experiment import train
+from dann_jax.experiment import run, train
 from dann_jax.experiment.build import setting
 def stop(*arguments, **options): raise KeyboardInterrupt
-experiment.fit = stop
+train.fit = stop
 config = base_config()
 config.data.source = "synthetic"
 config.protocol.split = "leave_one_out"
@@ -62,7 +62,7 @@ config.protocol.split_args = {"column": "session"}
 config.encoder.width = 4
 import tempfile
 with tempfile.TemporaryDirectory() as folder:
-    try: experiment.train_and_evaluate(config, folder + "/run")
+    try: run.train_and_evaluate(config, folder + "/run")
     except KeyboardInterrupt: pass
     else: raise AssertionError("it did not come to training")
 """

@@ -8,6 +8,7 @@ from flax.traverse_util import flatten_dict
 from sklearn.preprocessing import StandardScaler
 from toys import LABELS, network_params, toy_batch, toy_corpus
 
+from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.models import network
 from dann_jax.models.normalisation import (
     BY_DOMAIN,
@@ -27,7 +28,6 @@ from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh
-from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.types import UNKNOWN, PyTree
 
 RNG = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from toys import (
     toy_corpus,
 )
 
-from dann_jax.tasks.domains import domain_ids
 from dann_jax.objectives import OBJECTIVES, dann, source_only
+from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.splits import fixed_split

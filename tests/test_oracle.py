@@ -10,12 +10,12 @@ from runs import write_table
 from steps import load_config, tiny, utterances
 from toys import LABELS, toy_corpus
 
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment.build import setting
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.report.tables import result_table, run_table
 from dann_jax.tasks.oracle import PARTS
 from dann_jax.tasks.protocols import make_protocol
-from dann_jax.report.tables import result_table, run_table
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.experiment.build import setting
 from dann_jax.tasks.splits import ProtocolError
 
 CORPUS = toy_corpus(sessions=4)

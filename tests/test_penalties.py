@@ -10,10 +10,9 @@ import scipy.special
 import scipy.stats
 from games import BATCH, DOMAINS, LABELS, PARAMS, class_wise_apply, game_apply
 
-from dann_jax.objectives import discrepancy
-from dann_jax.objectives.batch_losses import class_confusion, information_loss
-from dann_jax.objectives import OBJECTIVES, dann, source_only
+from dann_jax.objectives import OBJECTIVES, dann, discrepancy, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
+from dann_jax.objectives.batch_losses import class_confusion, information_loss
 from dann_jax.objectives.labels import regression
 from dann_jax.objectives.penalised import PENALTIES, own_strengths, penalised
 from dann_jax.types import UNKNOWN, Outputs

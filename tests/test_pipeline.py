@@ -8,13 +8,13 @@ import pytest
 from toys import LABELS, LENGTHS, assert_trees_equal, toy_corpus
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.batches import (
     Assembler,
     evaluation_assembler,
     stream,
     training_assembler,
 )
+from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.plan import Plan, length_buckets
 from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Protocol, Role

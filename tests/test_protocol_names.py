@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from toys import LABELS, toy_corpus
 
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import corpora_of
 from dann_jax.data.manifest import write_manifest
+from dann_jax.data.open import open_corpus
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.splits import ProtocolError

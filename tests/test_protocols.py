@@ -11,11 +11,11 @@ import pytest
 from toys import LABELS, assert_trees_equal, network_params, toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError
-from dann_jax.tasks.domains import domain_ids
-from dann_jax.tasks.guards import require_disjoint
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
 from dann_jax.tasks.batches import training_assembler
+from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.guards import require_disjoint
 from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import (

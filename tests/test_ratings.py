@@ -20,22 +20,22 @@ from dann_jax.bundle.description import from_json
 from dann_jax.bundle.export import prediction_function
 from dann_jax.bundle.predictions import predict_clips, write_csv
 from dann_jax.bundle.recordings import Clip
-from dann_jax.experiment.checks import check_config
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus, CorpusError
-from dann_jax.experiment.train import train_and_evaluate
 from dann_jax.data.features.audio import read_audio
+from dann_jax.data.open import open_corpus
+from dann_jax.evaluation.selection import validation_scores
+from dann_jax.experiment.build import setting
+from dann_jax.experiment.checks import check_config
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
 from dann_jax.objectives.adversarial import ccc_regression
-from dann_jax.tasks.protocols import assign_roles
 from dann_jax.report.run import read_run
 from dann_jax.report.tables import result_table
+from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.experiment.build import setting
 from dann_jax.tasks.splits import ProtocolError, leave_one_out
 from dann_jax.tasks.standardise import fit_units
 from dann_jax.training.predict import make_batch
-from dann_jax.evaluation.selection import validation_scores
 
 TARGETS = ("valence", "activation")
 

@@ -13,11 +13,11 @@ from etils import epath
 from etils.epath import backend, gpath
 from runs import tiny_config, tiny_corpus, write_table
 
-from dann_jax.experiment import train
 from dann_jax.bundle import load_bundle
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment import train
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
-from dann_jax.experiment.workdir import WorkdirError, read_json
+from dann_jax.utils.files import WorkdirError, read_json
 
 BUCKET = "gs://bucket/runs"
 TENSORFLOW = backend.tf_backend

@@ -17,7 +17,7 @@ from reports import (
 
 from dann_jax.report.page import report_page
 from dann_jax.report.run import Run, read_run
-from dann_jax.experiment.workdir import WorkdirError
+from dann_jax.utils.files import WorkdirError
 
 
 class Outline(html.parser.HTMLParser):

@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.protocols import assign_roles
-from dann_jax.report.tables import result_table
-from dann_jax.tasks.splits import Split
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -17,6 +14,9 @@ from dann_jax.evaluation.summaries import (
     speaker_counts,
     summarise,
 )
+from dann_jax.report.tables import result_table
+from dann_jax.tasks.protocols import assign_roles
+from dann_jax.tasks.splits import Split
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.utils.files import strict
 

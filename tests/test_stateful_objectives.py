@@ -22,20 +22,20 @@ from games import (
 from jax.test_util import check_grads
 from toys import assert_trees_equal
 
-from dann_jax.objectives.discrepancy import proxy_a_distance
-from dann_jax.objectives.losses import cross_entropy, masked_mean, uniform_cross_entropy
 from dann_jax.models.generation import joined
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann, source_only
+from dann_jax.objectives.discrepancy import proxy_a_distance
 from dann_jax.objectives.dynamic_joint import _observed, _refreshed, _start
+from dann_jax.objectives.losses import cross_entropy, masked_mean, uniform_cross_entropy
 from dann_jax.objectives.perturbation import partners
 from dann_jax.objectives.stateful import from_outputs, frozen, heads_of
-from dann_jax.training.schedules import constant
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.schedules import constant
 from dann_jax.training.state import create_state
 from dann_jax.training.step import make_train_step
 from dann_jax.types import UNKNOWN, Outputs, PyTree

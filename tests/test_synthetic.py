@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from runs import default_config
 
-from dann_jax.data.synthetic.conversations import synthetic_conversations
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.synthetic.conversations import EMOTIONS
+from dann_jax.data.synthetic.conversations import EMOTIONS, synthetic_conversations
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.statistics import pooled
+from dann_jax.evaluation.summaries import speaker_counts
+from dann_jax.experiment.build import compiled
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Role
-from dann_jax.experiment.build import compiled
-from dann_jax.evaluation.summaries import speaker_counts
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch, predict

@@ -12,11 +12,11 @@ from runs import write_table
 from test_configs import load
 
 from dann_jax.bundle import load_bundle
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.train import train_and_evaluate
-from dann_jax.tasks.roles import Role
+from dann_jax.data.open import open_corpus
 from dann_jax.experiment.build import encoder_of, setting
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.tasks.roles import Role
 from dann_jax.types import UNKNOWN
 
 LANGUAGES = ("de", "it", "ur")

@@ -7,7 +7,7 @@ import pytest
 from runs import write_table
 from steps import Run, load_config, take_steps, tiny, utterances
 
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment.run import train_and_evaluate
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from runs import tiny_corpus, write_table
 from test_configs import load
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.roles import Role
 from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.roles import Role
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 

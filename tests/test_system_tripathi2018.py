@@ -9,8 +9,8 @@ from framed import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 
-from dann_jax.tasks.roles import Role
 from dann_jax.experiment.build import setting
+from dann_jax.tasks.roles import Role
 from dann_jax.tasks.splits import ProtocolError
 from dann_jax.types import UNKNOWN
 

@@ -12,11 +12,11 @@ from test_configs import load
 
 from dann_jax.bundle import load_bundle
 from dann_jax.data.readers.table import read_feature_table
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment.build import build_network, setting
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.tasks.roles import Role
-from dann_jax.experiment.build import build_network, setting
 from dann_jax.training.predict import make_batch
 from dann_jax.types import UNKNOWN, Array, Batch, Outputs
 

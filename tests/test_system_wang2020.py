@@ -12,6 +12,7 @@ from sklearn.metrics import roc_curve
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.detection import weighted_errors
+from dann_jax.evaluation.scorers.trials import fold_trials, replica_errors, score_trials
 from dann_jax.evaluation.trials import (
     DRAWN,
     METRICS,
@@ -24,13 +25,12 @@ from dann_jax.evaluation.trials import (
 )
 from dann_jax.evaluation.verdicts import verdict
 from dann_jax.evaluation.verification import make_trials
-from dann_jax.experiment.train import train_and_evaluate
-from dann_jax.evaluation.scorers.trials import fold_trials, replica_errors, score_trials
-from dann_jax.tasks.protocols import make_protocol
+from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.tables import result_table, run_table
+from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.splits import ProtocolError
 from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import Layout, make_mesh

@@ -12,8 +12,8 @@ from runs import write_table
 from test_configs import load
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.roles import Role
 from dann_jax.experiment.build import compiled, setting
+from dann_jax.tasks.roles import Role
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.types import UNKNOWN, PyTree

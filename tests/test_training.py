@@ -20,16 +20,16 @@ from toys import (
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
+from dann_jax.training.mapping import map_replicas
+from dann_jax.training.optimizer import make_optimizer
+from dann_jax.training.program import initial_state
+from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.schedules import (
     constant,
     ganin_learning_rate,
     linear,
     warmup_hold,
 )
-from dann_jax.training.mapping import map_replicas
-from dann_jax.training.optimizer import make_optimizer
-from dann_jax.training.program import initial_state
-from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import make_evaluation_step, make_train_step
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree

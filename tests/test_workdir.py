@@ -14,9 +14,9 @@ from runs import tiny_config
 from toys import limited_file_size
 
 from dann_jax.experiment.evaluate_again import evaluate_again
-from dann_jax.utils.files import write_json, write_whole
+from dann_jax.experiment.workdir import claim
+from dann_jax.utils.files import WorkdirError, read_json, write_json, write_whole
 from dann_jax.utils.leftovers import remove_leftovers
-from dann_jax.experiment.workdir import WorkdirError, claim, read_json
 
 CONFIG = {"seeds": 3, "arms": {"dann": {"speaker": 1.0}}, "labels": ("anger", "joy")}
 

@@ -8,10 +8,10 @@ MODEL_CARD.md      for people
 ```
 """
 
-from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.description import BundleError, Description, Modality
 from dann_jax.bundle.files import load_bundle, write_bundle
 from dann_jax.bundle.model import Bundle
+from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.run import bundle_run
 
 __all__ = [

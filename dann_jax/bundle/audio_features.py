@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.frames import Frames
 from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.frames import Frames
 from dann_jax.tasks.plan import padded_frames
 
 MOST_FRAMES = 1 << 16

@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.bundle.output_types import FEATURES
 from dann_jax.bundle.description import Description
+from dann_jax.bundle.output_types import FEATURES
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.tasks.oracle import leak_notes

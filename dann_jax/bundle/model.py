@@ -9,19 +9,19 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from dann_jax.bundle.output_types import ANSWERS, FEATURES, Answer, Prediction, Rating
+from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
-from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
+from dann_jax.bundle.output_types import ANSWERS, FEATURES, Answer, Prediction, Rating
 from dann_jax.bundle.provenance import extractor_of, require_features
 from dann_jax.data.corpus import Corpus, check
-from dann_jax.tasks.domains import value_ids
 from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.given_sound import as_mono, checked_rate
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
 from dann_jax.tasks.batches import Assembler
+from dann_jax.tasks.domains import value_ids
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.predict import predict

@@ -8,9 +8,9 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.audio_features import Features, corpus_of, features_of, rates_of
 from dann_jax.bundle.model import Bundle
+from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from dann_jax.data.manifest import read_manifest
 from dann_jax.data.features.audio import NEED_CONVERTING, AudioError, sound_duration
 from dann_jax.data.features.sound_sizes import SLACK
+from dann_jax.data.manifest import read_manifest
 from dann_jax.utils.text import one_line
 from dann_jax.utils.walk import matching, walk
 

@@ -8,14 +8,14 @@ import jax
 import numpy as np
 from etils import epath
 
-from dann_jax.bundle.output_types import FEATURES
 from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
+from dann_jax.bundle.output_types import FEATURES
 from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
-from dann_jax.experiment.workdir import package_versions
+from dann_jax.utils.versions import package_versions
 
 _log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dann_jax.utils.arguments import in_words
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.unused import without_effect
+from dann_jax.utils.arguments import in_words
 from dann_jax.utils.words import shortened, shown
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(=.*)?", re.DOTALL)

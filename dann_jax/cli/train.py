@@ -15,7 +15,7 @@ from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
-from dann_jax.experiment.train import train_and_evaluate
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.exports import write_page
 from dann_jax.report.tables import result_table
 from dann_jax.training.checkpoint_folders import complete_steps

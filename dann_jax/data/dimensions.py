@@ -51,7 +51,7 @@ def with_dimensions(corpus: Corpus) -> Corpus:
 @functools.cache
 def _table() -> dict[str, dict[str, str]]:
     """Column -> emotion -> its value."""
-    file = importlib.resources.files("dann_jax.data.open") / "dimensions.csv"
+    file = importlib.resources.files("dann_jax.data") / "dimensions.csv"
     with importlib.resources.as_file(file) as path:
         table = read_manifest(epath.Path(path), required=("emotion", *DIMENSIONS))
     emotions = table["emotion"].tolist()

@@ -22,9 +22,9 @@ def prepared_voices(folder: epath.PathLike | None = None) -> Corpus:
       Six speakers with 54 utterances each, one vector of functionals an utterance.
     """
     # Imported here: they bring TensorFlow and librosa along.
-    from dann_jax.data.synthetic.voices import write_voices
     from dann_jax.data.prepare import prepare
     from dann_jax.data.store import read_store, store_folder
+    from dann_jax.data.synthetic.voices import write_voices
 
     home = epath.Path(folder) if folder else voices_folder()
     recordings = home / "recordings"

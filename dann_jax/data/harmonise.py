@@ -44,7 +44,7 @@ def emotion_map(corpus: str, own: epath.PathLike | None = None) -> dict[str, str
       >>> emotion_map("emodb")["w"]
       'anger'
     """
-    file = importlib.resources.files("dann_jax.data.open") / f"emotions/{corpus}.csv"
+    file = importlib.resources.files("dann_jax.data") / f"emotions/{corpus}.csv"
     with importlib.resources.as_file(file) as path:
         known = _read_map(epath.Path(path))
     itself = {name: name for name in EMOTIONS}

@@ -1,22 +1,19 @@
-"""Corpora: one reader a layout, all of which return a `Corpus`."""
+"""Opening a corpus by a word, a folder or a file."""
 
 from collections.abc import Mapping, Sequence
 
 from etils import epath
 
-from dann_jax.utils.arguments import require
-from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.corpus import Corpus, with_clean_columns
 from dann_jax.data.dimensions import with_dimensions
 from dann_jax.data.doubts import report_doubts
 from dann_jax.data.embedded import EMBEDDED
 from dann_jax.data.harmonise import with_emotions
 from dann_jax.data.normalise import standardise_by as standardised_by
-from dann_jax.data.selection import keep_rows
-from dann_jax.data.synthetic.conversations import (
-    synthetic_conversations as synthetic_conversations,
-)
+from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.readers.table import read_feature_table
+from dann_jax.data.selection import keep_rows
+from dann_jax.utils.arguments import require
 
 
 def open_corpus(

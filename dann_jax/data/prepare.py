@@ -7,13 +7,13 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, check
-from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.features.extraction import extract
+from dann_jax.data.features.extraction_worker import Features
 from dann_jax.data.features.items import Columns
 from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
 from dann_jax.data.features.origin import ORIGIN
-from dann_jax.data.features.extraction_worker import Features
 from dann_jax.data.features.settings import settings_of
+from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.renewal import (
     Preparation,
     clear_work,

@@ -8,6 +8,7 @@ from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.features.extraction import usable
+from dann_jax.data.features.extraction_worker import Features
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import read_problems, unusable
 from dann_jax.data.features.origin import (
@@ -16,7 +17,6 @@ from dann_jax.data.features.origin import (
     recording_differences,
     table_differences,
 )
-from dann_jax.data.features.extraction_worker import Features
 from dann_jax.data.features.reuse import write_parts_of
 from dann_jax.data.features.settings import claim, differences, package_changes
 from dann_jax.data.store import read_metadata, read_store, store_folder

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, View
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task
-from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.training.predict import predict_several
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout

@@ -1,11 +1,11 @@
 """From trained parameters to those that are evaluated and kept."""
 
+from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.models.network import with_units
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
-from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.types import PyTree
 
 

@@ -6,12 +6,12 @@ But for the oracle, which every table names as a leak.
 import numpy as np
 
 from dann_jax.evaluation.agreement import scores_of_moments, value_moments
+from dann_jax.evaluation.criteria import criterion_scores
+from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, looks_at
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task
-from dann_jax.evaluation.criteria import criterion_scores
-from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.training.loop import epoch_means
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program

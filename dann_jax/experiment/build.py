@@ -12,27 +12,27 @@ from typing import Any
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.analysis.options import require_analysis
-from dann_jax.utils.arguments import call, check, require
-from dann_jax.experiment.checks import check_config
-from dann_jax.data.open import open_corpus
 from dann_jax.data.corpus import Corpus
+from dann_jax.data.open import open_corpus
+from dann_jax.evaluation.analysis.options import require_analysis
+from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.estimate import require_tables
-from dann_jax.tasks.guards import require_leaks
+from dann_jax.experiment.unused import require_frames
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalised import own_strengths
+from dann_jax.tasks.guards import require_leaks
 from dann_jax.tasks.oracle import TARGET_ONLY
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.row_counts import describe_rows
-from dann_jax.training.schedules import STRENGTH_SCHEDULES
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh, spare_parts
-from dann_jax.experiment.unused import require_frames
+from dann_jax.training.schedules import STRENGTH_SCHEDULES
+from dann_jax.utils.arguments import call, check, require
 from dann_jax.utils.words import shown
 
 _log = logging.getLogger(__name__)

@@ -9,24 +9,24 @@ from typing import Annotated, Any, Literal
 
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.analysis.options import require_analysis
-from dann_jax.utils.arguments import Range, Weight, check, require
 from dann_jax.bundle.run import bundle_run
 from dann_jax.data.open import open_corpus
-from dann_jax.tasks.domains import domain_ids
+from dann_jax.evaluation.analysis.options import require_analysis
+from dann_jax.evaluation.selection import SELECTIONS
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.frame_encoders import FRAME_ENCODERS
 from dann_jax.models.network import Dann, DialogueEncoder
 from dann_jax.models.normalisation import normalise
 from dann_jax.objectives import OBJECTIVES, REGRESSIONS
+from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.protocols import assign_roles, make_protocol
-from dann_jax.training.schedules import STRENGTH_SCHEDULES
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.tasks.task import make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import make_program
-from dann_jax.evaluation.selection import SELECTIONS
+from dann_jax.training.schedules import STRENGTH_SCHEDULES
+from dann_jax.utils.arguments import Range, Weight, check, require
 
 _ABSENT = object()
 

@@ -65,8 +65,8 @@ def base_config() -> ConfigDict:
                 # allowed_leaks must name "oracle", and there is one arm.
                 "oracle": "",
             },
-            # Name -> `tasks.domains.domain_ids`. Another adversary is another entry; it sees
-            # of its unlabelled rows those that `protocol.unlabelled` has. The
+            # Name -> `tasks.domains.domain_ids`. Another adversary is another entry;
+            # it sees of its unlabelled rows those that `protocol.unlabelled` has. The
             # column "role" tells labelled from unlabelled rows, "side" the source from
             # the target of each fold.
             "adversaries": {"speaker": {"column": "speaker", "unlabelled": ("test",)}},
@@ -127,8 +127,8 @@ def base_config() -> ConfigDict:
             # A word of `evaluation.selection.SELECTIONS`. The last step of a fixed
             # schedule: no label chooses anything.
             "selection": "last",
-            # `evaluation.analysis.analyse`, after training; with no "rows" there is none. No
-            # "columns" are speaker, corpus, language, gender and emotion.
+            # `evaluation.analysis.analyse`, after training; with no "rows" there is
+            # none. No "columns" are speaker, corpus, language, gender and emotion.
             "analysis": {
                 "columns": (),
                 "rows": 600,

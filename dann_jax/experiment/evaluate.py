@@ -6,18 +6,18 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.analysis.analyse import analyse
-from dann_jax.utils.arguments import call
 from dann_jax.bundle import bundle_run
 from dann_jax.data.corpus import corpora_of
-from dann_jax.experiment.train import Trained
+from dann_jax.evaluation.analysis.analyse import analyse
+from dann_jax.evaluation.scorers.classes import score_replicas
 from dann_jax.evaluation.scorers.trials import verify_replicas
 from dann_jax.evaluation.scorers.values import rate_replicas
-from dann_jax.evaluation.scorers.classes import score_replicas
 from dann_jax.experiment.build import encoder_of
+from dann_jax.experiment.train import Trained
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.writer import read_metrics
+from dann_jax.utils.arguments import call
 from dann_jax.utils.files import write_json
 
 _log = logging.getLogger(__name__)

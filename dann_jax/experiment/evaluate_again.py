@@ -6,19 +6,20 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.utils.arguments import call
-from dann_jax.experiment.config import base_config
-from dann_jax.experiment.train import Trained, as_tested, setting_in
-from dann_jax.tasks.fingerprint import fingerprint
-from dann_jax.experiment.evaluate import evaluate
 from dann_jax.experiment.build import compiled
+from dann_jax.experiment.config import base_config
+from dann_jax.experiment.evaluate import evaluate
+from dann_jax.experiment.train import Trained, as_tested, setting_in
+from dann_jax.experiment.workdir import claim_data, data_of
+from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.task import Task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
+from dann_jax.utils.arguments import call
+from dann_jax.utils.files import WorkdirError, read_json
 from dann_jax.utils.leftovers import remove_leftovers
-from dann_jax.experiment.workdir import WorkdirError, claim_data, data_of, read_json
 
 _LATER = ("analysis",)
 """What configs of older runs do not have."""

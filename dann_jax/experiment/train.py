@@ -1,7 +1,6 @@
-"""The story of a run: `train_and_evaluate(config, workdir)`.
+"""The first half of a run: training, or what is left of it.
 
-Only this module, `setting` and the commands see a config; below them there are plain
-arguments.
+Only this room and the commands see a config; below them there are plain arguments.
 """
 
 import functools
@@ -13,60 +12,28 @@ from typing import Any, NamedTuple
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.utils.arguments import call
-from dann_jax.experiment.estimate import needs_of, require_room
-from dann_jax.tasks.fingerprint import fingerprint
-from dann_jax.tasks.batches import stream
-from dann_jax.tasks.roles import Role
+from dann_jax.evaluation.evaluated import as_evaluated
+from dann_jax.evaluation.selection import Selector
 from dann_jax.experiment.build import compiled, open_data, setting
+from dann_jax.experiment.estimate import needs_of, require_room
+from dann_jax.experiment.workdir import claim, data_of, require_corpus
+from dann_jax.tasks.batches import stream
+from dann_jax.tasks.fingerprint import fingerprint
+from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
-from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import Layout
-from dann_jax.evaluation.selection import Selector
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
-from dann_jax.utils.files import strict
-from dann_jax.experiment.workdir import claim, data_of, read_json, require_corpus
+from dann_jax.utils.arguments import call
+from dann_jax.utils.files import read_json, strict
 
 _log = logging.getLogger(__name__)
-
-
-def train_and_evaluate(
-    config: ConfigDict, workdir: epath.PathLike, *, data_parallel: int = 1
-) -> dict[str, Any]:
-    """Run the experiment that `config` describes, or what is left of it.
-
-    On all devices of all processes that `jax.distributed` has joined. Each process
-    makes the batches of its own replicas; the first writes everything but checkpoints.
-
-    Args:
-      config: as from `configs/*.py`.
-      workdir: new, or that of an earlier run of the same config, which is then
-        taken up where it stopped and ends with the same numbers, bit for bit.
-      data_parallel: see `setting`.
-
-    Returns:
-      What `results.json` holds; where that has null, NaN.
-
-    Raises:
-      ValueError: the corpus, the protocol, the work directory or another part of the
-        input is not what it should be (`CorpusError`, `ProtocolError` and
-        `WorkdirError` are kinds of it); nothing has been trained.
-      TrainingDiverged: a loss is not finite; the last checkpoint is good.
-      Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
-    """
-    task, layout = setting_in(workdir, config, data_parallel=data_parallel)
-    trained = train(config, task, layout, workdir)
-    # It brings scikit-learn, which takes longer to import than to reach the first step.
-    from dann_jax.experiment.evaluate import evaluate
-
-    return evaluate(config, task, layout, trained)
 
 
 def setting_in(

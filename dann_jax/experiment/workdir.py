@@ -1,7 +1,5 @@
 """A work directory: it belongs to one config and to one set of data."""
 
-import importlib.metadata
-import json
 import logging
 import subprocess
 import sys
@@ -15,25 +13,12 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.fingerprint import is_whole
 from dann_jax.tasks.fingerprint_differences import corpus_differences, differences
 from dann_jax.training.checkpoint_folders import complete_steps
-from dann_jax.utils.files import strict, write_json
+from dann_jax.utils.files import WorkdirError, read_json, strict, write_json
 from dann_jax.utils.leftovers import remove_leftovers
 from dann_jax.utils.processes import by_first, is_same_everywhere
+from dann_jax.utils.versions import package_versions
 
 _log = logging.getLogger(__name__)
-
-_PACKAGES = (
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax-checkpoint",
-    "numpy",
-    "scikit-learn",
-)
-
-
-class WorkdirError(ValueError):
-    """The work directory cannot be used for this run."""
 
 
 def claim(
@@ -148,19 +133,6 @@ def _read_data(path: epath.Path) -> dict[str, Any]:
     return found
 
 
-def read_json(path: epath.Path) -> dict[str, Any]:
-    """Read a JSON object; a `WorkdirError` names the file where it is none."""
-    try:
-        found = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        raise WorkdirError(f"{path} is not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise WorkdirError(
-            f"{path} holds a {type(found).__name__}, not a JSON object: it is damaged"
-        )
-    return found
-
-
 def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
     if isinstance(new, dict) and isinstance(old, dict):
         for name in sorted({*new, *old}):
@@ -177,15 +149,6 @@ def _environment() -> dict[str, Any]:
         "command": sys.argv,
         "git_commit": _git_commit(),
     }
-
-
-def package_versions() -> dict[str, str]:
-    """Name -> version of the packages that a result may depend on."""
-    # Here, because the package imports this module while it is itself imported.
-    from dann_jax import __version__
-
-    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"dann_jax": __version__, **found}
 
 
 def _git_commit() -> str | None:

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.utils.arguments import Range, Share
 from dann_jax.models.frames import frame_mask
 from dann_jax.types import Array
+from dann_jax.utils.arguments import Range, Share
 
 Deviations = Annotated[float, Range(0), Range(high=100)]
 """So many standard deviations of a feature."""

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.ops.fusion_barrier import materialised
+from dann_jax.models.dropout import turn_dropout
 from dann_jax.models.ops.attention import NOT_HEARD, attend
 from dann_jax.models.ops.dense import dense_product
-from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.ops.fusion_barrier import materialised
 from dann_jax.models.ops.gates import GateProjection
 from dann_jax.models.ops.gru import Weights, gated_recurrence, permuted
 from dann_jax.types import Array

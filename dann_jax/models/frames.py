@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.utils.arguments import FrameCount, Rate, Width
 from dann_jax.models.ops.dense import dense_product
 from dann_jax.types import Array
+from dann_jax.utils.arguments import FrameCount, Rate, Width
 
 
 def frame_mask(num_frames: Array, length: int) -> Array:

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context import DialogueContext
 from dann_jax.models.frame_encoders import make_frame_encoder
@@ -18,6 +17,7 @@ from dann_jax.models.heads import ClassifierHead
 from dann_jax.models.normalisation import normalise
 from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
+from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call
 
 
 class DialogueEncoder(nn.Module):

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.utils.arguments import FrameCount, Rate, Width
 from dann_jax.models.frames import FrameEncoder, frame_mask
 from dann_jax.types import Array
+from dann_jax.utils.arguments import FrameCount, Rate, Width
 
 
 class LearnedFilters(nn.Module):

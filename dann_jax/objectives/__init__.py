@@ -7,7 +7,6 @@ do not suffice.
 
 from collections.abc import Callable
 
-from dann_jax.utils.arguments import Rate
 from dann_jax.objectives.addi import addi
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann, dann
 from dann_jax.objectives.confusion import confusion
@@ -17,6 +16,7 @@ from dann_jax.objectives.labels import source_only
 from dann_jax.objectives.penalised import PENALTIES, penalised
 from dann_jax.objectives.perturbation import cross_gradient, mixup
 from dann_jax.types import Objective
+from dann_jax.utils.arguments import Rate
 
 
 def _penalty_alone(word: str) -> Callable[..., Objective]:

@@ -7,12 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import CountOrNone, Rate, Weight
-from dann_jax.objectives.losses import binary_cross_entropy, masked_mean
+from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import source_only
+from dann_jax.objectives.losses import binary_cross_entropy, masked_mean
 from dann_jax.objectives.stateful import frozen
-from dann_jax.models.reversal import largest_strength
 from dann_jax.types import (
     UNKNOWN,
     Apply,
@@ -23,6 +22,7 @@ from dann_jax.types import (
     Scalar,
     StatefulObjective,
 )
+from dann_jax.utils.arguments import CountOrNone, Rate, Weight
 
 _JUDGE = ("data_head",)
 

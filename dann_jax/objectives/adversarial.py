@@ -6,14 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Rate
 from dann_jax.objectives.batch_losses import certainty_weights
 from dann_jax.objectives.groups import balancing_weights, members
-from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.labels import accuracy, regression, source_only
+from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.penalised import OF_FEATURES, penalised
 from dann_jax.objectives.penalties import class_weights
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+from dann_jax.utils.arguments import Rate
 
 BALANCES = ("rows", "domains", "domains_and_classes")
 """What counts alike in a domain loss: rows, domains, or each class of each domain."""

@@ -5,9 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Rate, Weight
-from dann_jax.objectives.losses import masked_mean, uniform_cross_entropy
 from dann_jax.objectives.adversarial import dann
+from dann_jax.objectives.losses import masked_mean, uniform_cross_entropy
 from dann_jax.objectives.stateful import frozen, heads_of, stateless
 from dann_jax.types import (
     UNKNOWN,
@@ -18,6 +17,7 @@ from dann_jax.types import (
     Scalar,
     StatefulObjective,
 )
+from dann_jax.utils.arguments import Rate, Weight
 
 
 def confusion(

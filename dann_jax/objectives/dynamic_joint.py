@@ -7,12 +7,11 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Count, Positive, Rate, Share, Weight
+from dann_jax.objectives import penalties
 from dann_jax.objectives.discrepancy import MULTIPLES, proxy_a_distance
 from dann_jax.objectives.groups import balancing_weights
-from dann_jax.objectives.losses import cross_entropy, masked_mean
-from dann_jax.objectives import penalties
 from dann_jax.objectives.labels import source_only
+from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.types import (
     UNKNOWN,
     Apply,
@@ -23,6 +22,7 @@ from dann_jax.types import (
     Scalar,
     StatefulObjective,
 )
+from dann_jax.utils.arguments import Count, Positive, Rate, Share, Weight
 
 
 class Balance(NamedTuple):

@@ -6,9 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Rate, Weight
-from dann_jax.objectives.losses import masked_mean
 from dann_jax.objectives.labels import source_only
+from dann_jax.objectives.losses import masked_mean
 from dann_jax.objectives.penalties import domain_risks
 from dann_jax.types import (
     Apply,
@@ -19,6 +18,7 @@ from dann_jax.types import (
     Scalar,
     StatefulObjective,
 )
+from dann_jax.utils.arguments import Rate, Weight
 
 
 def group_dro(

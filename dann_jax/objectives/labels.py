@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Rate
 from dann_jax.objectives.batch_losses import concordance
 from dann_jax.objectives.groups import balancing_weights
 from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
+from dann_jax.utils.arguments import Rate
 
 
 def source_only(

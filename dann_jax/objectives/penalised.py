@@ -6,7 +6,6 @@ A penalty that is `on` a column by name has a strength of its own, and so can be
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.utils.arguments import Weight, call
 from dann_jax.objectives.penalties import (
     Penalty,
     conditional_mmd,
@@ -20,6 +19,7 @@ from dann_jax.objectives.penalties import (
     vrex,
 )
 from dann_jax.types import Array, Metrics, Objective, Outputs, Scalar
+from dann_jax.utils.arguments import Weight, call
 
 PENALTIES = {
     "coral": coral,

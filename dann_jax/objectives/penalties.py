@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from dann_jax.objectives import discrepancy
-from dann_jax.utils.arguments import Positive, Rate
 from dann_jax.objectives.batch_losses import class_confusion, information_loss
 from dann_jax.objectives.discrepancy import MULTIPLES
 from dann_jax.objectives.groups import group_means, members
@@ -24,6 +23,7 @@ from dann_jax.objectives.losses import (
     softened,
 )
 from dann_jax.types import UNKNOWN, Array, Outputs
+from dann_jax.utils.arguments import Positive, Rate
 
 Penalty = Callable[[Outputs, Any, str], Array]
 """`(outputs, batch, domain column) -> scalar`."""

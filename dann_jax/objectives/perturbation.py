@@ -6,12 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Positive, Rate, Share, Weight
-from dann_jax.objectives.losses import cross_entropy, masked_mean
+from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import accuracy
+from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.stateful import stateless
-from dann_jax.models.reversal import largest_strength
 from dann_jax.types import (
     UNKNOWN,
     Apply,
@@ -21,6 +20,7 @@ from dann_jax.types import (
     Scalar,
     StatefulObjective,
 )
+from dann_jax.utils.arguments import Positive, Rate, Share, Weight
 
 
 def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObjective:

@@ -5,7 +5,6 @@ from importlib import resources
 from typing import Any
 
 from dann_jax.evaluation.unsupervised import ORACLE
-from dann_jax.tasks.oracle import leak_notes
 from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
@@ -18,6 +17,7 @@ from dann_jax.report.sections.outcome import outcome_section
 from dann_jax.report.sections.people import people_section
 from dann_jax.report.tables import title as name_of
 from dann_jax.report.verdict import run_verdict, sentences
+from dann_jax.tasks.oracle import leak_notes
 
 SECTIONS = (
     outcome_section,

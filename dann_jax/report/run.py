@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from dann_jax.training.writer import read_metrics
-from dann_jax.experiment.workdir import WorkdirError, read_json
+from dann_jax.utils.files import WorkdirError, read_json
 
 _KINDS = {
     **{"system": str, "corpora": list, "protocol": dict},

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.utils.arguments import CountOrNone, Seed, call, require
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.harmonise import emotion_map, match_labels
 from dann_jax.data.identifiers import IDENTIFIERS, codes
@@ -34,6 +33,7 @@ from dann_jax.tasks.protocol_names import protocol_name
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
+from dann_jax.utils.arguments import CountOrNone, Seed, call, require
 
 
 def assign_roles(

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import numpy as np
 
-from dann_jax.utils.arguments import Count, CountOrNone, Range, call
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.domains import domain_ids, known_values, value_ids
 from dann_jax.tasks.batches import Assembler, evaluation_assembler, training_assembler
+from dann_jax.tasks.domains import domain_ids, known_values, value_ids
 from dann_jax.tasks.plan import Plan, padded_shapes
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.standardise import Units, fit_standardiser, fit_units
+from dann_jax.utils.arguments import Count, CountOrNone, Range, call
 
 
 @dataclasses.dataclass(frozen=True)

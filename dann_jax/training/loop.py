@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dann_jax.utils.arguments import Count, CountOrNone
-from dann_jax.utils.progress import Progress
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import MetricWriter
 from dann_jax.types import Array, Batch, PyTree
+from dann_jax.utils.arguments import Count, CountOrNone
+from dann_jax.utils.progress import Progress
 
 
 class TrainingDiverged(RuntimeError):

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import jax
 import optax
 
-from dann_jax.utils.arguments import Range, call
 from dann_jax.training.schedules import ganin_learning_rate
+from dann_jax.utils.arguments import Range, call
 
 _OFFSETS = tuple(f"{word}']" for word in ("bias", "scale", "mean", "variance"))
 

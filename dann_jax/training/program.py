@@ -12,11 +12,10 @@ import optax
 from flax import linen as nn
 from jax.sharding import PartitionSpec as P
 
-from dann_jax.utils.arguments import Rate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
-from dann_jax.training.mapping import map_replicas
 from dann_jax.training.data_parallel import DIVIDED
+from dann_jax.training.mapping import map_replicas
 from dann_jax.training.replicas import DATA, REPLICA, Layout
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import (
@@ -25,6 +24,7 @@ from dann_jax.training.step import (
     make_train_step,
 )
 from dann_jax.types import Batch, Objective, PyTree, Schedule, StatefulObjective
+from dann_jax.utils.arguments import Rate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
-from dann_jax.utils.arguments import Range, Share
 from dann_jax.types import Array, Scalar, Schedule
+from dann_jax.utils.arguments import Range, Share
 
 
 def _progress(step: Scalar, total_steps: int) -> Array:

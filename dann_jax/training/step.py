@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from dann_jax.objectives.stateful import from_outputs
-from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.training.data_parallel import divided, part_of, summed
+from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.training.state import TrainState
 from dann_jax.types import (
     Apply,

@@ -170,3 +170,20 @@ def digest_array(array: np.ndarray) -> str:
     if not array.ndim:
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+class WorkdirError(ValueError):
+    """The work directory cannot be used for this run."""
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """Read a JSON object; a `WorkdirError` names the file where it is none."""
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise WorkdirError(f"{path} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise WorkdirError(
+            f"{path} holds a {type(found).__name__}, not a JSON object: it is damaged"
+        )
+    return found

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dann_jax.data.features.extraction_worker import Part
 from dann_jax.data.features.identity import FileIdentity, unchanged
 from dann_jax.data.features.items import Item
-from dann_jax.data.features.extraction_worker import Part
 
 
 class Kept(NamedTuple):

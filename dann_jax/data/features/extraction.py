@@ -18,6 +18,14 @@ from etils import epath
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.data.features.current import Kept, keep_current
+from dann_jax.data.features.extraction_worker import (
+    Features,
+    MakeExtractor,
+    Part,
+    Task,
+    extractors,
+    read_part,
+)
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns, Item, Root, chunks_of, items_of
 from dann_jax.data.features.joining import (
@@ -31,20 +39,12 @@ from dann_jax.data.features.joining import (
     write_problems,
 )
 from dann_jax.data.features.origin import ORIGIN, origin_json
-from dann_jax.data.features.extraction_worker import (
-    Features,
-    MakeExtractor,
-    Part,
-    Task,
-    extractors,
-    read_part,
-)
 from dann_jax.data.features.pool import write_parts
 from dann_jax.data.features.settings import claim, settings_of
-from dann_jax.utils.progress import Progress
 from dann_jax.data.store.arrays import write_arrays
 from dann_jax.utils.cores import usable_cores
 from dann_jax.utils.files import write_whole
+from dann_jax.utils.progress import Progress
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""

@@ -2,12 +2,13 @@
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from dann_jax.utils.versions import version_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Extractor:
         return {
             **made,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "packages": {name: _version(name) for name in self.packages},
+            "packages": {name: version_of(name) for name in self.packages},
         }
 
 
@@ -132,10 +133,3 @@ def _maker(provenance: Mapping[str, Any] | None) -> str:
     if not provenance or "extractor" not in provenance:
         return "features that do not say how they were made"
     return f"features made by {provenance['extractor']}"
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

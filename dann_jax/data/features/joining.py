@@ -11,11 +11,11 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.frames import Frames
 from dann_jax.data.features.current import Kept
+from dann_jax.data.features.extraction_worker import read_values
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns
-from dann_jax.data.features.extraction_worker import read_values
+from dann_jax.data.frames import Frames
 from dann_jax.data.store.arrays import Modality, Piece
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.text import table_cell

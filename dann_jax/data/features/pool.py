@@ -11,13 +11,13 @@ from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from dann_jax.data.features.items import Item
 from dann_jax.data.features.extraction_worker import (
     Task,
     begin_worker,
     save_part,
     write_part,
 )
+from dann_jax.data.features.items import Item
 
 
 class WorkerError(OSError):

@@ -6,10 +6,10 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.data.features.extraction_worker import save_part
 from dann_jax.data.features.items import Item
 from dann_jax.data.features.joining import SAME, read_problems
 from dann_jax.data.features.origin import Origin
-from dann_jax.data.features.extraction_worker import save_part
 from dann_jax.data.store.arrays import shape_of, vectors
 
 _ROWS = 256

@@ -10,8 +10,8 @@ from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.features.catalogue import make_extractor
-from dann_jax.data.features.extractor import mismatch, package_differences
 from dann_jax.data.features.extraction_worker import Features, MakeExtractor
+from dann_jax.data.features.extractor import mismatch, package_differences
 from dann_jax.data.store.damage import read_object
 from dann_jax.utils.files import write_json
 

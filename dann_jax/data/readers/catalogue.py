@@ -7,10 +7,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.data.readers.crema_d import read_crema_d
 from dann_jax.data.doubts import report_doubts
-from dann_jax.data.readers.emodb import read_emodb
-from dann_jax.data.readers.emovo import read_emovo
 from dann_jax.data.harmonise import (
     describe_unknown,
     emotion_map,
@@ -18,8 +15,11 @@ from dann_jax.data.harmonise import (
     unknown_words,
 )
 from dann_jax.data.identifiers import clean_columns
-from dann_jax.data.readers.iemocap import read_iemocap_release
 from dann_jax.data.manifest import read_audio_manifest
+from dann_jax.data.readers.crema_d import read_crema_d
+from dann_jax.data.readers.emodb import read_emodb
+from dann_jax.data.readers.emovo import read_emovo
+from dann_jax.data.readers.iemocap import read_iemocap_release
 from dann_jax.data.readers.msp_improv import read_msp_improv
 from dann_jax.data.readers.ravdess import read_ravdess
 from dann_jax.data.readers.savee import read_savee

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from dann_jax.data.readers import crema_d
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.harmonise import emotion_map, harmonise
 from dann_jax.data.manifest import write_manifest
-from dann_jax.utils.progress import Progress
+from dann_jax.data.readers import crema_d
 from dann_jax.data.store.layout import tensorflow_datasets
+from dann_jax.utils.progress import Progress
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.metrics import scores_of_confusion
-from dann_jax.tasks.roles import Role
 from dann_jax.evaluation.summaries import speaker_counts
+from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.analysis.sample import Sample
+from dann_jax.evaluation.criteria import view_of
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, View
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.evaluation.criteria import view_of
 from dann_jax.training.replicas import Layout
 
 

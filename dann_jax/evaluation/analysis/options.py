@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dann_jax.utils.arguments import Count, CountOrNone
 from dann_jax.evaluation.maps import require_map
 from dann_jax.tasks.task import Task
+from dann_jax.utils.arguments import Count, CountOrNone
 
 COLUMNS = ("speaker", "corpus", "language", "gender", "emotion")
 """What an encoder may give away, and what it is for."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.probe import domain_probe
-from dann_jax.tasks.roles import Role
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -13,6 +12,7 @@ from dann_jax.evaluation.summaries import (
     speaker_counts,
     summarise,
 )
+from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program

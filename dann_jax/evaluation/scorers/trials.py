@@ -1,7 +1,7 @@
 """From the features of all replicas to `results.json`: tested speakers are no class.
 
 They are verified: pairs of their utterances are scored, and the errors of every arm are
-compared. `results` has the same for protocols that test the classes they train on.
+compared. `classes` has the same for protocols that test the classes they train on.
 """
 
 import itertools
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.effects import concluded
+from dann_jax.evaluation.scorers.classes import diagnosed
+from dann_jax.evaluation.summaries import over_seeds, replica_records
 from dann_jax.evaluation.trials import (
     METRICS,
     ScoredTrials,
@@ -21,9 +23,7 @@ from dann_jax.evaluation.trials import (
     spread,
 )
 from dann_jax.evaluation.verification import Trials, make_trials
-from dann_jax.evaluation.scorers.classes import diagnosed
 from dann_jax.tasks.roles import Role
-from dann_jax.evaluation.summaries import over_seeds, replica_records
 from dann_jax.tasks.task import Task
 from dann_jax.training.predict import predict
 from dann_jax.training.program import Program

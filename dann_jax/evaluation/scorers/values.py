@@ -7,7 +7,6 @@ import numpy as np
 
 from dann_jax.evaluation.agreement import names_of, scores_of_moments, value_moments
 from dann_jax.evaluation.scorers.classes import diagnosed, tested_logits
-from dann_jax.tasks.roles import Role
 from dann_jax.evaluation.summaries import (
     by_fold,
     by_seed,
@@ -15,6 +14,7 @@ from dann_jax.evaluation.summaries import (
     replica_records,
     summarise,
 )
+from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
