@@ -3,8 +3,9 @@
     python tests/pretrained_reference.py FOLDER [--seed=0]
 
 Writes a folder for each architecture: tiny random weights as transformers saves them,
-and `expected.npz` with sound and what the model makes of it. It runs in a process (and,
-if need be, in an environment) of its own: PyTorch and TensorFlow do not bear each other.
+and `expected.npz` with sound and what the model makes of it. It runs in a process of
+its own (and in an environment of its own, if need be), because PyTorch and TensorFlow
+do not bear each other.
 `tests/fixtures/pretrained` was made by it with transformers 5.24 and torch 2.13.
 """
 
