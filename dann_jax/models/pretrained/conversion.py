@@ -161,7 +161,7 @@ def _speech_block(settings: SpeechSettings, weights: Weights, layer: int) -> PyT
             for key, value in gate.items()
         }
         scale = weights.take(f"{part}_const", 1, heads, 1, 1)
-        attention["gate_scale"] = scale.ravel()
+        attention["gate_scale"] = scale.reshape(heads, 1)
     feed = f"{name}.feed_forward"
     return {
         "attention": attention,

@@ -1,6 +1,5 @@
 """What the encoders are made of: transformer blocks, and convolutions as products."""
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -65,23 +64,32 @@ class Attention(nn.Module):
           mask: bool `[B, T]`; the frames that are attended to.
           bias: float `[heads, T, T]`, added to the logits; None for none.
         """
-        width = x.shape[-1]
-        heads = (*x.shape[:2], self.heads, width // self.heads)
-        if self.gated:
-            bias = bias * self._gate(x.reshape(heads))
+        batch, frames, width = x.shape
+        size = width // self.heads
+
+        def by_head(part: Array) -> Array:
+            return part.reshape(batch, frames, self.heads, size).transpose(0, 2, 1, 3)
+
         qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(x)
-        query, key, value = (part.reshape(heads) for part in jnp.split(qkv, 3, axis=-1))
-        y = jax.nn.dot_product_attention(
-            query, key, value, bias=bias, mask=mask[:, None, None, :]
-        )
-        return nn.Dense(width, dtype=self.dtype, name="out")(y.reshape(x.shape))
+        query, key, value = map(by_head, jnp.split(qkv, 3, axis=-1))
+        logits = jnp.einsum("bhqd,bhkd->bhqk", query * size**-0.5, key)
+        if self.gated:
+            bias = bias * self._gate(by_head(x))
+        if bias is not None:
+            logits = logits + bias
+        # The softmax is float32 for any compute type, as in PyTorch.
+        logits = jnp.where(mask[:, None, None], logits.astype(jnp.float32), -1e30)
+        weights = nn.softmax(logits).astype(self.dtype)
+        y = jnp.einsum("bhqk,bhkd->bhqd", weights, value)
+        y = y.transpose(0, 2, 1, 3).reshape(x.shape)
+        return nn.Dense(width, dtype=self.dtype, name="out")(y)
 
     def _gate(self, x: Array) -> Array:
-        """Of each query: `[B, T, heads, D / heads] -> [B, heads, T, 1]`."""
-        scale = self.param("gate_scale", nn.initializers.ones, (self.heads,))
+        """Of each query: `[B, heads, T, D / heads] -> [B, heads, T, 1]`."""
+        scale = self.param("gate_scale", nn.initializers.ones, (self.heads, 1))
         gates = nn.sigmoid(nn.Dense(2, dtype=self.dtype, name="gate")(x))
         gates = gates[..., 0] * (gates[..., 1] * scale - 1.0) + 2.0
-        return gates.astype(self.dtype).transpose(0, 2, 1)[..., None]
+        return gates.astype(self.dtype)[..., None]
 
 
 class Block(nn.Module):
