@@ -1,11 +1,14 @@
 """Hidden states by transformers' PyTorch models, for the Flax encoders to equal.
 
-    python tests/pretrained_reference.py FOLDER [--seed=0]
+    python tests/pretrained_reference.py FOLDER [--whisper=MODEL --sound=FILE]
 
 Writes a folder for each architecture: tiny random weights as transformers saves them,
 and `expected.npz` with sound and what the model makes of it. It runs in a process of
 its own (and in an environment of its own, if need be), because PyTorch and TensorFlow
-do not bear each other.
+do not bear each other. With real weights of Whisper, `whisper_real.npz` holds some
+frames and channels of its hidden states for that recording, at its real length and
+padded to 30 seconds.
+
 `tests/fixtures/pretrained` was made by it with transformers 5.24 and torch 2.13.
 """
 
@@ -98,6 +101,13 @@ def write_speech(folder: pathlib.Path, kind: str, sizes: dict, seed: int) -> Non
         inputs = extractor(waveform, sampling_rate=16000)["input_values"][0]
         expected[f"waveform_{index}"] = waveform.astype(np.float16)
         expected[f"states_{index}"] = states(model, np.asarray(inputs, np.float32))
+    if kind == "WavLM":
+        attention = model.encoder.layers[0].attention
+        # As in the published models.
+        attention.num_buckets, attention.max_distance = 320, 800
+        distance = torch.arange(-1500, 1501)
+        buckets = attention._relative_positions_bucket(distance)
+        expected["buckets"] = buckets.numpy().astype(np.int16)
     save(folder, model, extractor, expected)
 
 
@@ -126,7 +136,39 @@ def write_whisper(folder: pathlib.Path, seed: int) -> None:
         model = shortened(whole, mel.shape[1] // 2)
         expected[f"waveform_{index}"] = waveform.astype(np.float16)
         expected[f"states_{index}"] = states(model, mel)
+    expected |= spectrograms(waveform)
     save(folder, whole, extractor, expected)
+
+
+def spectrograms(waveform: np.ndarray) -> dict[str, np.ndarray]:
+    """Of the last recording: with zeros up to 30 seconds, and with 128 bands."""
+    found = {}
+    for name, bands, padding in (
+        ("padded", 80, "max_length"),
+        ("wide", 128, "longest"),
+    ):
+        extractor = transformers.WhisperFeatureExtractor(feature_size=bands)
+        mel = extractor(waveform, sampling_rate=16000, padding=padding)
+        found[name] = np.asarray(mel["input_features"][0], np.float32)[:, :16].T
+    return found
+
+
+def write_real(path: pathlib.Path, folder: pathlib.Path, sound: pathlib.Path) -> None:
+    """What Whisper makes of a recording: every 20th frame and 16th channel."""
+    import soundfile
+
+    whole = transformers.models.whisper.modeling_whisper.WhisperEncoder
+    whole = whole.from_pretrained(folder, dtype=torch.float32).eval()
+    extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder)
+    waveform, rate = soundfile.read(sound, dtype="float32")
+    expected = {}
+    for name, padding in (("real", "do_not_pad"), ("padded", "max_length")):
+        mel = extractor(waveform, sampling_rate=rate, padding=padding)
+        mel = np.asarray(mel["input_features"][0], np.float32)
+        hidden = states(shortened(whole, mel.shape[1] // 2), mel)
+        real = len(waveform) // 320
+        expected[name] = hidden[:, :real:20, ::16]
+    np.savez_compressed(path, **expected)
 
 
 def shortened(model: torch.nn.Module, frames: int) -> torch.nn.Module:
@@ -154,10 +196,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--whisper", type=pathlib.Path)
+    parser.add_argument("--sound", type=pathlib.Path)
     arguments = parser.parse_args()
     for name, (kind, sizes) in MODELS.items():
         write_speech(arguments.folder / name, kind, sizes, arguments.seed)
     write_whisper(arguments.folder / "whisper", arguments.seed)
+    if arguments.whisper:
+        path = arguments.folder / "whisper_real.npz"
+        write_real(path, arguments.whisper, arguments.sound)
 
 
 if __name__ == "__main__":
