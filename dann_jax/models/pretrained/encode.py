@@ -138,25 +138,6 @@ def _checked(index: int, samples: np.ndarray, front_end: FrontEnd) -> np.ndarray
     return front_end.prepare(samples.astype(np.float32))
 
 
-def bucket(length: int, unit: int) -> int:
-    """The length that a recording is padded to: eight lengths an octave.
-
-    Args:
-      length: in samples, at least 1.
-      unit: what the result is a multiple of.
-
-    Returns:
-      At least `length`, and less than `length / 8 + unit` more.
-
-    Example:
-      >>> bucket(16000, 320), bucket(48000, 320), bucket(49000, 320)
-      (16000, 48640, 51200)
-    """
-    units = -(-length // unit)
-    step = 1 << max(units.bit_length() - 4, 0)
-    return -(-units // step) * step * unit
-
-
 def _encoded(
     pretrained: Pretrained,
     chunks: Sequence[_Chunk],
@@ -168,8 +149,7 @@ def _encoded(
     front_end = pretrained.front_end
     buckets = collections.defaultdict(list)
     for place, chunk in enumerate(chunks):
-        padded = bucket(len(chunk.samples), front_end.stride)
-        buckets[min(padded, front_end.max_samples)].append(place)
+        buckets[front_end.padded_length(len(chunk.samples))].append(place)
     waiting = collections.deque()
     for length, places in sorted(buckets.items(), reverse=True):
         rows = max(int(batch_seconds * front_end.sample_rate) // length, 1)

@@ -68,6 +68,11 @@ class LogMel:
         """Mel frames that so many samples make."""
         return lengths // self.hop
 
+    def padded_length(self, samples: int) -> int:
+        """What a recording is padded to, so that few programs serve all lengths."""
+        padded = self.max_samples if self.pad_to_30s else bucket(samples, self.stride)
+        return min(padded, self.max_samples)
+
     def __call__(self, waveforms: Array, lengths: Array) -> tuple[Array, Array]:
         """The spectrograms of a padded batch; pure.
 
@@ -142,12 +147,35 @@ class Waveform:
         """Inputs of the encoder that so many samples make: as many."""
         return lengths
 
+    def padded_length(self, samples: int) -> int:
+        """What a recording is padded to, so that few programs serve all lengths."""
+        return min(bucket(samples, self.stride), self.max_samples)
+
     def __call__(self, waveforms: Array, lengths: Array) -> tuple[Array, Array]:
         """What has been prepared is what the encoder takes."""
         return waveforms, lengths
 
 
 FrontEnd = LogMel | Waveform
+
+
+def bucket(length: int, unit: int) -> int:
+    """The length that a recording is padded to: eight lengths an octave.
+
+    Args:
+      length: in samples, at least 1.
+      unit: what the result is a multiple of.
+
+    Returns:
+      At least `length`, and less than `length / 8 + unit` more.
+
+    Example:
+      >>> bucket(16000, 320), bucket(48000, 320), bucket(49000, 320)
+      (16000, 48640, 51200)
+    """
+    units = -(-length // unit)
+    step = 1 << max(units.bit_length() - 4, 0)
+    return -(-units // step) * step * unit
 
 
 def read_front_end(

@@ -112,10 +112,11 @@ def load(
         raise PretrainedError(f"{folder / 'config.json'}: {error}") from None
     front_end = _front_end(folder, settings, pad_to_30s)
     whisper = isinstance(settings, WhisperSettings)
-    with open_weights(folder, WHISPER_PREFIXES if whisper else SPEECH_PREFIXES) as read:
+    prefixes = WHISPER_PREFIXES if whisper else SPEECH_PREFIXES
+    with open_weights(folder, prefixes) as reader:
         try:
-            params = (whisper_params if whisper else speech_params)(settings, read)
-            read.check_rest(WHISPER_OTHERS if whisper else SPEECH_OTHERS)
+            params = (whisper_params if whisper else speech_params)(settings, reader)
+            reader.check_rest(WHISPER_OTHERS if whisper else SPEECH_OTHERS)
         except PretrainedError as error:
             raise PretrainedError(f"{folder}: {error}") from None
     return Pretrained(
@@ -124,7 +125,7 @@ def load(
         front_end=front_end,
         config=config,
         name=str(name),
-        digest=read.digest(),
+        digest=reader.digest(),
     )
 
 

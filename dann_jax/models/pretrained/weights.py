@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from etils import epath
@@ -15,7 +15,7 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 
-class Weights:
+class TensorReader:
     """Named tensors, of which a conversion takes what the encoder needs.
 
     Attributes:
@@ -105,15 +105,15 @@ class Weights:
 
 
 @contextlib.contextmanager
-def open_weights(folder: epath.Path, prefixes: Sequence[str]):
+def open_weights(folder: epath.Path, prefixes: Sequence[str]) -> Iterator[TensorReader]:
     """The tensors of `model.safetensors`, or of the files that its index names.
 
     Args:
       folder: of the model.
-      prefixes: see `Weights`.
+      prefixes: see `TensorReader`.
 
     Yields:
-      The `Weights`; they can be read while the files are open.
+      The `TensorReader`; they can be read while the files are open.
 
     Raises:
       PretrainedError: there are no such files, or one cannot be read.
@@ -129,7 +129,7 @@ def open_weights(folder: epath.Path, prefixes: Sequence[str]):
                 raise PretrainedError(f"{path} cannot be read: {error}") from None
             for name in file.keys():  # noqa: SIM118, a file is no mapping
                 readers[name] = lambda file=file, name=name: file.get_tensor(name)
-        yield Weights(readers, prefixes)
+        yield TensorReader(readers, prefixes)
 
 
 def _files(folder: epath.Path) -> list[epath.Path]:
