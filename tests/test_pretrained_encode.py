@@ -12,6 +12,9 @@ from dann_jax.models.pretrained.pooling import Moments, merge, pooled
 CHUNK = 1
 """Seconds; the random Whisper has positions for .6 of them."""
 
+KINDS = ("whisper", "wavlm", "hubert")
+"""One of each front end and feature encoder; the first two differ most."""
+
 
 @pytest.fixture(scope="module")
 def encoders() -> dict[str, pretrained.Pretrained]:
@@ -24,10 +27,10 @@ def sound(seconds: float) -> np.ndarray:
     return noise.astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["whisper", "wavlm", "hubert_plain"])
+@pytest.mark.parametrize("name", KINDS)
 def test_a_recording_has_the_same_features_in_any_company(name, encoders) -> None:
     """Of other recordings, in a batch or alone, in any order."""
-    recordings = [sound(seconds) for seconds in (0.5, 0.11, 0.47, 2.3, 0.5)]
+    recordings = [sound(seconds) for seconds in (0.5, 0.49, 1.55)]
     options = {"pooling": "mean_std", "chunk_seconds": CHUNK}
     model = encoders[name]
     alone = [
@@ -81,9 +84,9 @@ def test_a_long_recording_is_normalised_as_a_whole(encoders) -> None:
     assert np.abs(found - np.mean(apart, axis=0)).max() > 1e-2
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS[:2])
 def test_layers_come_in_the_order_asked_for(name, encoders) -> None:
-    model, recordings = encoders[name], waveforms(name)
+    model, recordings = encoders[name], waveforms(name)[:1]
     everything = pretrained.hidden_states(model, recordings)
     some = pretrained.hidden_states(model, recordings, layers=[2, 0])
     np.testing.assert_allclose(np.stack(some), np.stack(everything)[:, [2, 0]], 1e-5)
@@ -109,7 +112,7 @@ def test_a_recording_that_cannot_be_encoded_is_named(name, bad, said, encoders) 
         pretrained.hidden_states(encoders[name], [sound(0.1), bad])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS[:2])
 def test_the_shortest_recording_makes_a_frame(name, encoders) -> None:
     model = encoders[name]
     shortest = sound(1)[: model.front_end.min_samples]
@@ -132,7 +135,7 @@ def test_an_argument_out_of_its_range_is_refused(options, said, encoders) -> Non
 
 
 def test_silence_has_finite_features(encoders) -> None:
-    for name in NAMES:
+    for name in KINDS:
         found = pretrained.hidden_states(
             encoders[name], [np.zeros(4000, np.float32)], pooling="mean_std"
         )

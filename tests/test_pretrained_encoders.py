@@ -29,9 +29,14 @@ def padded(model: pretrained.Pretrained, recordings, length: int, fill: float):
 def encoded(model: pretrained.Pretrained, recordings, length: int, fill=0.0, **options):
     """The real frames of each recording of a padded batch, `[L, T, D]`."""
     waveform, lengths = padded(model, recordings, length, fill)
-    inputs, attended = model.front_end(waveform, lengths)
-    variables = {"params": model.params}
-    hidden = model.module.apply(variables, inputs, attended, **options)
+
+    @jax.jit
+    def run(params):
+        inputs, attended = model.front_end(waveform, lengths)
+        hidden = model.module.apply({"params": params}, inputs, attended, **options)
+        return hidden, attended
+
+    hidden, attended = run(model.params)
     frames = model.module.settings.num_frames(attended)
     return [
         np.stack([np.asarray(layer[row, :count]) for layer in hidden])
@@ -82,11 +87,12 @@ def test_blocks_above_the_highest_layer_are_not_computed(name: str, encoders) ->
     }
     waveform, lengths = padded(model, waveforms(name)[:1], 6440, 0.0)
     inputs, attended = model.front_end(waveform, lengths)
-    (layer,) = model.module.apply({"params": low}, inputs, attended, layers=(1,))
-    everything = model.module.apply({"params": model.params}, inputs, attended)
+    apply = jax.jit(model.module.apply, static_argnames="layers")
+    (layer,) = apply({"params": low}, inputs, attended, layers=(1,))
+    everything = apply({"params": model.params}, inputs, attended)
     np.testing.assert_allclose(layer, everything[1], atol=1e-6)
     with pytest.raises(Exception, match="block_2"):
-        model.module.apply({"params": low}, inputs, attended, layers=(2,))
+        apply({"params": low}, inputs, attended, layers=(2,))
 
 
 @pytest.mark.parametrize("layers", [(), (3,), (-4,)])

@@ -171,7 +171,7 @@ def bucket(length: int, unit: int) -> int:
 
     Example:
       >>> bucket(16000, 320), bucket(48000, 320), bucket(49000, 320)
-      (16000, 48640, 51200)
+      (16640, 51200, 51200)
     """
     units = -(-length // unit)
     step = 1 << max(units.bit_length() - 4, 0)
