@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -241,19 +242,32 @@ def test_a_name_that_is_not_there_says_where_and_how(cache) -> None:
     assert "hf download some/hubert-base" in message
 
 
-def test_what_cannot_be_fetched_says_why(cache, monkeypatch) -> None:
-    class Hub:
-        __path__ = ()
+def imitate_hub(monkeypatch, download) -> None:
+    """A huggingface_hub that needs no network."""
+    errors = types.SimpleNamespace(HfHubHTTPError=RuntimeError)
+    hub = types.SimpleNamespace(snapshot_download=download, errors=errors, __path__=())
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
 
-        @staticmethod
-        def snapshot_download(name, **options):
-            raise OSError(f"no network for {name}\nmore")
 
-    class Errors:
-        HfHubHTTPError = RuntimeError
+def test_what_is_not_there_is_fetched_into_the_cache(cache, monkeypatch) -> None:
+    def download(name: str, *, cache_dir: str, allow_patterns: list[str]) -> str:
+        assert (name, cache_dir) == ("some/hubert-base", str(cache))
+        assert "model.safetensors" in allow_patterns
+        return str(FIXTURES / "hubert")
 
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub)
-    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", Errors)
+    imitate_hub(monkeypatch, download)
+    assert equal(
+        pretrained.load("some/hubert-base"), pretrained.load(FIXTURES / "hubert")
+    )
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError, ValueError])
+def test_what_cannot_be_fetched_says_why(kind, cache, monkeypatch) -> None:
+    def download(name: str, **options) -> str:
+        raise kind(f"no network for {name}\nmore")
+
+    imitate_hub(monkeypatch, download)
     message = refused("some/hubert-base")
     assert "cannot be fetched (no network for some/hubert-base)" in message
 
