@@ -21,10 +21,11 @@ from ml_collections import ConfigDict
 from benchmarks.leak_settings import CORPORA, RUNS, Run, Study, open_study
 from benchmarks.leak_tables import draw, load, tables
 from dann_jax.cli.console import exit_with_message, start_logging
-from dann_jax.evaluation.scorers.classes import tested_logits
 from dann_jax.evaluation.summaries import speaker_counts
 from dann_jax.experiment.build import setting_of
 from dann_jax.experiment.train import train
+from dann_jax.tasks.roles import Role
+from dann_jax.training import run as training
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.training.replicas import Layout
 from dann_jax.utils.files import write_json
@@ -65,7 +66,8 @@ def measure(study: Study, word: str, seed: int, workdir: pathlib.Path) -> None:
     _, layout = setting_of(study.config, run.task.corpus, run.task.protocol)
     layout = dataclasses.replace(layout, seeds=(seed,))
     trained = train(config, run.task, layout, workdir, selecting=run.selecting)
-    logits, rows = tested_logits(trained.state, trained.program, run.task, layout)
+    replicas = training.Run(run.task, layout, trained.program)
+    rows, _, logits = replicas.predict(trained.state.best, Role.TEST, ("label_logits",))
     write_json(trained.workdir / "scores.json", scores(run, logits, rows, layout))
 
 

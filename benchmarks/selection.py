@@ -30,6 +30,7 @@ from dann_jax.experiment.train import train
 from dann_jax.tasks.task import Task
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 from dann_jax.utils.files import write_json
 
@@ -45,14 +46,9 @@ class Watch:
 
     def __call__(self, program: Program, state: TrainState) -> None:
         """Score the averaged parameters, which are what a run keeps."""
-        found = criterion_scores(
-            (*CRITERIA, ORACLE),
-            state.average,
-            program=program,
-            task=self.task,
-            layout=self.layout,
-        )
-        selector = Selector("source-validation", program, self.task, self.layout)
+        run = Run(self.task, self.layout, program)
+        found = criterion_scores((*CRITERIA, ORACLE), state.average, run)
+        selector = Selector("source-validation", run)
         validated = selector.scores(state)
         found |= {word: validated[name] for word, name in VALIDATION.items()}
         self.seen.append(found)

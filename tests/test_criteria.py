@@ -17,9 +17,10 @@ from dann_jax.report.headings import heading
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch, predict
+from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
 WORDS = (*CRITERIA, ORACLE)
@@ -34,20 +35,15 @@ class Setting:
     program: Program
     state: TrainState
 
+    @property
+    def run(self) -> Run:
+        return Run(self.task, self.layout, self.program)
+
     def output(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Of the first replica, for every row of the corpus."""
         everything = np.ones(self.task.protocol.roles.shape, bool)
-        rows = np.arange(len(self.task.corpus))
-        found = predict(
-            self.program.evaluate,
-            self.state.average,
-            output=name,
-            plan=self.task.plan(everything),
-            assemble=self.task.evaluation,
-            layout=self.layout,
-            rows=rows,
-        )
-        return found[0, 0]
+        found = self.run.predict(self.state.average, everything, (name,))
+        return getattr(found, name)[0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Setting:
 
 @pytest.fixture(scope="module")
 def scores(built: Setting) -> dict[str, np.ndarray]:
-    return criterion_scores(
-        WORDS,
-        built.state.average,
-        program=built.program,
-        task=built.task,
-        layout=built.layout,
-    )
+    return criterion_scores(WORDS, built.state.average, built.run)
 
 
 def test_every_criterion_scores_every_replica(
@@ -137,20 +127,15 @@ def test_only_the_oracle_looks_at_a_label_of_a_tested_row(
     other = dataclasses.replace(
         built.task, protocol=dataclasses.replace(protocol, label=label)
     )
-    found = criterion_scores(
-        WORDS,
-        built.state.average,
-        program=built.program,
-        task=other,
-        layout=built.layout,
-    )
+    run = Run(other, built.layout, built.program)
+    found = criterion_scores(WORDS, built.state.average, run)
     for word in CRITERIA:
         np.testing.assert_array_equal(found[word], scores[word])
     assert (found[ORACLE] != scores[ORACLE]).any()
 
 
 def test_what_a_selection_prefers_is_kept_and_logged(built: Setting) -> None:
-    selector = Selector("entropy", built.program, built.task, built.layout)
+    selector = Selector("entropy", built.run)
     state = built.program.initial_state(
         make_batch(
             built.task.plan(built.task.protocol.visible()),
@@ -194,11 +179,12 @@ def test_criteria_that_need_validation_rows_say_so(
     task = dataclasses.replace(
         built.task, protocol=dataclasses.replace(protocol, roles=roles)
     )
+    run = Run(task, built.layout, built.program)
     for word in ("dev", "reverse-validation", "source-validation"):
         with pytest.raises(ValueError, match="validation_folds"):
-            Selector(word, built.program, task, built.layout)
+            Selector(word, run)
     for word in ("entropy", "information-maximisation", "snd", ORACLE, "last"):
-        Selector(word, built.program, task, built.layout)
+        Selector(word, run)
 
 
 def test_every_table_says_what_a_selection_looks_at() -> None:

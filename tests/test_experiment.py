@@ -18,6 +18,7 @@ from runs import tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.evaluation.scorers import classes
 from dann_jax.experiment import evaluate, train
 from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.experiment.evaluate_again import evaluate_again
@@ -84,12 +85,12 @@ def run(config: ConfigDict, workdir: pathlib.Path) -> Run:
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     with mock.patch.object(
-        evaluate, "score_replicas", wraps=evaluate.score_replicas
+        classes, "score_classes", wraps=classes.score_classes
     ) as score:
         results = train_and_evaluate(config, workdir)
     jax.monitoring.unregister_event_duration_listener(listen)
-    state, _, _, layout = score.call_args.args
-    return Run(workdir, results, state, layout, functions)
+    _, state, scored = score.call_args.args
+    return Run(workdir, results, state, scored.layout, functions)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +254,7 @@ def test_standardising_by_speaker_makes_a_result_transductive(
         config.adversaries.speaker.unlabelled = ()
         with (
             mock.patch.object(train, "fit", lambda state, **_: state),
-            mock.patch.object(evaluate, "score_replicas", return_value={}),
+            mock.patch.object(classes, "score_classes", return_value={}),
             mock.patch.object(evaluate, "bundle_run"),
         ):
             results = train_and_evaluate(config, tmp_path / f"by {column}")

@@ -25,9 +25,9 @@ from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.optimizer import make_optimizer
-from dann_jax.training.predict import predict
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.run import Run
 from dann_jax.types import UNKNOWN, PyTree
 
 RNG = np.random.default_rng(0)
@@ -226,18 +226,10 @@ def evaluated(name: str, *pools: str) -> tuple[Task, np.ndarray, PyTree]:
     for word, value in (("scale", 1.0), ("bias", 0.0)):
         own = params["encoder"]["normalisation"]
         own[word] = jnp.full_like(own[word], value)
-    filled = normalised_for(
-        params, Role.TEST, program=program, task=task, layout=layout
-    )
-    features = predict(
-        program.evaluate,
-        filled,
-        output="features",
-        plan=task.plan(np.ones_like(task.protocol.test_side)),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=np.arange(len(CORPUS)),
-    )[:, 0]
+    run = Run(task, layout, program)
+    filled = normalised_for(params, Role.TEST, run)
+    everything = np.ones_like(task.protocol.test_side)
+    features = run.predict(filled, everything, ("features",)).features[:, 0]
     return task, features, filled["encoder"]["normalisation"]
 
 
@@ -274,9 +266,7 @@ def test_held_out_rows_never_enter_the_statistics(
 
     def found() -> PyTree:
         task = world(name)[0]
-        filled = normalised_for(
-            params, Role.TEST, program=program, task=task, layout=layout
-        )
+        filled = normalised_for(params, Role.TEST, Run(task, layout, program))
         return jax.device_get(filled["encoder"]["normalisation"])
 
     before = found()
@@ -307,10 +297,8 @@ def test_training_leaves_the_statistics_alone() -> None:
 def test_a_network_without_statistics_is_left_as_it_is() -> None:
     task, layout, program = world("layer", "test")
     params = random_params(task, layout, program)
-    assert (
-        normalised_for(params, Role.TEST, program=program, task=task, layout=layout)
-        is params
-    )
+    run = Run(task, layout, program)
+    assert normalised_for(params, Role.TEST, run) is params
 
 
 def test_moments_have_the_place_of_the_parameters() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dann_jax.bundle.description import Description
-from dann_jax.bundle.output_types import FEATURES
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.tasks.oracle import leak_notes
@@ -28,7 +27,7 @@ Its probabilities are not calibrated, and every recording gets one of its classe
     "values": """\
 Its values are means of what raters might say, without a measure of how sure they are;
   every recording gets them, speech or not.""",
-    FEATURES: """\
+    "features": """\
 Its features are no proof of who speaks; any two recordings get a score, speech or
   not.""",
 }
@@ -96,7 +95,7 @@ def _use(description: Description) -> str:
     said = {
         "classes": f"Classes: {names}.",
         "values": f"Values, in the unit of their ratings: {names}.",
-        FEATURES: f"It learned from {len(description.labels)} speakers and is for "
+        "features": f"It learned from {len(description.labels)} speakers and is for "
         f"others: features of two recordings are compared, and no class is named.",
     }
     says = said[description.answer]
@@ -165,7 +164,7 @@ def _measured(description: Description) -> str:
     unit = {
         "classes": "In per cent",
         "values": "In hundredths, but `rmse` in the unit of the ratings",
-        FEATURES: "In hundredths; they are errors, of which less is better",
+        "features": "In hundredths; they are errors, of which less is better",
     }
     parts = [f"{unit[description.answer]}:\n\n" + "\n".join(scores)]
     if len(description.members) > 1:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.output_types import ANSWERS, FEATURES
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
+from dann_jax.evaluation.scorers.table import ANSWERS
 
 FORMAT = "dann_jax.bundle"
 MOST = 1 << 24
@@ -69,9 +69,9 @@ class Description:
         bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
-      answer: a word of `ANSWERS`, how the outputs are read; or `FEATURES`, if nothing
-        but features is to be compared: the labels are only what was learned from, such
-        as speakers of whom no tested one is.
+      answer: a word of `ANSWERS`, how the outputs are read. With `features` nothing
+        but these is to be compared: the labels are only what was learned from, such as
+        speakers of whom no tested one is.
       max_frames: of an utterance; of a longer one the middle is heard, as it was in
         training. 0 for no limit.
       data: which data it learned from, as in `results.json`; empty in older bundles.
@@ -135,10 +135,10 @@ def from_json(found: Any, where: str) -> Description:
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}}
     fields = _fields({**unsaid, **found}, _KINDS, where)
-    if fields["answer"] not in (*ANSWERS, FEATURES):
+    if fields["answer"] not in ANSWERS:
         raise BundleError(
             f"{where}: unknown answer {fields['answer']!r}; this package reads "
-            f"{', '.join((*ANSWERS, FEATURES))}"
+            f"{', '.join(ANSWERS)}"
         )
     if not 0 <= fields["max_frames"] < MOST:
         raise BundleError(f"{where}: max_frames is {fields['max_frames']}")

@@ -89,7 +89,9 @@ def prediction_function(bundle: Bundle) -> Any:
 
     def member(params: PyTree, moments: PyTree, heard: Heard) -> Array:
         batch = _batch(heard, moments)
-        return bundle.answer.traced(apply(params, batch, {}, None).label_logits)
+        return bundle.scorer.traced_activation(
+            apply(params, batch, {}, None).label_logits
+        )
 
     def predicted(heard: Heard) -> dict[str, Array]:
         each = jax.vmap(member, in_axes=(0, 0, None))(*fixed, heard)

@@ -12,12 +12,12 @@ from flax import linen as nn
 from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
-from dann_jax.bundle.output_types import ANSWERS, FEATURES, Answer, Prediction, Rating
 from dann_jax.bundle.provenance import extractor_of, require_features
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.given_sound import as_mono, checked_rate
+from dann_jax.evaluation.scorers.table import ANSWERS, Prediction, Rating, Scorer
 from dann_jax.models import network
 from dann_jax.models.network import as_apply
 from dann_jax.tasks.batches import Assembler
@@ -55,14 +55,14 @@ class Bundle:
         return self.description.labels
 
     @property
-    def answer(self) -> Answer:
+    def scorer(self) -> Scorer:
         """How the outputs of the network are read."""
         return ANSWERS[self.description.answer]
 
     @property
     def columns(self) -> list[str]:
         """The columns that a table of its predictions has."""
-        return self.answer.columns(self.labels)
+        return self.scorer.columns(self.labels)
 
     def member(self, place: int) -> "Bundle":
         """One member by itself: the model of `description.members[place]`."""
@@ -101,7 +101,7 @@ class Bundle:
         outputs = self._outputs(corpus, "label_logits", batch_size)
         # What overflowed is reported as what it is, not as a warning of NumPy.
         with np.errstate(all="ignore"):
-            found = self.answer.of_outputs(outputs).mean(0)
+            found = self.scorer.activation(outputs).mean(0)
         bad = np.flatnonzero(~np.isfinite(found).all(1))
         if finite and bad.size:
             raise BundleError(
@@ -128,7 +128,7 @@ class Bundle:
 
     def require_answers(self) -> None:
         """Raise `BundleError` if the model compares speakers and names no class."""
-        if self.description.answer == FEATURES:
+        if self.scorer.to_prediction is None:
             raise BundleError(
                 "this model was trained to verify unheard speakers: it names no class. "
                 "Compare recordings by the cosine of Bundle.embed_corpus"
@@ -180,7 +180,7 @@ class Bundle:
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""
-        return self.answer.named(self.labels, row)
+        return self.scorer.to_prediction(self.labels, row)
 
     def extractors(self) -> dict[str, Extractor]:
         """Modality -> what makes its features from audio, just as they were made.

@@ -10,10 +10,10 @@ import numpy as np
 
 from dann_jax.bundle.audio_features import Features, corpus_of, features_of, rates_of
 from dann_jax.bundle.model import Bundle
-from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor
+from dann_jax.evaluation.scorers.table import Prediction, Rating
 from dann_jax.utils.text import encodable, one_line, table_cell
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ from etils import epath
 
 from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
-from dann_jax.bundle.output_types import FEATURES
-from dann_jax.tasks.roles import Protocol
+from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
@@ -79,7 +78,7 @@ def bundle_run(
     description = Description(
         system=system,
         labels=task.protocol.outputs,
-        answer=_answer(task.protocol),
+        answer=SCORERS[task.protocol.kind].answer,
         encoder=encoder,
         heads=heads,
         adversaries=task.num_domains,
@@ -129,12 +128,6 @@ def default_arm(arms: Sequence[str]) -> str:
       'dann'
     """
     return "dann" if "dann" in arms else arms[-1]
-
-
-def _answer(protocol: Protocol) -> str:
-    if protocol.open_set:
-        return FEATURES
-    return "values" if protocol.targets else "classes"
 
 
 def measured_of(

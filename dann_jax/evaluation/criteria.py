@@ -8,10 +8,7 @@ from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, View
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.tasks.task import Task
-from dann_jax.training.predict import predict_several
-from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Predictions, Run
 from dann_jax.types import PyTree
 
 MOST_ROWS = 400
@@ -19,12 +16,7 @@ MOST_ROWS = 400
 
 
 def criterion_scores(
-    words: Iterable[str],
-    params: PyTree,
-    *,
-    program: Program,
-    task: Task,
-    layout: Layout,
+    words: Iterable[str], params: PyTree, run: Run
 ) -> dict[str, np.ndarray]:
     """What every criterion thinks of every replica; all scores must rise.
 
@@ -34,23 +26,18 @@ def criterion_scores(
     Args:
       words: of `CRITERIA`, or `ORACLE`.
       params: of every replica, `[groups, arms]`, as training has them.
-      program: of the replicas.
-      task: whose rows they are.
-      layout: of the replicas.
+      run: of the replicas.
 
     Returns:
       Word -> float32 `[groups, arms]`, without fillers.
     """
-    words = list(words)
+    words, task, layout = list(words), run.task, run.layout
     from_logits = [word for word in words if word in (*FROM_LOGITS, ORACLE)]
     from_features = [word for word in words if word not in from_logits]
     found: dict[str, np.ndarray] = {}
     if from_logits:
         tested = task.protocol.roles == Role.TEST
-        rows, outputs = _predicted(
-            ("label_logits",), tested, params, program, task, layout
-        )
-        logits = outputs["label_logits"]
+        rows, _, logits = _predicted(("label_logits",), tested, params, run)
         for group, arm in np.ndindex(*logits.shape[:2]):
             own = tested[layout.fold_of[group], rows]
             label = task.protocol.label[rows[own]]
@@ -58,10 +45,8 @@ def criterion_scores(
             _enter(found, scores, (group, arm), logits.shape[:2])
     if from_features:
         chosen = few_of_each(task.protocol)
-        rows, outputs = _predicted(
-            ("features", "label_logits"), chosen, params, program, task, layout
-        )
-        features, logits = outputs["features"], outputs["label_logits"]
+        outputs = ("features", "label_logits")
+        rows, features, logits = _predicted(outputs, chosen, params, run)
         for group, arm in np.ndindex(*logits.shape[:2]):
             own = chosen[layout.fold_of[group], rows]
             view = view_of(
@@ -125,25 +110,10 @@ def few_of_each(protocol: Protocol, most: int = MOST_ROWS) -> np.ndarray:
 
 
 def _predicted(
-    outputs: tuple[str, ...],
-    holds: np.ndarray,
-    params: PyTree,
-    program: Program,
-    task: Task,
-    layout: Layout,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Rows that any fold holds, and outputs `[groups, arms, n, dim]` of them."""
-    rows = np.flatnonzero(holds.any(0))
-    shown = as_evaluated(params, Role.TEST, program=program, task=task, layout=layout)
-    return rows, predict_several(
-        program.evaluate,
-        shown,
-        outputs=outputs,
-        plan=task.plan(holds),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=rows,
-    )
+    outputs: tuple[str, ...], rows: np.ndarray, params: PyTree, run: Run
+) -> Predictions:
+    """Outputs for chosen rows, bool `[F, N]`, of parameters as training has them."""
+    return run.predict(as_evaluated(params, Role.TEST, run), rows, outputs)
 
 
 def _enter(

@@ -3,15 +3,11 @@
 from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.models.network import with_units
 from dann_jax.tasks.roles import Role
-from dann_jax.tasks.task import Task
-from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.types import PyTree
 
 
-def as_evaluated(
-    params: PyTree, role: Role, *, program: Program, task: Task, layout: Layout
-) -> PyTree:
+def as_evaluated(params: PyTree, role: Role, run: Run) -> PyTree:
     """Parameters by which rows of `role` are predicted, in the unit of their ratings.
 
     Training sees targets standardised by the labelled rows of its fold; what comes back
@@ -21,11 +17,9 @@ def as_evaluated(
     Args:
       params: of every replica, `[groups, arms]`.
       role: of the rows that are to be evaluated.
-      program: of the replicas.
-      task: what they learn from.
-      layout: of the replicas.
+      run: of the replicas.
     """
-    if task.units is not None:
-        mean, scale = (part[layout.fold_of][:, None] for part in task.units)
-        params = layout.put(with_units(params, mean, scale))
-    return normalised_for(params, role, program=program, task=task, layout=layout)
+    if run.task.units is not None:
+        mean, scale = (part[run.layout.fold_of][:, None] for part in run.task.units)
+        params = run.layout.put(with_units(params, mean, scale))
+    return normalised_for(params, role, run)

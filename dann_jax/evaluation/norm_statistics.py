@@ -7,17 +7,13 @@ import numpy as np
 
 from dann_jax.models.normalisation import merged, normalisations, with_statistics
 from dann_jax.tasks.roles import Role
-from dann_jax.tasks.task import Task
 from dann_jax.training.feed import Feed
 from dann_jax.training.predict import make_batch
-from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.types import PyTree
 
 
-def normalised_for(
-    params: PyTree, role: Role, *, program: Program, task: Task, layout: Layout
-) -> PyTree:
+def normalised_for(params: PyTree, role: Role, run: Run) -> PyTree:
     """Parameters with the statistics by which rows of `role` are to be normalised.
 
     Exact: they are the moments of the vectors that these very parameters make, without
@@ -28,19 +24,18 @@ def normalised_for(
     Args:
       params: of every replica, `[groups, arms]`.
       role: of the rows that are to be evaluated.
-      program: its `moments`.
-      task: where the rows come from.
-      layout: of the replicas.
+      run: of the replicas.
     """
     if not normalisations(params):
         return params
+    task, layout = run.task, run.layout
     rows = task.statistics_rows(role)
     plan = task.plan(rows)
     view = dataclasses.replace(task.evaluation, visible=rows)
     total, feed = None, Feed(view, layout)
     for step in range(plan.steps_per_epoch):
         batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
-        found = jax.tree.map(np.float64, layout.get(program.moments(params, batch)))
+        found = jax.tree.map(np.float64, layout.get(run.program.moments(params, batch)))
         total = found if total is None else _added(total, found)
     filled = with_statistics(layout.get(params), jax.tree.map(np.float32, total))
     return layout.put(filled)

@@ -9,13 +9,12 @@ from ml_collections import ConfigDict
 from dann_jax.bundle import bundle_run
 from dann_jax.data.corpus import corpora_of
 from dann_jax.evaluation.analysis.analyse import analyse
-from dann_jax.evaluation.scorers.classes import score_replicas
-from dann_jax.evaluation.scorers.trials import verify_replicas
-from dann_jax.evaluation.scorers.values import rate_replicas
+from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.training.writer import read_metrics
 from dann_jax.utils.arguments import call
 from dann_jax.utils.files import write_json
@@ -28,13 +27,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score what `train` returned; leave `results.json` and the bundle."""
     workdir, state, program, timing, data = trained
-    scorers = {
-        "classification": score_replicas,
-        "verification": verify_replicas,
-        "regression": rate_replicas,
-    }
-    score = scorers[task.protocol.kind]
+    run, scorer = Run(task, layout, program), SCORERS[task.protocol.kind]
     _log.info("scoring and probing ...")
+    predictions = scorer.predict(run, state.best)
     results = {
         "system": config.system,
         "corpora": corpora_of(task.corpus),
@@ -44,7 +39,7 @@ def evaluate(
             "selection": config.selection,
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
-        **score(state, program, task, layout),
+        **scorer.score(predictions, state, run),
         "data": data,
         "timing": timing,
     }
@@ -58,9 +53,8 @@ def evaluate(
         "config.analysis",
         analyse,
         state,
-        program,
-        task,
-        layout,
+        run,
+        predictions,
         results=results,
         metrics=read_metrics(workdir),
         # An oracle has none of those that its config names.

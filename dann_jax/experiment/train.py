@@ -28,6 +28,7 @@ from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
 from dann_jax.utils.arguments import call
@@ -95,7 +96,7 @@ def train(
     program = compiled(config, task, layout, timetable)
     needs = needs_of(task, layout, program, timetable)
     require_room(needs, layout)
-    selector = Selector(config.selection, program, selecting or task, layout)
+    selector = Selector(config.selection, Run(selecting or task, layout, program))
 
     def validate(state: TrainState) -> tuple[TrainState, dict[str, float]]:
         if watch is not None:
@@ -150,13 +151,8 @@ def train(
 
 def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
     """With the parameters by which tested rows are predicted."""
-    best = as_evaluated(
-        trained.state.best,
-        Role.TEST,
-        program=trained.program,
-        task=task,
-        layout=layout,
-    )
+    run = Run(task, layout, trained.program)
+    best = as_evaluated(trained.state.best, Role.TEST, run)
     return trained._replace(state=trained.state.replace(best=best))
 
 

@@ -39,8 +39,9 @@ MOVED = {
         for room, paths in _ROOMS.items()
         for path in paths.split()
     },
-    "bundle.answers": "bundle.output_types",
+    "bundle.answers": "evaluation.scorers.table",
     "bundle.hearing": "bundle.audio_features",
+    "bundle.output_types": "evaluation.scorers.table",
     "bundle.remaking": "bundle.provenance",
     "corpora": "data",
     "corpora.readers": "data.readers.catalogue",

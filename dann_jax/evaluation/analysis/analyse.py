@@ -12,18 +12,14 @@ from dann_jax.evaluation.analysis.options import probed_columns
 from dann_jax.evaluation.analysis.probes import a_distance_records, probe_records
 from dann_jax.evaluation.analysis.sample import draw_sample
 from dann_jax.evaluation.maps import PROJECTIONS
-from dann_jax.evaluation.scorers.classes import tested_logits
-from dann_jax.tasks.task import Task
-from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
 
 def analyse(
     state: TrainState,
-    program: Program,
-    task: Task,
-    layout: Layout,
+    run: Run,
+    predictions: Predictions,
     *,
     results: Mapping[str, Any],
     metrics: Sequence[Mapping[str, float]],
@@ -37,9 +33,8 @@ def analyse(
 
     Args:
       state: of all replicas, after the last step; `best` is what is looked at.
-      program: what they run.
-      task: what they learned from.
-      layout: of the replicas.
+      run: that was trained.
+      predictions: what its scores are from, so that nothing is predicted again.
       results: as in `results.json`.
       metrics: the lines of `metrics.jsonl`.
       adversaries: name -> the column that it tells apart.
@@ -57,21 +52,24 @@ def analyse(
     """
     if not rows:
         return {}
+    task = run.task
     wanted, left_out = probed_columns(task, columns)
-    sample = draw_sample(state, program, task, layout, rows=rows, replicas=replicas)
+    sample = draw_sample(state, run, rows=rows, replicas=replicas)
     analysis: dict[str, Any] = {
         "domains": domain_frequencies(task),
-        "probes": probe_records(sample, wanted, task, layout),
-        "a_distance": a_distance_records(sample, task, layout),
-        "probed": sample.names(layout),
+        "probes": probe_records(sample, wanted, run),
+        "a_distance": a_distance_records(sample, run),
+        "probed": sample.names(run.layout),
         "data": describe_data(task),
     }
-    analysis["diagnoses"] = diagnoses(analysis, sample, metrics, adversaries, layout)
+    analysis["diagnoses"] = diagnoses(
+        analysis, sample, metrics, adversaries, run.layout
+    )
     if "wa" in next(iter(results["summary"].values())):
-        tested = tested_logits(state, program, task, layout)
-        analysis |= breakdown(*tested, task, layout)
-        analysis["selection"] = criteria_records(*tested, sample, task, layout, results)
+        tested = predictions.label_logits, predictions.rows
+        analysis |= breakdown(*tested, run)
+        analysis["selection"] = criteria_records(*tested, sample, run, results)
     else:
         left_out.append("scores of speakers and groups: no classes are tested")
-    analysis["maps"] = map_records(sample, task, layout, maps)
+    analysis["maps"] = map_records(sample, run, maps)
     return {**analysis, "left_out": left_out}

@@ -10,15 +10,13 @@ from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.summaries import speaker_counts
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 
 GROUPS = ("gender", "language", "corpus")
 """The columns whose values are scored apart."""
 
 
-def breakdown(
-    logits: np.ndarray, rows: np.ndarray, task: Task, layout: Layout
-) -> dict[str, Any]:
+def breakdown(logits: np.ndarray, rows: np.ndarray, run: Run) -> dict[str, Any]:
     """The keys `speakers`, `groups`, `classes` and `confusion` of `analysis.json`.
 
     Each score is of all rows of a speaker or a group that some fold tests, averaged
@@ -27,13 +25,13 @@ def breakdown(
     Args:
       logits: `[groups, arms, n, labels]` for corpus rows `rows` `[n]`.
       rows: int `[n]`, those that some fold tests.
-      task: whose rows they are.
-      layout: of the replicas.
+      run: whose rows they are.
     """
+    task = run.task
 
     def counted(column: str) -> dict[str, np.ndarray]:
         values = task.corpus.column(column)
-        return speaker_counts(logits, rows, values, task.protocol, layout)
+        return speaker_counts(logits, rows, values, task.protocol, run.layout)
 
     by_speaker = counted("speaker")
     groups = [

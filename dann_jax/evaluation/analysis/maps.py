@@ -9,22 +9,18 @@ from dann_jax.evaluation.analysis.options import COLUMNS
 from dann_jax.evaluation.analysis.sample import Sample
 from dann_jax.evaluation.maps import project
 from dann_jax.tasks.roles import Role
-from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 
 _SHOWN = (*COLUMNS, "session", "style")
 """The columns that a map may be coloured by."""
 
 
-def map_records(
-    sample: Sample, task: Task, layout: Layout, words: Sequence[str]
-) -> dict[str, Any]:
+def map_records(sample: Sample, run: Run, words: Sequence[str]) -> dict[str, Any]:
     """Points of the first replica of the sample, rounded; what each row is, beside.
 
     Args:
       sample: what is drawn.
-      task: whose rows they are.
-      layout: the arms.
+      run: whose rows they are.
       words: of `PROJECTIONS`; one that is not installed is left out.
 
     Returns:
@@ -32,9 +28,9 @@ def map_records(
     """
     if not words:
         return {}
-    where, *_ = sample.names(layout)
+    where, *_ = sample.names(run.layout)
     points: dict[str, dict[str, Any]] = {}
-    for index, arm in enumerate(layout.arms):
+    for index, arm in enumerate(run.layout.arms):
         places = {"encoder": sample.features[0, index]}
         if not index:
             # The input is the same for every arm.
@@ -42,7 +38,7 @@ def map_records(
         points[arm] = {
             name: _drawn(features, words) for name, features in places.items()
         }
-    return {"rows": _described(sample, task, layout), **where, "points": points}
+    return {"rows": _described(sample, run), **where, "points": points}
 
 
 def _drawn(features: np.ndarray, words: Sequence[str]) -> dict[str, list]:
@@ -54,12 +50,12 @@ def _drawn(features: np.ndarray, words: Sequence[str]) -> dict[str, list]:
     }
 
 
-def _described(sample: Sample, task: Task, layout: Layout) -> dict[str, list[str]]:
-    corpus, fold = task.corpus, layout.fold_of[sample.groups[0]]
+def _described(sample: Sample, run: Run) -> dict[str, list[str]]:
+    corpus, fold = run.task.corpus, run.layout.fold_of[sample.groups[0]]
     columns = {"utt_id": corpus.column("utt_id")}
     for name in _SHOWN:
         if name in corpus.columns and len(np.unique(corpus.column(name))) > 1:
             columns[name] = corpus.column(name)
-    roles = task.protocol.roles[fold, sample.rows]
+    roles = run.task.protocol.roles[fold, sample.rows]
     rows = {name: values[sample.rows].tolist() for name, values in columns.items()}
     return {**rows, "role": [Role(role).name.lower() for role in roles]}

@@ -10,7 +10,7 @@ from dann_jax.evaluation.divergence import proxy_a_distance
 from dann_jax.evaluation.probe import probe
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.types import UNKNOWN
 
 _KINDS = {"linear": "logistic", "network": "network"}
@@ -19,7 +19,7 @@ _MOST_DOMAINS = 12
 
 
 def probe_records(
-    sample: Sample, columns: Mapping[str, np.ndarray], task: Task, layout: Layout
+    sample: Sample, columns: Mapping[str, np.ndarray], run: Run
 ) -> list[dict[str, Any]]:
     """Accuracy of fresh probes over replicas, beside what chance gives.
 
@@ -29,8 +29,7 @@ def probe_records(
     Args:
       sample: what is probed.
       columns: name -> values `[N]` of all rows of the corpus.
-      task: whose rows they are.
-      layout: the arms.
+      run: whose rows they are.
 
     Returns:
       A record for each arm, place, column and kind of probe; the input is the same for
@@ -39,13 +38,13 @@ def probe_records(
     """
     records = []
     for column, values in columns.items():
-        grouped_by, groups = _groups(task, column, sample.rows)
+        grouped_by, groups = _groups(run.task, column, sample.rows)
         for kind, word in _KINDS.items():
             options = {"kind": kind, "groups": groups, "rows": len(sample.rows)}
             names = {"column": column, "probe": word, "grouped_by": grouped_by}
             records += [
                 {**names, **record}
-                for record in _of_arms(sample, values[sample.rows], layout, options)
+                for record in _of_arms(sample, values[sample.rows], run, options)
             ]
     return records
 
@@ -64,7 +63,7 @@ def _groups(
 
 
 def _of_arms(
-    sample: Sample, target: np.ndarray, layout: Layout, options: Mapping[str, Any]
+    sample: Sample, target: np.ndarray, run: Run, options: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     def probed(features: np.ndarray) -> dict[str, float]:
         return probe(features, target, **options)
@@ -73,7 +72,7 @@ def _of_arms(
     if given["classes"] < 2:
         return []
     records = []
-    for index, arm in enumerate(layout.arms):
+    for index, arm in enumerate(run.layout.arms):
         by_place = {"input": [given]}
         for replica in range(len(sample.groups)):
             for place, features in sample.places(replica, index).items():
@@ -98,27 +97,24 @@ def _over_replicas(several: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     }
 
 
-def a_distance_records(
-    sample: Sample, task: Task, layout: Layout
-) -> list[dict[str, Any]]:
+def a_distance_records(sample: Sample, run: Run) -> list[dict[str, Any]]:
     """How far the two sides, and an adversary's domains, lie apart in the encoder.
 
     Args:
       sample: what is measured.
-      task: whose rows they are.
-      layout: the arms.
+      run: whose rows they are.
 
     Returns:
       For every arm a record of the labelled against the tested rows of each replica's
       fold, as adversary `side`; and one of each adversary of up to twelve domains.
     """
     records = []
-    for index, arm in enumerate(layout.arms):
-        for name, between in _distances(task).items():
+    for index, arm in enumerate(run.layout.arms):
+        for name, between in _distances(run.task).items():
             distances = [
                 proxy_a_distance(
                     sample.features[replica, index],
-                    _domain(task, name, layout.fold_of[group], sample.rows),
+                    _domain(run.task, name, run.layout.fold_of[group], sample.rows),
                     rows=len(sample.rows),
                 )
                 for replica, group in enumerate(sample.groups)

@@ -7,10 +7,8 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.roles import Role
-from dann_jax.tasks.task import Task
-from dann_jax.training.predict import predict_several
-from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
 
@@ -46,19 +44,12 @@ class Sample(NamedTuple):
         }
 
 
-def draw_sample(
-    state: TrainState,
-    program: Program,
-    task: Task,
-    layout: Layout,
-    *,
-    rows: int,
-    replicas: int,
-) -> Sample:
+def draw_sample(state: TrainState, run: Run, *, rows: int, replicas: int) -> Sample:
     """Rows that some fold learns from by their labels or is tested on, at random.
 
     The replicas are spread evenly over folds and seeds, the first among them.
     """
+    task, layout = run.task, run.layout
     used = np.isin(task.protocol.roles, [Role.LABELLED, Role.VALIDATION, Role.TEST])
     drawn = np.random.default_rng(0).permutation(np.flatnonzero(used.any(0)))[:rows]
     drawn = np.sort(drawn)
@@ -66,22 +57,10 @@ def draw_sample(
     holds[:, drawn] = True
     spread = np.linspace(0, layout.num_groups - 1, min(replicas, layout.num_groups))
     groups = np.unique(spread.round().astype(int))
-    outputs = predict_several(
-        program.evaluate,
-        state.best,
-        outputs=("features", "label_logits"),
-        plan=task.plan(holds),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=drawn,
-    )
-    return Sample(
-        drawn,
-        groups,
-        input_vectors(task.corpus, drawn),
-        outputs["features"][groups],
-        outputs["label_logits"][groups],
-    )
+    outputs = ("features", "label_logits")
+    rows, features, logits = run.predict(state.best, holds, outputs)
+    inputs = input_vectors(task.corpus, rows)
+    return Sample(rows, groups, inputs, features[groups], logits[groups])
 
 
 def input_vectors(corpus: Corpus, rows: np.ndarray) -> np.ndarray:

@@ -25,43 +25,38 @@ from dann_jax.evaluation.trials import (
 from dann_jax.evaluation.verification import Trials, make_trials
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.predict import predict
-from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
 SUBCORPUS = "corpus"
 """The column that both sides of a trial share, and that the probe looks for."""
 
 
-def verify_replicas(
-    state: TrainState, program: Program, task: Task, layout: Layout
+def score_speakers(
+    predictions: Predictions, state: TrainState, run: Run
 ) -> dict[str, Any]:
     """Verify, probe, summarise and compare the parameters that were kept.
+
+    Args:
+      predictions: `features` of the labelled and the tested rows.
+      state: of all replicas.
+      run: that was trained.
 
     Returns:
       The keys `labels`, `replicas`, `summary` and `comparisons` of `results.json`, and
       `probed`, the column of the probe. The metrics are errors: less is better.
     """
-    used = np.isin(task.protocol.roles, [Role.LABELLED, Role.TEST])
-    rows = np.flatnonzero(used.any(0))
-    features = predict(
-        program.evaluate,
-        state.best,
-        output="features",
-        plan=task.plan(used),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=rows,
-    )
+    task, layout = run.task, run.layout
     trials = [fold_trials(task, fold) for fold in range(len(layout.folds))]
+    features, rows = predictions.features, predictions.rows
     scored = score_trials(features, rows, trials, task, layout)
     replicas = replica_errors(scored, task, layout)
     columns = task.corpus.columns
     probed = SUBCORPUS if SUBCORPUS in columns else task.protocol.label_column
     return {
         "labels": list(task.protocol.labels),
-        "replicas": diagnosed(replicas, state, program, task, layout, column=probed),
+        "replicas": diagnosed(replicas, state, run, column=probed),
         "probed": probed,
         **summary_and_comparisons(replicas, scored, layout),
     }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.agreement import names_of, scores_of_moments, value_moments
-from dann_jax.evaluation.scorers.classes import diagnosed, tested_logits
+from dann_jax.evaluation.scorers.classes import diagnosed
 from dann_jax.evaluation.summaries import (
     by_fold,
     by_seed,
@@ -15,26 +15,29 @@ from dann_jax.evaluation.summaries import (
     summarise,
 )
 from dann_jax.tasks.roles import Role
-from dann_jax.tasks.task import Task
-from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
 
-def rate_replicas(
-    state: TrainState, program: Program, task: Task, layout: Layout
+def score_values(
+    predictions: Predictions, state: TrainState, run: Run
 ) -> dict[str, Any]:
     """Test, probe, summarise and compare the parameters that were kept.
+
+    Args:
+      predictions: `label_logits` of the tested rows: their values.
+      state: of all replicas.
+      run: that was trained.
 
     Returns:
       The keys `labels` (none), `targets`, `replicas`, `summary` and `comparisons` of
       `results.json`. The metrics are those of `names_of`.
     """
-    predicted, rows = tested_logits(state, program, task, layout)
-    targets = task.protocol.targets
+    protocol, layout = run.task.protocol, run.layout
+    targets = protocol.targets
     score = functools.partial(scores_of_moments, targets=targets)
-    moments = replica_moments(predicted, rows, task, layout)
-    replicas = replica_records(task.protocol, layout)
+    moments = replica_moments(predictions.label_logits, predictions.rows, run)
+    replicas = replica_records(protocol, layout)
     for index, replica in enumerate(replicas):
         total = moments[divmod(index, len(layout.arms))].sum(0)
         replica |= {name: float(value) for name, value in score(total).items()}
@@ -43,7 +46,7 @@ def rate_replicas(
     return {
         "labels": [],
         "targets": list(targets),
-        "replicas": diagnosed(replicas, state, program, task, layout),
+        "replicas": diagnosed(replicas, state, run),
         "summary": summarise(replicas, tables, metrics=names, scores=score),
         "comparisons": comparisons(
             tables,
@@ -54,17 +57,15 @@ def rate_replicas(
     }
 
 
-def replica_moments(
-    predicted: np.ndarray, rows: np.ndarray, task: Task, layout: Layout
-) -> np.ndarray:
+def replica_moments(predicted: np.ndarray, rows: np.ndarray, run: Run) -> np.ndarray:
     """Moments `[groups, arms, speakers, targets, 6]` of what each replica tests.
 
     Args:
       predicted: `[groups, arms, n, targets]` for corpus rows `rows` `[n]`.
       rows: int `[n]`.
-      task: their true values, and who speaks.
-      layout: of the replicas.
+      run: the true values, and who speaks.
     """
+    task, layout = run.task, run.layout
     protocol = task.protocol
     names, speaker = np.unique(task.corpus.column("speaker")[rows], return_inverse=True)
     origin = np.nanmean(protocol.value, axis=0)
