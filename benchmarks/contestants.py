@@ -1,7 +1,7 @@
 """What is timed: the main system's train step, in three ways, on the same arrays.
 
 Batches are prepared before the clock starts, for PyTorch as tensors, so that no data
-loader is measured; here as outlines, so that looking features up on the device is.
+loader is measured; here as indices, so that gathering features on the device is.
 `speed.py` measures the input on its own.
 """
 
@@ -17,9 +17,8 @@ from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.models.network import initialise
 from dann_jax.tasks.plan import Plan
 from dann_jax.tasks.task import Task
-from dann_jax.training.feed import Feed
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState
@@ -101,10 +100,13 @@ def layout_of(world: World, replicas: int) -> Layout:
 
 def batches_of(world: World, layout: Layout, steps: int) -> list[Batch]:
     """The first batches of a run, `[groups, ...]`, on the host."""
-    return [
-        make_batch(world.plan, world.task.training, layout, step, shuffle=True)
-        for step in range(steps)
-    ]
+    loader = loader_of(world, layout)
+    return [jax.device_get(loader.batch(step)) for step in range(steps)]
+
+
+def loader_of(world: World, layout: Layout) -> BatchLoader:
+    """What makes batches, as in a run."""
+    return BatchLoader(world.task.training, world.plan, layout, shuffle=True)
 
 
 def start(
@@ -118,16 +120,13 @@ def start(
 def replicated(world: World, replicas: int, steps: int) -> Contestant:
     """This package: all models in one program."""
     layout = layout_of(world, replicas)
-    feed = Feed(world.task.training, layout)
-    outlines = [
-        make_batch(world.plan, feed.outline, layout, step, shuffle=True)
-        for step in range(steps)
-    ]
+    loader = loader_of(world, layout)
+    indices = [loader.index_batch(step) for step in range(steps)]
     return Contestant(
         name=f"{replicas} models in one program" if replicas > 1 else "one model",
-        run=_runner(world, layout, feed, outlines),
+        run=_runner(world, layout, loader, indices),
         model_steps=steps * replicas,
-        utterances=_utterances(outlines, layout.num_groups) * len(layout.arms),
+        utterances=_utterances(indices, layout.num_groups) * len(layout.arms),
     )
 
 
@@ -184,15 +183,16 @@ def torch_loop(world: World, steps: int, threads: int) -> Contestant:
 
 
 def _runner(
-    world: World, layout: Layout, feed: Feed, outlines: Sequence[Batch]
+    world: World, layout: Layout, loader: BatchLoader, indices: Sequence[Batch]
 ) -> Callable[[], None]:
-    program, state = start(world, layout, [feed(outlines[0])])
+    program, state = start(world, layout, [loader.gather_features(indices[0])])
     strength = layout.put(layout.strength())
 
     def run() -> None:
         nonlocal state
-        for outline in outlines:
-            state, metrics = program.train_step(state, feed(outline), strength)
+        for index in indices:
+            batch = loader.gather_features(index)
+            state, metrics = program.train_step(state, batch, strength)
         jax.block_until_ready((state, metrics))
 
     return run

@@ -1,6 +1,5 @@
 """Where the time of a run goes, part by part, and what waits for the input."""
 
-import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -8,16 +7,13 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from benchmarks.contestants import World, layout_of, start
+from benchmarks.contestants import World, layout_of, loader_of, start
 from benchmarks.timing import measured
-from dann_jax.tasks.batches import stream
 from dann_jax.tasks.roles import Role
+from dann_jax.training.batch_loader import prefetched
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
-from dann_jax.training.feed import Feed
-from dann_jax.training.predict import make_batch, predict
-from dann_jax.training.replicas import Layout
-from dann_jax.types import Batch
+from dann_jax.training.run import Run
 
 
 def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
@@ -37,17 +33,20 @@ def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
         wall[part].append(time.perf_counter() - began)
         return value
 
-    feed, outline_at = _input(world, layout)
-    outlines = [timed("input", lambda at=step: outline_at(at)) for step in range(steps)]
+    loader = loader_of(world, layout)
+    feed = loader.gather_features
+    indices = [
+        timed("input", lambda at=step: loader.index_batch(at)) for step in range(steps)
+    ]
     with measure_compilations() as compilations:
-        program, state = start(world, layout, [feed(outlines[0])])
+        program, state = start(world, layout, [feed(indices[0])])
         strength = layout.put(layout.strength())
-        for outline in outlines:
-            state, _ = program.train_step(state, feed(outline), strength)
+        for index in indices:
+            state, _ = program.train_step(state, feed(index), strength)
         evaluate = _evaluation(world, layout, program, state)
         evaluate()
-    for outline in outlines:
-        on_device = timed("host to device", lambda host=outline: feed(host))
+    for index in indices:
+        on_device = timed("host to device", lambda host=index: feed(host))
         state, _ = timed(
             "step",
             lambda now=state, put=on_device: program.train_step(now, put, strength),
@@ -65,24 +64,8 @@ def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
 
 
 def _evaluation(world: World, layout, program, state) -> Callable[[], object]:
-    task = world.task
-    return lambda: predict(
-        program.evaluate,
-        state.average,
-        output="label_logits",
-        plan=task.plan(task.protocol.roles == Role.TEST),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=task.rows_with(Role.TEST),
-    )
-
-
-def _input(world: World, layout: Layout) -> tuple[Feed, Callable[[int], Batch]]:
-    """What puts outlines on the mesh, and what makes them, as in a run."""
-    feed = Feed(world.task.training, layout)
-    return feed, functools.partial(
-        make_batch, world.plan, feed.outline, layout, shuffle=True
-    )
+    run = Run(world.task, layout, program)
+    return lambda: run.predict(state.average, Role.TEST, ("label_logits",))
 
 
 def waiting(world: World, replicas: int, steps: int) -> dict[str, float]:
@@ -91,14 +74,15 @@ def waiting(world: World, replicas: int, steps: int) -> dict[str, float]:
     The loop is that of training: tf.data prepares batches ahead while a step runs.
     """
     layout = layout_of(world, replicas)
-    feed, outline_at = _input(world, layout)
+    loader = loader_of(world, layout)
+    feed = loader.gather_features
     # Every padded length is compiled before the clock starts.
-    warm = [outline_at(step) for step in range(world.plan.steps_per_epoch)]
+    warm = [loader.index_batch(step) for step in range(world.plan.steps_per_epoch)]
     program, state = start(world, layout, [feed(warm[0])])
     strength = layout.put(layout.strength())
-    for outline in {outline.row.shape: outline for outline in warm}.values():
-        state, _ = program.train_step(state, feed(outline), strength)
-    batches = stream(outline_at, 0, steps + 2)
+    for index in {index.row.shape: index for index in warm}.values():
+        state, _ = program.train_step(state, feed(index), strength)
+    batches = prefetched(loader.index_batch, 0, steps + 2)
     # The first is made without tf.data, which begins with the second.
     next(batches)
     batch, waited = next(batches), 0.0

@@ -9,7 +9,6 @@ which of them is the highest: that is what to work on next.
 
 import argparse
 import dataclasses
-import functools
 import json
 import math
 import pathlib
@@ -23,7 +22,7 @@ from benchmarks import contestants
 from benchmarks.contestants import World
 from benchmarks.timing import table
 from benchmarks.work import Work, work_of
-from dann_jax.training.predict import make_batch
+from dann_jax.training.batch_loader import BatchLoader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,25 +72,25 @@ class Load:
       models: in the experiment.
       groups: of models that share a batch.
       batch_bytes: of a group's batch, features included.
-      outline_bytes: of it without them: what the host sends where the features are kept
+      index_bytes: of it without them: what the host sends where the features are kept
         on the device.
       logit_bytes: of the outputs that the objective of a model uses.
       state_bytes: of a model: parameters, averages, the best ones and moments.
       gradient_bytes: of a model.
       scratch_bytes: of a model's step, as compiled.
-      outline_s: seconds in which one core of a host makes the outline of one group.
+      index_s: seconds in which one core of a host indexes the batch of one group.
     """
 
     work: Work
     models: int
     groups: int
     batch_bytes: float
-    outline_bytes: float
+    index_bytes: float
     logit_bytes: float
     state_bytes: float
     gradient_bytes: float
     scratch_bytes: float
-    outline_s: float
+    index_s: float
 
 
 def bounds(load: Load, machine: Machine) -> dict[str, float]:
@@ -121,8 +120,8 @@ def bounds(load: Load, machine: Machine) -> dict[str, float]:
         / machine.memory_rate,
         # The models of a chip go through their loops together.
         "recurrence": load.work.turns * machine.turn_s,
-        "transfer": groups * load.outline_bytes / machine.host_rate,
-        "assembly": math.ceil(load.groups / machine.hosts) * load.outline_s,
+        "transfer": groups * load.index_bytes / machine.host_rate,
+        "assembly": math.ceil(load.groups / machine.hosts) * load.index_s,
         "network": models * (parts - 1) / parts * sent / (machine.link_rate / 2),
     }
 
@@ -161,22 +160,20 @@ def load_of(world: World) -> Load:
     scratch = memory.memory_analysis().temp_size_in_bytes
     groups = len(world.task.protocol.folds) * world.config.seeds
     whole = contestants.layout_of(world, 2 * groups)
-    outline = functools.partial(
-        make_batch, world.plan, world.task.training.outline, whole, shuffle=False
-    )
-    outlines = outline(0)
+    loader = BatchLoader(world.task.training, world.plan, whole, shuffle=False)
+    index = loader.index_batch(0)
     outputs = jax.eval_shape(program.evaluate, state.params, longest)
     return Load(
         work=Work(*np.mean([counted[shape] for shape in epoch], axis=0)),
         models=2 * groups,
         groups=groups,
         batch_bytes=float(np.mean([_bytes(examples[shape]) for shape in epoch])),
-        outline_bytes=_bytes(outlines) / groups,
+        index_bytes=_bytes(index) / groups,
         logit_bytes=_bytes((outputs.label_logits, outputs.domain_logits)),
         state_bytes=_bytes(state),
         gradient_bytes=_bytes(state.params),
         scratch_bytes=float(scratch),
-        outline_s=_processor_seconds(outline) / groups,
+        index_s=_processor_seconds(loader.index_batch) / groups,
     )
 
 
@@ -241,11 +238,11 @@ def main() -> None:
     print(
         f"One model's step: {load.work.flops:.3g} FLOPs and {load.work.bytes:.3g} "
         f"bytes in matrix products, {load.work.turns:.0f} turns of loops; a batch "
-        f"{load.batch_bytes:.3g} bytes, {load.outline_bytes:.3g} without features; a "
+        f"{load.batch_bytes:.3g} bytes, {load.index_bytes:.3g} without features; a "
         f"model's state {load.state_bytes:.3g}, its gradient "
         f"{load.gradient_bytes:.3g}, its logits {load.logit_bytes:.3g}, its step's "
-        f"scratch {load.scratch_bytes:.3g}. An outline takes "
-        f"{1e3 * load.outline_s:.3g} ms.\n"
+        f"scratch {load.scratch_bytes:.3g}. An index takes "
+        f"{1e3 * load.index_s:.3g} ms.\n"
     )
     for word, one in loads.items():
         print(bounds_table(one, found[word]), end="\n\n")

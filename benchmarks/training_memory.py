@@ -62,7 +62,7 @@ def measured(source: str, replicas: int) -> dict[str, float]:
 
     from benchmarks.contestants import layout_of, open_world
     from dann_jax.experiment.build import compiled
-    from dann_jax.training.predict import make_batch
+    from dann_jax.training.batch_loader import BatchLoader
 
     world = open_world(source)
     layout = layout_of(world, replicas)
@@ -81,9 +81,8 @@ def measured(source: str, replicas: int) -> dict[str, float]:
         )
         # Buckets rise; the last one has the longest dialogues.
         last = world.plan.steps_per_epoch - 1
-        batch = layout.put(
-            make_batch(world.plan, world.task.training, layout, last, shuffle=False)
-        )
+        view = world.task.training
+        batch = BatchLoader(view, world.plan, layout, shuffle=False).batch(last)
         state = program.initial_state(batch)
         strength = layout.put(layout.strength())
         compiled_step = program.train_step.lower(state, batch, strength).compile()

@@ -13,8 +13,8 @@ from test_configs import load
 from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.task import Task
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
 from dann_jax.types import PyTree
@@ -73,10 +73,8 @@ def few_steps(config: ConfigDict, steps: int = 2) -> tuple[Task, Layout, TrainSt
     task, layout = setting(config)
     plan = task.plan(task.protocol.visible())
     program = compiled(config, task, layout, Timetable(steps, epochs=1))
-    batches = [
-        make_batch(plan, task.training, layout, step, shuffle=True)
-        for step in range(steps)
-    ]
+    loader = BatchLoader(task.training, plan, layout, shuffle=True)
+    batches = [loader.batch(step) for step in range(steps)]
     strength = layout.put(layout.strength())
     state = program.initial_state(batches[0])
     for batch in batches:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -10,6 +10,8 @@ from ml_collections import ConfigDict
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.manifest import write_manifest
 from dann_jax.data.synthetic.conversations import synthetic_conversations
+from dann_jax.training.batch_loader import BatchLoader
+from dann_jax.types import Batch
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "synthetic.py"
 
@@ -60,3 +62,18 @@ def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDic
     }
     config.update_from_flattened_dict({**tiny, **changes})
     return config
+
+
+def loader_that_stops(at: int) -> type[BatchLoader]:
+    """A `BatchLoader` until a step; then the user's Ctrl-C, which arrives as it is."""
+
+    class Stopping(BatchLoader):
+        def index_batch(self, step: int) -> Batch:
+            if step == at:
+                raise KeyboardInterrupt
+            return super().index_batch(step)
+
+        def batches(self, start: int, stop: int) -> Iterator[Batch]:
+            return map(self.batch, range(start, stop))
+
+    return Stopping

@@ -4,7 +4,6 @@ import dataclasses
 import importlib.util
 import itertools
 import pathlib
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,8 +12,8 @@ from ml_collections import ConfigDict
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import compiled, setting
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState
@@ -142,7 +141,7 @@ def take_steps(config: ConfigDict, steps: int = 1) -> Run:
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
-    batch = partial(make_batch, plan, task.training, layout, shuffle=True)
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).batch
     state, strength = program.initial_state(batch(0)), layout.put(layout.strength())
     # A step may reuse the memory of the state that it is given.
     states, logged = [jax.device_get(without_key(state))], []

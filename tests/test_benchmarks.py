@@ -189,4 +189,4 @@ def test_the_work_of_the_main_system_is_counted(tiny_world: World) -> None:
     assert load.state_bytes > 5 * load.gradient_bytes
     # Forwards and backwards through the longest dialogue at most.
     assert 0 < load.work.turns <= 2 * tiny_world.plan.buckets[-1]
-    assert load.work.flops > 0 and load.outline_s > 0
+    assert load.work.flops > 0 and load.index_s > 0

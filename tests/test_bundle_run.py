@@ -11,8 +11,9 @@ from scipy.special import softmax
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
 from dann_jax.bundle.run import measured_of
 from dann_jax.experiment.build import compiled, setting
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch, predict
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
 pytestmark = pytest.mark.slow
@@ -61,8 +62,9 @@ class Untrained:
         self.plan = self.task.plan(self.task.protocol.visible())
         timetable = Timetable(self.plan.steps_per_epoch, **config.timetable)
         self.program = compiled(config, self.task, self.layout, timetable)
-        batch = make_batch(self.plan, self.task.training, self.layout, 0, shuffle=False)
-        state = self.program.initial_state(batch)
+        view = self.task.training
+        loader = BatchLoader(view, self.plan, self.layout, shuffle=False)
+        state = self.program.initial_state(loader.batch(0))
         rng = np.random.default_rng(0)
         best = jax.tree.map(
             lambda leaf: np.float32(rng.normal(0.0, 0.5, leaf.shape)), state.params
@@ -74,16 +76,10 @@ class Untrained:
 
     def probabilities(self) -> np.ndarray:
         """`[groups, arms, N, labels]`, as an evaluation of the run has them."""
-        logits = predict(
-            self.program.evaluate,
-            self.state.best,
-            output="label_logits",
-            plan=self.plan,
-            assemble=self.task.evaluation,
-            layout=self.layout,
-            rows=np.arange(len(self.task.corpus)),
-        )
-        return softmax(logits, axis=-1)
+        run = Run(self.task, self.layout, self.program)
+        everything = np.ones(self.task.protocol.roles.shape, bool)
+        found = run.predict(self.state.best, everything, ("label_logits",))
+        return softmax(found.label_logits, axis=-1)
 
     def bundle(self, folder: pathlib.Path, **options: str):
         bundle_run(

@@ -16,8 +16,8 @@ from dann_jax.bundle import bundle_run
 from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.experiment.config import base_config
 from dann_jax.models.network import initialise
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 
 PACKAGE = pathlib.Path(dann_jax.__file__).parent
 KEYS_ARE_NAMES = ("optimizer.players", "objective.fixed")
@@ -43,7 +43,7 @@ def build(config: ConfigDict, whole: bool) -> None:
     inspect.signature(bundle_run).bind_partial(**config.bundle)
     if whole:
         plan = task.plan(task.protocol.visible())
-        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+        batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
         one = jax.tree.map(lambda leaf: leaf[0], batch)
         network, key = build_network(config, task), jax.random.key(0)
         jax.eval_shape(lambda: initialise(network, one, key))

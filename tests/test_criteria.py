@@ -16,8 +16,8 @@ from dann_jax.experiment.build import compiled, setting
 from dann_jax.report.headings import heading
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
-    batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
     return Setting(task, layout, program, program.initial_state(batch))
 
 
@@ -136,15 +136,10 @@ def test_only_the_oracle_looks_at_a_label_of_a_tested_row(
 
 def test_what_a_selection_prefers_is_kept_and_logged(built: Setting) -> None:
     selector = Selector("entropy", built.run)
-    state = built.program.initial_state(
-        make_batch(
-            built.task.plan(built.task.protocol.visible()),
-            built.task.training,
-            built.layout,
-            0,
-            shuffle=True,
-        )
-    )
+    task = built.task
+    plan = task.plan(task.protocol.visible())
+    loader = BatchLoader(task.training, plan, built.layout, shuffle=True)
+    state = built.program.initial_state(loader.batch(0))
     state, logged = selector.validate(state)
     kept = np.asarray(state.best_score)[: built.layout.num_groups]
     assert logged["dann/validation/entropy"] == pytest.approx(kept[:, 1].mean())

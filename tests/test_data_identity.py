@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
-from runs import tiny_config, tiny_corpus
+from runs import loader_that_stops, tiny_config, tiny_corpus
 from toys import toy_corpus
 
 from dann_jax.bundle import load_bundle
@@ -26,7 +26,6 @@ from dann_jax.tasks.fingerprint_differences import differences
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.checkpoint_folders import CheckpointError
-from dann_jax.training.predict import make_batch
 from dann_jax.utils.files import WorkdirError, read_json
 
 Change = Callable[[Corpus], Corpus]
@@ -160,14 +159,8 @@ class Runs:
         train_and_evaluate(self.config, folder / "train")
         shutil.copytree(folder / "train", folder / "evaluate")
 
-        def stop(plan: object, *arguments: object, **options: object) -> object:
-            if arguments[-1] == 12:
-                raise KeyboardInterrupt
-            return make_batch(plan, *arguments, **options)
-
         with (
-            mock.patch.object(train, "make_batch", stop),
-            mock.patch.object(train, "stream", lambda m, a, b: map(m, range(a, b))),
+            mock.patch.object(train, "BatchLoader", loader_that_stops(12)),
             pytest.raises(KeyboardInterrupt),
         ):
             train_and_evaluate(self.config, folder / "half-trained")

@@ -11,9 +11,8 @@ from processes import outcomes, start_together
 from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.experiment.build import compiled, setting
-from dann_jax.training.feed import Feed
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout, make_mesh
 
 STEPS = 3
@@ -49,14 +48,11 @@ class Steps:
         plan = task.plan(task.protocol.visible())
         timetable = Timetable(plan.steps_per_epoch, **config.timetable)
         # Features that the hosts read, each its own.
-        feed = Feed(task.training, layout, most_bytes=0)
+        loader = BatchLoader(task.training, plan, layout, shuffle=True, most_bytes=0)
         self.layout = layout
         self.program = compiled(config, task, layout, timetable)
-        self.outlines = [
-            make_batch(plan, feed.outline, layout, step, shuffle=True)
-            for step in range(STEPS)
-        ]
-        self.batches = [feed(outline) for outline in self.outlines]
+        self.indices = [loader.index_batch(step) for step in range(STEPS)]
+        self.batches = [loader.gather_features(index) for index in self.indices]
         self.state = self.program.initial_state(self.batches[0])
         self.strength = layout.put(layout.strength())
 
@@ -70,14 +66,14 @@ class Steps:
 
     def read(self) -> list[list]:
         """Of each step, the rows that this process reads of each of its own groups."""
-        own = self.layout.own_dialogues(self.outlines[0].row.shape[1])
+        own = self.layout.own_dialogues(self.indices[0].row.shape[1])
         groups = self.layout.pairs[self.layout.own_groups].tolist()
         return [
             [
                 (group, np.sort(rows[rows >= 0]).tolist())
-                for group, rows in zip(groups, outline.row[:, own], strict=True)
+                for group, rows in zip(groups, index.row[:, own], strict=True)
             ]
-            for outline in self.outlines
+            for index in self.indices
         ]
 
 

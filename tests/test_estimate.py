@@ -20,8 +20,8 @@ from dann_jax.experiment.estimate import (
 )
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.tasks.splits import SPLITS
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.utils.memory import available_memory
 
 CORPUS = synthetic_conversations(sessions=3, dialogues=2, turns=8)
@@ -58,9 +58,8 @@ def test_the_state_and_the_batch_are_as_large_as_was_reckoned() -> None:
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
     needs = needs_of(task, layout, program, timetable)
-    batch = make_batch(
-        plan, task.training, layout, plan.steps_per_epoch - 1, shuffle=False
-    )
+    loader = BatchLoader(task.training, plan, layout, shuffle=False)
+    batch = loader.batch(plan.steps_per_epoch - 1)
     state = program.initial_state(layout.put(batch))
 
     def size(tree: object) -> int:

@@ -5,7 +5,7 @@ import functools
 import json
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from unittest import mock
 
 import jax
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from etils import epath
 from ml_collections import ConfigDict
-from runs import tiny_config, tiny_corpus, write_table
+from runs import loader_that_stops, tiny_config, tiny_corpus, write_table
 from toys import assert_trees_equal, network_params, stack
 
 from dann_jax.data.corpus import Corpus
@@ -24,14 +24,12 @@ from dann_jax.experiment.build import build_network, compiled, setting
 from dann_jax.experiment.evaluate_again import evaluate_again
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.experiment.workdir import claim
-from dann_jax.tasks.plan import Plan
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.compilation import measure_compilations
-from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, TrainingDiverged, epoch_means, fit
 from dann_jax.training.optimizer import make_optimizer
-from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
@@ -378,22 +376,6 @@ def test_a_damaged_last_checkpoint_is_trained_again_to_the_same_bits(
     assert without_timing(again.results) == without_timing(finished.results)
 
 
-def interrupted_at(step: int) -> Callable:
-    """`make_batch`, until the step; then the user's Ctrl-C."""
-
-    def make(plan: Plan, *arguments: object, **options: object) -> Batch:
-        if arguments[-1] == step:
-            raise KeyboardInterrupt
-        return make_batch(plan, *arguments, **options)
-
-    return make
-
-
-def plain_stream(make: Callable, start: int, stop: int) -> Iterator[Batch]:
-    """As `stream`; errors of `make` arrive as they are."""
-    return map(make, range(start, stop))
-
-
 def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
     finished: Run, table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -402,8 +384,7 @@ def test_a_run_interrupted_in_mid_epoch_ends_with_the_same_bits(
     steps = finished.steps_per_epoch
     for step in (steps + 2, 2 * steps + 1):
         with (
-            mock.patch.object(train, "make_batch", interrupted_at(step)),
-            mock.patch.object(train, "stream", plain_stream),
+            mock.patch.object(train, "BatchLoader", loader_that_stops(step)),
             pytest.raises(KeyboardInterrupt),
         ):
             train_and_evaluate(config, tmp_path / "run")
@@ -445,17 +426,18 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
     _, layout = setting(config)
     bad = finished.steps_per_epoch + 3
 
-    def poisoned(plan: Plan, *arguments: object, **options: object) -> Batch:
-        batch = make_batch(plan, *arguments, **options)
-        if arguments[-1] == bad - 1:
-            for values in batch.inputs.values():
-                values[layout.seed_of == 1] = np.nan
-        return batch
+    class Poisoned(BatchLoader):
+        def index_batch(self, step: int) -> Batch:
+            index = super().index_batch(step)
+            if step == bad - 1:
+                for values in index.inputs.values():
+                    values[layout.seed_of == 1] = np.nan
+            return index
 
     # The batch is read by the host: what it holds are features.
+    poisoned = functools.partial(Poisoned, most_bytes=0)
     with (
-        mock.patch.object(train, "Feed", functools.partial(Feed, most_bytes=0)),
-        mock.patch.object(train, "make_batch", poisoned),
+        mock.patch.object(train, "BatchLoader", poisoned),
         pytest.raises(TrainingDiverged, match=rf"step {bad} .*seed 1, arm") as told,
     ):
         train_and_evaluate(config, tmp_path)
@@ -531,7 +513,7 @@ def start_of(config: ConfigDict, mesh: jax.sharding.Mesh) -> tuple:
     )
     total_steps = timetable.steps_per_epoch * timetable.epochs
     optimizer = make_optimizer(total_steps=total_steps, **config.optimizer)
-    make = functools.partial(make_batch, plan, task.training, layout, shuffle=True)
+    make = BatchLoader(task.training, plan, layout, shuffle=True).batch
     batches = [make(step) for step in range(timetable.steps_per_epoch)]
     one = jax.tree.map(lambda leaf: leaf[0], batches[0])
     groups = [

@@ -11,12 +11,12 @@ from toys import LABELS, assert_trees_equal, toy_corpus
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
+from dann_jax.tasks.batches import Assembler
 from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.splits import leave_one_out
 from dann_jax.tasks.task import Task, make_task
-from dann_jax.training import feed as feeding
-from dann_jax.training.feed import Feed
-from dann_jax.training.predict import make_batch
+from dann_jax.training import batch_loader
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.replicas import Layout, make_mesh
 from dann_jax.types import UNKNOWN, Batch
 
@@ -55,25 +55,33 @@ LAYOUT = layout_of(TASK)
 PLAN = TASK.plan(TASK.protocol.visible())
 
 
-def outline_of(feed: Feed, step: int = 0) -> Batch:
-    return make_batch(PLAN, feed.outline, LAYOUT, step, shuffle=True)
+def loader_of(view: Assembler, **options: int) -> BatchLoader:
+    return BatchLoader(view, PLAN, LAYOUT, shuffle=True, **options)
+
+
+def made_on_the_host(view: Assembler, step: int) -> Batch:
+    """The batches of all groups, by NumPy alone."""
+    pairs = zip(LAYOUT.fold_of, LAYOUT.seed_of, strict=True)
+    chosen = [PLAN.batch(step, *pair) for pair in pairs]
+    dialogues = np.stack([dialogue for dialogue, _ in chosen])
+    return view(dialogues, chosen[0][1], LAYOUT.fold_of)
 
 
 @pytest.mark.parametrize("most_bytes", [2**30, 0], ids=["on the mesh", "by the host"])
 @pytest.mark.parametrize("view", ["training", "evaluation"])
 def test_a_batch_is_what_the_host_would_have_made(view: str, most_bytes: int) -> None:
     assemble = getattr(TASK, view)
-    feed = Feed(assemble, LAYOUT, most_bytes=most_bytes)
+    loader = loader_of(assemble, most_bytes=most_bytes)
     for step in range(2):
-        fed = feed(outline_of(feed, step))
-        for leaf in jax.tree.leaves(fed):
+        loaded = loader.batch(step)
+        for leaf in jax.tree.leaves(loaded):
             # Half of the eight groups on each of the two devices.
             assert leaf.sharding.mesh == LAYOUT.mesh
             assert leaf.sharding.shard_shape(leaf.shape) == (4, *leaf.shape[1:])
-        host = make_batch(PLAN, assemble, LAYOUT, step, shuffle=True)
-        assert_trees_equal(fed._replace(inputs={}), host._replace(inputs={}))
+        host = made_on_the_host(assemble, step)
+        assert_trees_equal(loaded._replace(inputs={}), host._replace(inputs={}))
         for name, values in host.inputs.items():
-            found = np.asarray(fed.inputs[name])
+            found = np.asarray(loaded.inputs[name])
             # XLA and NumPy do not divide alike: the last bit may differ.
             np.testing.assert_allclose(found, values, rtol=3e-7)
             assert (found[values == 0] == 0).all()
@@ -81,22 +89,23 @@ def test_a_batch_is_what_the_host_would_have_made(view: str, most_bytes: int) ->
 
 @pytest.mark.parametrize("most_bytes", [2**30, 0], ids=["on the mesh", "by the host"])
 def test_what_is_hidden_is_neither_named_nor_sent(most_bytes: int) -> None:
-    feed = Feed(TASK.training, LAYOUT, most_bytes=most_bytes)
+    loader = loader_of(TASK.training, most_bytes=most_bytes)
     hidden = 0
     for step in range(PLAN.steps_per_epoch):
-        outline = outline_of(feed, step)
-        for name, shown in outline.present.items():
+        index = loader.index_batch(step)
+        for name, shown in index.present.items():
             blank = UNKNOWN if most_bytes else 0
-            assert (outline.inputs[name][~shown] == blank).all()
-            assert (outline.inputs[name][shown] != blank).any()
-        hidden += ((outline.row != UNKNOWN) & ~outline.visible).sum()
+            assert (index.inputs[name][~shown] == blank).all()
+            assert (index.inputs[name][shown] != blank).any()
+        hidden += ((index.row != UNKNOWN) & ~index.visible).sum()
     assert hidden > 0
 
 
-def test_looking_up_moves_nothing_between_devices() -> None:
-    feed = Feed(TASK.training, LAYOUT)
-    arguments = LAYOUT.put(outline_of(feed)), feed._tables, feed._moments
-    text = feeding._look_up.lower(*arguments).compile().as_text()
+def test_gathering_features_moves_nothing_between_devices() -> None:
+    loader = loader_of(TASK.training)
+    index = LAYOUT.put(loader.index_batch(0))
+    arguments = index, loader._tables, loader._standardiser
+    text = batch_loader._gather.lower(*arguments).compile().as_text()
     assert "gather(" in text
     for word in ("all-gather", "all-reduce", "all-to-all", "collective", "infeed"):
         assert word not in text
@@ -104,10 +113,10 @@ def test_looking_up_moves_nothing_between_devices() -> None:
 
 def test_views_of_a_corpus_share_one_copy_and_it_goes_with_the_corpus() -> None:
     task = task_of(mixed_corpus())
-    feeds = [Feed(view, LAYOUT) for view in (task.training, task.evaluation)]
-    copies = [jax.tree.leaves(feed._tables) for feed in feeds]
+    loaders = [loader_of(view) for view in (task.training, task.evaluation)]
+    copies = [jax.tree.leaves(loader._tables) for loader in loaders]
     assert all(one is other for one, other in zip(*copies, strict=True))
     gone = [weakref.ref(leaf) for leaf in copies[0]]
-    del task, feeds, copies
+    del task, loaders, copies
     gc.collect()
     assert [ref() for ref in gone] == [None, None]

@@ -11,7 +11,6 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import (
     Assembler,
     evaluation_assembler,
-    stream,
     training_assembler,
 )
 from dann_jax.tasks.domains import domain_ids
@@ -20,6 +19,7 @@ from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import fixed_split, leave_one_out
 from dann_jax.tasks.standardise import fit_standardiser
+from dann_jax.training.batch_loader import prefetched
 from dann_jax.types import UNKNOWN, Batch
 
 CORPUS = toy_corpus()
@@ -321,6 +321,6 @@ def test_the_tf_data_stream_yields_what_making_them_directly_does() -> None:
         made.append(step)
         return batches_of(CORPUS, range(step, step + 1))[0]
 
-    streamed = list(stream(make, 3, 7))
+    streamed = list(prefetched(make, 3, 7))
     assert {3, 4, 5, 6} == set(made)
     assert_trees_equal(streamed, batches_of(CORPUS, range(3, 7)))

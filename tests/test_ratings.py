@@ -35,7 +35,7 @@ from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError, leave_one_out
 from dann_jax.tasks.standardise import fit_units
-from dann_jax.training.predict import make_batch
+from dann_jax.training.batch_loader import BatchLoader
 
 TARGETS = ("valence", "activation")
 
@@ -198,9 +198,8 @@ def batches_of(config: ConfigDict) -> list:
     task, layout = setting(config)
     plan = task.plan(task.protocol.visible())
     steps = range(plan.steps_per_epoch)
-    made = [
-        make_batch(plan, task.training, layout, step, shuffle=True) for step in steps
-    ]
+    loader = BatchLoader(task.training, plan, layout, shuffle=True)
+    made = [loader.batch(step) for step in steps]
     return [made, task.units, task.training.standardiser]
 
 
@@ -223,7 +222,7 @@ def test_batches_hold_standardised_values_of_labelled_rows_and_nan(
     task, layout = setting(config_of(table))
     protocol = task.protocol
     plan = task.plan(protocol.visible())
-    batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).index_batch(0)
     real = batch.row >= 0
     labelled = real & (protocol.roles[0, batch.row] == Role.LABELLED)
     assert batch.value.dtype == np.float32
@@ -231,7 +230,7 @@ def test_batches_hold_standardised_values_of_labelled_rows_and_nan(
     rating = task.units.mean[0] + task.units.scale[0] * batch.value[labelled]
     expected = protocol.value[batch.row[labelled]]
     np.testing.assert_allclose(rating, expected, rtol=1e-5)
-    heard = make_batch(plan, task.evaluation, layout, 0, shuffle=False)
+    heard = BatchLoader(task.evaluation, plan, layout, shuffle=False).index_batch(0)
     assert heard.value is None and (heard.label == -1).all()
 
 

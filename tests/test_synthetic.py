@@ -17,10 +17,11 @@ from dann_jax.experiment.build import compiled
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task, make_task
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch, predict
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
 # What is in it.
@@ -170,7 +171,7 @@ def program_of(context: bool) -> tuple[Program, TrainState, int]:
     layout, plan = layout_of(task), task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
-    batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
     state = program.initial_state(batch)
     total = timetable.steps_per_epoch * timetable.epochs
     return program, jax.device_get(state), total
@@ -184,19 +185,11 @@ def recalls(
     task = task_of(corpus, train)
     layout, plan = layout_of(task), task.plan(task.protocol.visible())
     state, strength = layout.put(start), layout.put(layout.strength())
+    loader = BatchLoader(task.training, plan, layout, shuffle=True)
     for step in range(total):
-        batch = make_batch(plan, task.training, layout, step, shuffle=True)
-        state, _ = program.train_step(state, layout.put(batch), strength)
-    rows = task.rows_with(Role.TEST)
-    logits = predict(
-        program.evaluate,
-        state.average,
-        output="label_logits",
-        plan=task.plan(task.protocol.roles == Role.TEST),
-        assemble=task.evaluation,
-        layout=layout,
-        rows=rows,
-    )
+        state, _ = program.train_step(state, loader.batch(step), strength)
+    run = Run(task, layout, program)
+    rows, _, logits = run.predict(state.average, Role.TEST, ("label_logits",))
     speaker = corpus.columns["speaker"]
     counts = speaker_counts(logits, rows, speaker, task.protocol, layout)
     return {arm: 100 * pooled(table, "ua") for arm, table in counts.items()}

@@ -12,8 +12,8 @@ from test_configs import load
 from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.roles import Role
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 
 VARIANTS = pytest.mark.parametrize("variant", ["script-impro", "impro-script"])
 
@@ -78,9 +78,8 @@ def test_every_loss_is_an_arm_and_all_move_the_encoder(table: pathlib.Path) -> N
     assert all(set(arm) == names for arm in layout.arms.values())
     timetable = Timetable(1, **config.timetable)
     program = compiled(config, task, layout, timetable)
-    batch = make_batch(
-        task.plan(task.protocol.visible()), task.training, layout, 0, shuffle=True
-    )
+    plan = task.plan(task.protocol.visible())
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
     assert set(batch.inputs) == {"acoustic", "lexical", "visual"}
     # At step 0 the schedule of the strengths is still 0.
     state = program.initial_state(batch)

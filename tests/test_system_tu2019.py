@@ -17,7 +17,7 @@ from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.tasks.roles import Role
-from dann_jax.training.predict import make_batch
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.types import UNKNOWN, Array, Batch, Outputs
 
 SPEAKERS = ["ann", "bob", "cem", "dea", "eva"]
@@ -45,7 +45,8 @@ def test_nothing_of_a_tested_speaker_is_in_training(
     np.testing.assert_array_equal(task.protocol.visible(), ~tested)
     np.testing.assert_array_equal(task.training.domain["speaker"] == UNKNOWN, tested)
     plan = task.plan(task.protocol.visible())
-    batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+    loader = BatchLoader(task.training, plan, layout, shuffle=True)
+    batch = loader.index_batch(0)
     for fold, rows in zip(layout.fold_of, batch.row, strict=True):
         assert not tested[fold, rows[rows != UNKNOWN]].any()
 
@@ -84,7 +85,7 @@ def test_cross_gradients_move_frames_and_leave_what_pads_them(
     config = emotions(tmp_path, "emodb-crossgrad")
     task, layout = setting(config)
     plan = task.plan(task.protocol.visible())
-    batch = make_batch(plan, task.training, layout, 0, shuffle=True)
+    batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
     batch = jax.tree.map(lambda leaf: leaf[0], batch)
     network = build_network(config, task)
     forward = as_apply(network)

@@ -1,6 +1,5 @@
 """Zhou and Chen 2018: which labels each arm learns from, and that the arms differ."""
 
-import functools
 import itertools
 import pathlib
 
@@ -14,8 +13,8 @@ from test_configs import load
 from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import compiled, setting
 from dann_jax.tasks.roles import Role
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.types import UNKNOWN, PyTree
 
 STEPS = 4
@@ -99,7 +98,7 @@ def trained(source: pathlib.Path, *, swap: bool) -> tuple[PyTree, list[str]]:
     plan = task.plan(task.protocol.visible())
     assert plan.steps_per_epoch == 2
     target = task.protocol.adapt_side[layout.fold_of]
-    batch = functools.partial(make_batch, plan, task.training, layout, shuffle=False)
+    batch = BatchLoader(task.training, plan, layout, shuffle=False).batch
     state, strength = program.initial_state(batch(0)), layout.put(layout.strength())
     for step in range(STEPS):
         one = batch(step)

@@ -23,9 +23,10 @@ from dann_jax.models.network import as_apply
 from dann_jax.tasks.batches import Assembler
 from dann_jax.tasks.domains import value_ids
 from dann_jax.tasks.standardise import Standardiser
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.mapping import map_replicas
-from dann_jax.training.predict import predict
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.run import predict_rows
 from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import UNKNOWN, PyTree
 
@@ -145,17 +146,18 @@ class Bundle:
             batch_size,
             self.description.max_frames,
         )
-        found = predict(
-            self._evaluate,
-            self._replicas,
-            output=output,
-            plan=plan,
-            assemble=dataclasses.replace(self.assembler(corpus), shapes=shapes),
-            layout=self._layout,
-            rows=np.arange(len(corpus)),
+        loader = BatchLoader(
+            dataclasses.replace(self.assembler(corpus), shapes=shapes),
+            plan,
+            self._layout,
+            shuffle=False,
             most_bytes=0,
         )
-        return found[:, 0]
+        rows = np.arange(len(corpus))
+        found = predict_rows(
+            self._evaluate, self._replicas, loader, rows=rows, outputs=(output,)
+        )
+        return getattr(found, output)[:, 0]
 
     def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction | Rating:
         """What one utterance sounds like, heard by itself.

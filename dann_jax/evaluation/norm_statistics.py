@@ -7,8 +7,7 @@ import numpy as np
 
 from dann_jax.models.normalisation import merged, normalisations, with_statistics
 from dann_jax.tasks.roles import Role
-from dann_jax.training.feed import Feed
-from dann_jax.training.predict import make_batch
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.run import Run
 from dann_jax.types import PyTree
 
@@ -32,9 +31,8 @@ def normalised_for(params: PyTree, role: Role, run: Run) -> PyTree:
     rows = task.statistics_rows(role)
     plan = task.plan(rows)
     view = dataclasses.replace(task.evaluation, visible=rows)
-    total, feed = None, Feed(view, layout)
-    for step in range(plan.steps_per_epoch):
-        batch = feed(make_batch(plan, feed.outline, layout, step, shuffle=False))
+    total = None
+    for batch in BatchLoader(view, plan, layout, shuffle=False).epoch():
         found = jax.tree.map(np.float64, layout.get(run.program.moments(params, batch)))
         total = found if total is None else _added(total, found)
     filled = with_statistics(layout.get(params), jax.tree.map(np.float32, total))

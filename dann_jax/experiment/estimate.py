@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.batches import looked_up
+from dann_jax.tasks.batches import gather_features
 from dann_jax.tasks.task import Task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
@@ -114,10 +114,9 @@ def needs_of(
     """From the shapes of a state and a batch; nothing of their size is made."""
     assemble, folds = task.training, [0]
     bucket = task.buckets[-1]
-    places = assemble.outline(np.full((1, 1), UNKNOWN), bucket, folds)
-    batch = jax.eval_shape(
-        looked_up, places, _shapes(assemble.tables()), assemble.moments(folds)
-    )
+    index = assemble.index_batch(np.full((1, 1), UNKNOWN), bucket, folds)
+    tables, standardiser = _shapes(assemble.tables()), assemble.standardiser_of(folds)
+    batch = jax.eval_shape(gather_features, index, tables, standardiser)
     groups = len(layout.pairs)
     return Needs(
         models=groups * len(layout.arms),

@@ -13,9 +13,9 @@ from dann_jax.experiment.train import Trained, as_tested, setting_in
 from dann_jax.experiment.workdir import claim_data, data_of
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.task import Task
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.loop import Timetable
-from dann_jax.training.predict import make_batch
 from dann_jax.training.replicas import Layout
 from dann_jax.utils.arguments import call
 from dann_jax.utils.files import WorkdirError, read_json
@@ -94,8 +94,9 @@ def _restored(
                 f"dann-train goes on with it"
             )
         program = compiled(config, task, layout, timetable)
-        batch = make_batch(plan, task.training, layout, 0, shuffle=True)
-        state = checkpoints.restore(step, program.initial_state(batch), layout)
+        loader = BatchLoader(task.training, plan, layout, shuffle=True)
+        untrained = program.initial_state(loader.batch(0))
+        state = checkpoints.restore(step, untrained, layout)
     timing = {}
     if (workdir / "results.json").exists():
         timing = read_json(workdir / "results.json").get("timing", {})

@@ -3,7 +3,6 @@
 Only this room and the commands see a config; below them there are plain arguments.
 """
 
-import functools
 import logging
 import time
 from collections.abc import Callable
@@ -17,15 +16,13 @@ from dann_jax.evaluation.selection import Selector
 from dann_jax.experiment.build import compiled, open_data, setting
 from dann_jax.experiment.estimate import needs_of, require_room
 from dann_jax.experiment.workdir import claim, data_of, require_corpus
-from dann_jax.tasks.batches import stream
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
-from dann_jax.training.feed import Feed
 from dann_jax.training.loop import Timetable, fit
-from dann_jax.training.predict import make_batch
 from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
@@ -103,9 +100,8 @@ def train(
             watch(program, state)
         return selector.validate(state)
 
-    feed = Feed(task.training, layout)
-    outline = functools.partial(make_batch, plan, feed.outline, layout, shuffle=True)
-    first = feed(outline(0))
+    loader = BatchLoader(task.training, plan, layout, shuffle=True)
+    first = loader.batch(0)
     state = program.initial_state(first)
     # What cannot be built leaves no directory behind.
     workdir = claim(workdir, config.to_dict(), fingerprint(task))
@@ -127,7 +123,7 @@ def train(
                 start=start,
                 timetable=timetable,
                 layout=layout,
-                batches=lambda start, stop: map(feed, stream(outline, start, stop)),
+                batches=loader.batches,
                 train_step=program.train_step,
                 validate=validate,
                 # Always the same rows, so that what moves is the network.

@@ -1,15 +1,14 @@
 """From a corpus and its roles to batches: a pure function of the step number.
 
 A `Plan` decides which dialogues make up which batch; `Assembler` says what each turn is
-and shows; `looked_up` replaces places in a table by standardised features, on the host
-or on a device that keeps the table; `stream` puts a tf.data pipeline in front of it.
-Nothing is remembered between steps, so a run can start again at any of them.
+and shows; `gather_features` replaces places in a table by standardised features, on the
+host or on a device that keeps the table. `training.batch_loader` does these one after
+the other. Nothing is remembered between steps, so a run can start at any of them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
@@ -54,10 +53,10 @@ class Assembler:
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
     ) -> Batch:
         """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
-        outline = self.outline(dialogues, bucket, folds)
-        return looked_up(outline, self.tables(), self.moments(folds))
+        index = self.index_batch(dialogues, bucket, folds)
+        return gather_features(index, self.tables(), self.standardiser_of(folds))
 
-    def outline(
+    def index_batch(
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
     ) -> Batch:
         """The batch, with places in `tables` for inputs, `UNKNOWN` where nothing is.
@@ -114,7 +113,9 @@ class Assembler:
             for name, features in self.corpus.features.items()
         }
 
-    def moments(self, folds: Sequence[int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def standardiser_of(
+        self, folds: Sequence[int]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Modality -> mean and scale for each stream, both `[G, dim]`."""
         chosen = np.asarray(folds)
         return {
@@ -123,36 +124,36 @@ class Assembler:
         }
 
 
-def looked_up(
-    batch: Batch,
+def gather_features(
+    index: Batch,
     tables: Mapping[str, Array],
-    moments: Mapping[str, tuple[Array, Array]],
+    standardiser: Mapping[str, tuple[Array, Array]],
 ) -> Batch:
-    """An outline with standardised features for inputs, zero where nothing is shown.
+    """An index with standardised features for inputs, zero where nothing is shown.
 
     The arrays may be NumPy's or JAX's.
 
     Args:
-      batch: from `Assembler.outline`; a modality that is in no table holds, in place of
-        places, their rows of it.
+      index: from `Assembler.index_batch`; a modality that is in no table holds, in
+        place of places, their rows of it.
       tables: from `Assembler.tables`.
-      moments: from `Assembler.moments`.
+      standardiser: from `Assembler.standardiser_of`.
     """
     inputs = {}
-    for name, given in batch.inputs.items():
+    for name, given in index.inputs.items():
         xp = given.__array_namespace__()
         values = tables[name][given] if name in tables else given
-        shown = batch.present[name]
-        if name in batch.num_frames:
+        shown = index.present[name]
+        if name in index.num_frames:
             frames = xp.arange(values.shape[-2])
-            shown = frames < batch.num_frames[name][..., None]
+            shown = frames < index.num_frames[name][..., None]
         middle = (1,) * (values.ndim - 2)
-        mean, scale = (x.reshape(-1, *middle, x.shape[-1]) for x in moments[name])
+        mean, scale = (x.reshape(-1, *middle, x.shape[-1]) for x in standardiser[name])
         # What a row does not show must not be there at all.
         inputs[name] = xp.where(shown[..., None], (values - mean) / scale, 0.0).astype(
             xp.float32
         )
-    return batch._replace(inputs=inputs)
+    return index._replace(inputs=inputs)
 
 
 def training_assembler(
@@ -199,32 +200,3 @@ def evaluation_assembler(
         shapes or {},
         group,
     )
-
-
-def stream(
-    make: Callable[[int], Batch], start: int, stop: int, *, prefetch: int = 2
-) -> Iterator[Batch]:
-    """`make(start) ... make(stop - 1)`, through tf.data prepared ahead of the device.
-
-    TensorFlow is imported here and nowhere above, once the first batch is on its way:
-    the device computes while the seconds that this takes go by.
-    """
-    if start >= stop:
-        return
-    example = make(start)
-    yield example
-    import tensorflow as tf
-
-    # It must not reserve the accelerator that JAX computes on.
-    tf.config.set_visible_devices([], "GPU")
-    leaves, treedef = jax.tree.flatten(example)
-    types = [leaf.dtype for leaf in leaves]
-    steps = tf.data.Dataset.range(start + 1, stop).map(
-        lambda step: tf.numpy_function(
-            lambda s: jax.tree.leaves(make(int(s))), [step], types
-        ),
-        num_parallel_calls=1,
-        deterministic=True,
-    )
-    for flat in steps.prefetch(prefetch).as_numpy_iterator():
-        yield treedef.unflatten(flat)

@@ -1,17 +1,17 @@
 """A run as one value: what is learned, by which replicas, through which program."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.predict import predict_several
+from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
-from dann_jax.types import PyTree
+from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 
 
 class Predictions(NamedTuple):
@@ -55,14 +55,45 @@ class Run:
         """
         if isinstance(rows, Role):
             rows = self.task.protocol.roles == rows
-        chosen = np.flatnonzero(rows.any(0))
-        found = predict_several(
-            self.program.evaluate,
-            params,
-            outputs=outputs,
-            plan=self.task.plan(rows),
-            assemble=self.task.evaluation,
-            layout=self.layout,
-            rows=chosen,
+        task, chosen = self.task, np.flatnonzero(rows.any(0))
+        loader = BatchLoader(
+            task.evaluation, task.plan(rows), self.layout, shuffle=False
         )
-        return Predictions(chosen, **found)
+        evaluate = self.program.evaluate
+        return predict_rows(evaluate, params, loader, rows=chosen, outputs=outputs)
+
+
+def predict_rows(
+    evaluate: Callable[[PyTree, Batch], Outputs],
+    params: PyTree,
+    loader: BatchLoader,
+    *,
+    rows: np.ndarray,
+    outputs: Sequence[str],
+) -> Predictions:
+    """As `Run.predict`, of batches that hold these rows and perhaps others.
+
+    Args:
+      evaluate: mapped over replicas; outputs are `[groups, arms, B, T, dim]`.
+      params: of every replica.
+      loader: of the batches of an evaluation.
+      rows: int `[n]`, the corpus rows to keep.
+      outputs: of `features` and `label_logits` those to keep.
+    """
+    layout, kept = loader.layout, {}
+    place = np.full(loader.num_rows, UNKNOWN)
+    place[rows] = np.arange(len(rows))
+    for batch in loader.epoch():
+        # Only what is wanted leaves the device.
+        made = evaluate(params, batch)
+        made = layout.get({"row": batch.row, **{o: getattr(made, o) for o in outputs}})
+        for output in outputs:
+            values = made[output]
+            if output not in kept:
+                shape = (layout.num_groups, values.shape[1], len(rows))
+                kept[output] = np.full((*shape, values.shape[-1]), np.nan, np.float32)
+            for group in range(layout.num_groups):
+                row = made["row"][group]
+                wanted = (row != UNKNOWN) & (place[row] != UNKNOWN)
+                kept[output][group][:, place[row[wanted]]] = values[group][:, wanted]
+    return Predictions(rows, **kept)

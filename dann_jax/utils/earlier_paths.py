@@ -55,7 +55,9 @@ MOVED = {
     "ratings": "evaluation.scorers.values",
     "results": "evaluation.scorers.classes",
     "setting": "experiment.build",
+    "training.feed": "training.batch_loader",
     "training.parts": "training.data_parallel",
+    "training.predict": "training.run",
 }
 """Old path -> new path, both below the package."""
 
