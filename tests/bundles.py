@@ -13,7 +13,7 @@ from dann_jax.bundle import Bundle, Description, load_bundle, write_bundle
 from dann_jax.bundle.description import Modality, modalities_of, silent_corpus
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.catalogue import make_extractor
-from dann_jax.models.network import Dann, DialogueEncoder
+from dann_jax.models import network
 
 LABELS = ("anger", "joy", "neutral")
 ADVERSARIES = {"speaker": 3}
@@ -55,11 +55,11 @@ def tiny_description(modalities: Mapping[str, Modality], **changes: Any) -> Desc
 
 def drawn_params(description: Description, seed: int = 0) -> Any:
     """Parameters `[M, ...]` as training leaves them: with the domain heads."""
-    module = Dann(
-        encoder=DialogueEncoder(**description.encoder),
+    module = network.build(
+        encoder=description.encoder,
+        heads=description.heads,
         num_labels=len(description.labels),
         num_domains=description.adversaries,
-        **description.heads,
     )
     members = len(description.members)
     moments = drawn_standardiser(description)

@@ -25,6 +25,7 @@ from dann_jax.report.page import report_page
 from dann_jax.report.run import read_run
 from dann_jax.tasks.roles import Role
 from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.run import Run
 from dann_jax.types import UNKNOWN
 from dann_jax.utils.files import strict
 
@@ -34,6 +35,10 @@ ARMS = ["source_only", "dann"]
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
+
+
+PREDICTED: list[int] = []
+"""How many rows of each fold went through the networks of `finished`, each time."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,16 @@ def finished(
         "analysis.rows": 120,
         "analysis.maps": ("pca",),
     }
-    with mock.patch.object(train, "fit", lambda state, **_: state):
+
+    def predict(self: Run, params: object, rows: np.ndarray, outputs: tuple) -> object:
+        PREDICTED.append(int(rows.sum()))
+        return predicted(self, params, rows, outputs)
+
+    predicted = Run.predict
+    with (
+        mock.patch.object(train, "fit", lambda state, **_: state),
+        mock.patch.object(Run, "predict", predict),
+    ):
         results = train_and_evaluate(tiny_config(table, changes), workdir)
 
     def refuse(word: str) -> None:
@@ -73,6 +87,14 @@ def test_every_arm_is_probed_at_every_place_for_every_column(
     assert finished[1]["probed"] == [{"fold": "1,2 -> 3,4", "seed": 0}]
     # This corpus has one language and no column of corpora.
     assert any("corpus" in words for words in finished[1]["left_out"])
+
+
+def test_tested_rows_go_through_the_network_once(
+    finished: tuple[dict, dict, pathlib.Path],
+) -> None:
+    (tested,) = {replica["n_test"] for replica in finished[0]["replicas"]}
+    # Then rows to probe, for the scores and for the analysis.
+    assert [tested, len(tiny_corpus()), 120] == PREDICTED
 
 
 def test_confusions_and_recalls_are_those_of_the_results(

@@ -56,7 +56,7 @@ class Description:
     Attributes:
       system: name of what was trained.
       labels: the classes, or the names of values, in the order of the outputs.
-      encoder: keyword arguments of `DialogueEncoder`.
+      encoder: keyword arguments of `models.network.build`.
       heads: the other keyword arguments of `Dann`, such as `head_dropout`.
       adversaries: name -> number of domains, for the record: their heads are not kept.
       members: `fold`, `seed`, `arm` and `step` of each member.

@@ -22,7 +22,7 @@ from dann_jax.bundle.description import (
 from dann_jax.bundle.model import Bundle
 from dann_jax.data.archive import read_archive
 from dann_jax.data.corpus import CorpusError
-from dann_jax.models.network import initialise
+from dann_jax.models.network import initialise, own_code
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree
@@ -44,6 +44,8 @@ def write_bundle(
     standardiser: Standardiser,
 ) -> epath.Path:
     """Write a bundle, whole or not at all; a bundle that is there is replaced.
+
+    It is made by a run, so that code of the user's own has been imported already.
 
     Args:
       folder: new, empty, or an earlier bundle.
@@ -77,7 +79,7 @@ def write_bundle(
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_json(partial / "bundle.json", to_json(description))
         write_checksums(partial, _FILES)
-        load_bundle(partial)
+        load_bundle(partial, allow_code=True)
         sync_tree(partial)
         _put_in_place(partial, folder)
     finally:
@@ -86,16 +88,18 @@ def write_bundle(
     return folder
 
 
-def load_bundle(path: epath.PathLike) -> Bundle:
+def load_bundle(path: epath.PathLike, *, allow_code: bool = False) -> Bundle:
     """Read a bundle; nothing in it is executed or unpickled.
 
     Args:
       path: its folder, or a work directory that holds it as `bundle`.
+      allow_code: whether modules that its encoder names, which are not of this package,
+        may be imported: they can do whatever you can.
 
     Raises:
       BundleError: it is no bundle, of another version, or damaged: a file or a
         parameter is missing, of the wrong shape, or not a finite number, or a file is
-        not as it was written.
+        not as it was written; or it names such modules and may not import them.
     """
     folder = epath.Path(path)
     if (folder / "bundle" / "bundle.json").exists():
@@ -110,6 +114,12 @@ def load_bundle(path: epath.PathLike) -> Bundle:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}/bundle.json is not JSON: {error}") from None
     description = from_json(found, f"{folder}/bundle.json")
+    if not allow_code and (words := own_code(description.encoder)):
+        raise BundleError(
+            f"{folder}/bundle.json names code that is not of this package: "
+            f"{', '.join(words)}. To load the bundle is to run it: if you trust it, "
+            f"load_bundle(..., allow_code=True), or --allow_code on the command line"
+        )
     standardiser = _read_standardiser(folder / "standardiser.npz", description)
     params = _read_params(folder, Bundle(description, {}, standardiser))
     _require_unchanged(folder)

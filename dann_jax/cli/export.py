@@ -24,6 +24,13 @@ _MODEL = flags.DEFINE_string(
     "A bundle, or the work directory that holds it.",
     flag_values=_FLAGS,
 )
+_ALLOW_CODE = flags.DEFINE_bool(
+    "allow_code",
+    False,
+    "Import the modules that the model names as its makers' own; they can do whatever "
+    "you can.",
+    flag_values=_FLAGS,
+)
 _OUTPUT = flags.DEFINE_string(
     "output", None, "File to write, such as model.stablehlo.", flag_values=_FLAGS
 )
@@ -35,7 +42,7 @@ def main(arguments: list[str]) -> None:
     command.require_flags(_MODEL, _OUTPUT)
     start_logging()
     with exit_with_message(interrupted="interrupted"):
-        bundle = load_bundle(_MODEL.value)
+        bundle = load_bundle(_MODEL.value, allow_code=_ALLOW_CODE.value)
         artifact = export_bundle(bundle).serialize()
         write_whole(epath.Path(_OUTPUT.value), bytes(artifact))
     print(

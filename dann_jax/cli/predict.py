@@ -44,6 +44,13 @@ _MODEL = flags.DEFINE_string(
     "A bundle, or the work directory that holds it.",
     flag_values=_FLAGS,
 )
+_ALLOW_CODE = flags.DEFINE_bool(
+    "allow_code",
+    False,
+    "Import the modules that the model names as its makers' own; they can do whatever "
+    "you can.",
+    flag_values=_FLAGS,
+)
 _FORMAT = flags.DEFINE_enum(
     "format", "csv", list(FORMATS), "Of the output: csv or jsonl.", flag_values=_FLAGS
 )
@@ -110,7 +117,7 @@ def main(arguments: list[str]) -> None:
         _open_output() as file,
         _clips(words, report) as clips,
     ):
-        bundle = load_bundle(_MODEL.value)
+        bundle = load_bundle(_MODEL.value, allow_code=_ALLOW_CODE.value)
         # Whether it can be done at all, before a line is written.
         bundle.require_answers()
         bundle.extractors()

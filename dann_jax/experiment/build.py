@@ -3,7 +3,6 @@
 Its sections are handed on as plain arguments to the constructors that they mirror.
 """
 
-import difflib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +32,7 @@ from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import Layout, make_mesh, spare_parts
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
 from dann_jax.utils.arguments import call, check, require
-from dann_jax.utils.words import shown
+from dann_jax.utils.named import named
 
 _log = logging.getLogger(__name__)
 
@@ -197,12 +196,6 @@ def _chosen(
     options = dict(section)
     name = options.pop("name", None)
     require(f"{what}.name", name, str)
-    if name not in table:
-        close = difflib.get_close_matches(name, table, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(
-            f"unknown name {shown(name)} in {what}; {hint}choose from "
-            f"{', '.join(table)}"
-        )
-    check(what, table[name], options)
-    return call(f"{name!r}", table[name], *arguments, **options)
+    constructor = named(what, name, table)
+    check(what, constructor, options)
+    return call(f"{name!r}", constructor, *arguments, **options)

@@ -27,6 +27,7 @@ from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import make_program
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
 from dann_jax.utils.arguments import Range, Weight, check, require
+from dann_jax.utils.named import is_own
 
 _ABSENT = object()
 
@@ -192,7 +193,7 @@ def _check_heads(config: ConfigDict) -> None:
 def _check_task(config: ConfigDict) -> None:
     """What is learned is what is asked: values or classes."""
     name, targets = config.objective.name, _value(config, "protocol.targets", ())
-    if bool(targets) != (name in REGRESSIONS):
+    if not is_own(name) and bool(targets) != (name in REGRESSIONS):
         raise ValueError(
             f"config.objective.name is {name!r}; it must be {' or '.join(REGRESSIONS)} "
             f"where config.protocol.targets names columns, and there only"

@@ -9,6 +9,7 @@ from flax import linen as nn
 from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.tdnn_lstm import TdnnLstm
 from dann_jax.models.waveform import WaveformEncoder
+from dann_jax.utils.named import named
 
 FRAME_ENCODERS = {
     "attentive": FrameEncoder,
@@ -25,8 +26,8 @@ def make_frame_encoder(
     """The encoder that a section of a config describes.
 
     Args:
-      options: `name`, one of `FRAME_ENCODERS` (`attentive` if there is none), and
-        arguments of its constructor.
+      options: `name`, one of `FRAME_ENCODERS` (`attentive` if there is none) or
+        `package.module:Name`, and arguments of its constructor.
       dtype: compute type.
       module: what its parameters are called in the module around it.
 
@@ -39,16 +40,13 @@ def make_frame_encoder(
     """
     arguments = dict(options)
     name = arguments.pop("name", "attentive")
-    if name not in FRAME_ENCODERS:
-        raise ValueError(
-            f"unknown frame encoder {name!r}; choose from {', '.join(FRAME_ENCODERS)}"
-        )
+    encoder = named("encoder.frames.name", name, FRAME_ENCODERS)
     own = {"parent", "name", "dtype"}
-    valid = sorted(set(FRAME_ENCODERS[name].__dataclass_fields__) - own)
+    valid = sorted(set(encoder.__dataclass_fields__) - own)
     unknown = sorted(set(arguments) - set(valid))
     if unknown:
         raise ValueError(
             f"the frame encoder {name!r} has no argument {', '.join(unknown)}; "
             f"it has {', '.join(valid)}"
         )
-    return FRAME_ENCODERS[name](**arguments, dtype=dtype, name=module)
+    return encoder(**arguments, dtype=dtype, name=module)

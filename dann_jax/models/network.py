@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dann_jax.models.augment import FrameAugmentation
-from dann_jax.models.context import DialogueContext
+from dann_jax.models.context_encoders import CONTEXT_ENCODERS
 from dann_jax.models.frame_encoders import make_frame_encoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
@@ -18,6 +18,7 @@ from dann_jax.models.normalisation import normalise
 from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call
+from dann_jax.utils.named import is_own, named
 
 
 class DialogueEncoder(nn.Module):
@@ -25,7 +26,7 @@ class DialogueEncoder(nn.Module):
 
     Attributes:
       width: size of an utterance vector and of the GRU in each direction.
-      context: False leaves out the GRU and the attention and nothing else.
+      context: False leaves out the encoder of context and nothing else.
       heads: attention heads.
       own_heads: how many of them hear only the speaker's own turns.
       own_turns: whether a second GRU goes over the speaker's own turns.
@@ -35,6 +36,7 @@ class DialogueEncoder(nn.Module):
         time axis into a vector.
       augmentation: arguments of the `FrameAugmentation` before it.
       normalisation: arguments of `normalise`, for the fused utterance vectors.
+      context_encoder: one of `CONTEXT_ENCODERS`, or `package.module:Name`.
     """
 
     width: Width = 100
@@ -47,6 +49,7 @@ class DialogueEncoder(nn.Module):
     frames: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    context_encoder: str = "gru_attention"
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
@@ -72,13 +75,16 @@ class DialogueEncoder(nn.Module):
         )
         if not self.context:
             return utterance
-        context = DialogueContext(
-            self.width,
-            self.heads,
-            self.own_heads,
-            self.own_turns,
-            self.dropout,
-            dtype,
+        context_encoder = named(
+            "encoder.context_encoder", self.context_encoder, CONTEXT_ENCODERS
+        )
+        context = context_encoder(
+            width=self.width,
+            heads=self.heads,
+            own_heads=self.own_heads,
+            own_turns=self.own_turns,
+            dropout=self.dropout,
+            dtype=dtype,
             name="context",
         )(utterance, batch.visible, batch.party, deterministic=deterministic)
         return jnp.concatenate([context, utterance], axis=-1)
@@ -155,6 +161,10 @@ class Dann(nn.Module):
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 
 
+ENCODERS = {"dialogue": DialogueEncoder}
+"""The word in a config -> a module such as `DialogueEncoder`, with its attributes."""
+
+
 def build(
     *,
     encoder: Mapping[str, Any],
@@ -162,15 +172,42 @@ def build(
     num_labels: int,
     num_domains: Mapping[str, int],
 ) -> Dann:
-    """The network from plain keyword arguments, as configs and bundles hold them."""
+    """The network from plain keyword arguments, as configs and bundles hold them.
+
+    Args:
+      encoder: `name`, one of `ENCODERS` (`dialogue` if there is none) or
+        `package.module:Name`, and arguments of its constructor.
+      heads: the other arguments of `Dann`.
+      num_labels: classes, or values that are regressed.
+      num_domains: adversary -> how many domains it tells apart.
+
+    Raises:
+      ValueError: there is no such encoder, or a constructor has no such argument.
+    """
+    arguments = dict(encoder)
+    kind = named("encoder.name", arguments.pop("name", "dialogue"), ENCODERS)
     return call(
         "heads",
         Dann,
-        encoder=call("encoder", DialogueEncoder, **encoder),
+        encoder=call("encoder", kind, **arguments),
         num_labels=num_labels,
         num_domains=num_domains,
         **heads,
     )
+
+
+def own_code(encoder: Mapping[str, Any]) -> list[str]:
+    """The words of an encoder's section that `build` would import.
+
+    Example:
+      >>> own_code({"width": 4, "frames": {"name": "my_models:Frames"}})
+      ['my_models:Frames']
+    """
+    words = [encoder.get("name"), encoder.get("context_encoder")]
+    # A bundle may hold anything.
+    if isinstance(frames := encoder.get("frames"), Mapping):
+        words.append(frames.get("name"))
+    return [word for word in words if is_own(word)]
 
 
 def with_units(params: PyTree, mean: Array, scale: Array) -> PyTree:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dann_jax.objectives.stateful import from_outputs
 from dann_jax.training.data_parallel import divided, part_of, summed
 from dann_jax.training.diagnostics import encoder_gradients
 from dann_jax.training.state import TrainState
@@ -60,7 +59,6 @@ def make_train_step(
       A step. Its `strength` maps each adversary to the peak of its strength; a
       replica with 0 everywhere is trained as source-only.
     """
-    objective = from_outputs(objective)
 
     def train_step(
         state: TrainState, batch: Any, strength: Mapping[str, Array]
@@ -70,9 +68,13 @@ def make_train_step(
         forward, batch = divided(apply, batch) if in_parts else (apply, batch)
 
         def loss_fn(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
-            return objective.apply(
-                forward, params, batch, now, dropout_key, state.objective
-            )
+            if isinstance(objective, StatefulObjective):
+                return objective.apply(
+                    forward, params, batch, now, dropout_key, state.objective
+                )
+            outputs = forward(params, batch, now, dropout_key)
+            loss, metrics = objective(outputs, batch, now)
+            return loss, (metrics, state.objective)
 
         (loss, (metrics, memory)), gradients = jax.value_and_grad(
             loss_fn, has_aux=True
