@@ -1,6 +1,7 @@
 """Devices of two processes, and several devices for one model, against one device."""
 
 import json
+import pathlib
 import re
 from collections.abc import Iterator
 
@@ -92,6 +93,26 @@ print("found:", json.dumps(found))
 """
 
 
+ANALYSING = """
+import json, pathlib, sys
+from unittest import mock
+import jax
+jax.config.update("jax_num_cpu_devices", 1)
+jax.distributed.initialize()
+from dann_jax.experiment import train
+from dann_jax.experiment.run import train_and_evaluate
+from runs import tiny_config
+changes = {"encoder.context": False, "batches.num_buckets": 1, "seeds": 2,
+           "analysis.rows": 60, "analysis.maps": (), "analysis.columns": ("gender",)}
+workdir = pathlib.Path(sys.argv[2])
+with mock.patch.object(train, "fit", lambda state, **_: state):
+    results = train_and_evaluate(tiny_config(sys.argv[1], changes), workdir)
+if not jax.process_index():
+    assert json.loads((workdir / "analysis.json").read_text())["probes"]
+print("found:", json.dumps(results["summary"]))
+"""
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_table(tmp_path_factory.mktemp("corpus"), tiny_corpus()))
@@ -105,6 +126,18 @@ def hosts(table: str) -> list[dict]:
         assert code == 0, errors
         found.append(json.loads(out.split("found:")[1]))
     return found
+
+
+@pytest.mark.slow
+def test_two_processes_analyse_what_they_trained(
+    table: str, tmp_path: pathlib.Path
+) -> None:
+    processes = start_together(["-c", ANALYSING, table, tmp_path / "run"])
+    summaries = []
+    for code, out, errors in outcomes(processes, timeout=300):
+        assert code == 0, errors
+        summaries.append(out.split("found:")[1])
+    assert summaries[0] == summaries[1]
 
 
 @pytest.mark.slow

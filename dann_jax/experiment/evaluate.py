@@ -43,11 +43,7 @@ def evaluate(
         "data": data,
         "timing": timing,
     }
-    state = state.replace(
-        **layout.get({"best": state.best, "best_step": state.best_step})
-    )
-    if jax.process_index():
-        return results
+    first = jax.process_index() == 0
     _log.info("analysing ...")
     found = call(
         "config.analysis",
@@ -56,7 +52,7 @@ def evaluate(
         run,
         predictions,
         results=results,
-        metrics=read_metrics(workdir),
+        metrics=read_metrics(workdir) if first else (),
         # An oracle has none of those that its config names.
         adversaries={
             name: own["column"]
@@ -65,6 +61,11 @@ def evaluate(
         },
         **config.analysis,
     )
+    state = state.replace(
+        **layout.get({"best": state.best, "best_step": state.best_step})
+    )
+    if not first:
+        return results
     if found:
         found["data"] |= data
         write_json(workdir / "analysis.json", found)

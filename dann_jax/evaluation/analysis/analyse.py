@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
+
 from dann_jax.evaluation.analysis.breakdown import breakdown, describe_data
 from dann_jax.evaluation.analysis.criteria import criteria_records
 from dann_jax.evaluation.analysis.curves import diagnoses
@@ -45,7 +47,8 @@ def analyse(
       maps: words of `PROJECTIONS`.
 
     Returns:
-      What `analysis.json` holds; empty where `rows` is 0.
+      What `analysis.json` holds; empty where `rows` is 0, and in all processes but
+      the first.
 
     Raises:
       ValueError: an unknown column or map.
@@ -55,6 +58,9 @@ def analyse(
     task = run.task
     wanted, left_out = probed_columns(task, columns)
     sample = draw_sample(state, run, rows=rows, replicas=replicas)
+    if jax.process_index():
+        # It has predicted its part of the sample; the first process does the rest.
+        return {}
     analysis: dict[str, Any] = {
         "domains": domain_frequencies(task),
         "probes": probe_records(sample, wanted, run),
