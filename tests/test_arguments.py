@@ -109,3 +109,9 @@ def test_a_default_is_not_what_a_person_wrote() -> None:
         return rows
 
     assert call("it", function) == 0
+
+
+def test_what_every_module_of_flax_takes_is_not_for_configs() -> None:
+    with pytest.raises(ValueError, match="unexpected name; there are num_embeddings"):
+        call("config.encoder", nn.Embed, num_embeddings=2, features=3, name="x")
+    assert call("config.encoder", nn.Embed, num_embeddings=2, features=3).features == 3

@@ -91,12 +91,15 @@ def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
       ValueError: the divisor: missing a required argument: 'y'; there are y
     """
     signature = inspect.signature(function)
+    known = list(signature.parameters)
+    # Every Flax module takes these two; they are for programs.
+    implied = {"parent", "name"} if "parent" in known else set()
     try:
+        if implied & options.keys():
+            raise TypeError(f"unexpected {', '.join(sorted(implied & options.keys()))}")
         signature.bind(*arguments, **options)
     except TypeError as error:
-        known = [
-            name for name in signature.parameters if name not in ("parent", "name")
-        ]
+        known = [name for name in known if name not in implied]
         raise ValueError(
             f"{what}: {error}; there are {', '.join(known[len(arguments) :])}"
         ) from None
