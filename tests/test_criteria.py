@@ -182,6 +182,18 @@ def test_criteria_that_need_validation_rows_say_so(
         Selector(word, run)
 
 
+def test_unheard_speakers_who_validate_have_no_class_to_be_scored_by(
+    built: Setting,
+) -> None:
+    protocol = dataclasses.replace(built.task.protocol, open_set=True)
+    task = dataclasses.replace(built.task, protocol=protocol)
+    run = Run(task, built.layout, built.program)
+    for word in ("source-validation", "entropy"):
+        with pytest.raises(ValueError, match=f"'{word}'.*verification; .* last"):
+            Selector(word, run)
+    assert Selector("last", run).scores(built.state) == {}
+
+
 def test_every_table_says_what_a_selection_looks_at() -> None:
     results = {
         "system": "toy",

@@ -66,7 +66,8 @@ class Selector:
         metrics = SCORERS[kind].selection_metric
         if selection not in ("last", *metrics):
             raise ValueError(
-                f"selection {selection!r} is of classes; this protocol asks for {kind}"
+                f"selection {selection!r} has nothing to go by in {kind}; "
+                f"choose from {', '.join(('last', *metrics))}"
             )
         self._score = metrics.get(selection, "")
         self._criteria = [selection] if looks_at(selection) else []
