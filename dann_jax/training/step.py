@@ -41,7 +41,7 @@ def make_train_step(
     """Bind what is fixed in a run; return `(state, batch, strength) -> state, metrics`.
 
     The result is pure: no jit, donation or sharding is applied here. On CPU the options
-    of `models.ops.fusion_barrier.kept_on` make it a fifth faster.
+    of `models.ops.fusion_barrier.barrier_compiler_options` make it a fifth faster.
 
     Args:
       apply: the network, `(params, batch, strength, key) -> Outputs`; any function of
