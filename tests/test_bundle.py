@@ -167,7 +167,7 @@ def test_features_of_another_size_are_refused(bundle: Bundle, corpus: Corpus) ->
 
 
 def test_a_missing_modality_is_refused(bundle: Bundle, corpus: Corpus) -> None:
-    with pytest.raises(BundleError, match="hears audio, text; .* has audio$"):
+    with pytest.raises(BundleError, match="takes audio, text; .* has audio$"):
         bundle.predict_corpus(corpus.select(("audio",)))
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.output_types import ANSWERS, FEATURES
+from dann_jax.bundle.output_types import FEATURES, OUTPUT_TYPES
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 
@@ -19,11 +19,11 @@ VERSION = 1
 
 
 class BundleError(ValueError):
-    """The bundle is damaged or foreign, or is asked about what it cannot hear."""
+    """The bundle is damaged or no bundle, or its model cannot predict this input."""
 
 
 class Modality(NamedTuple):
-    """The features that a model hears under one name.
+    """The features of one modality of a model.
 
     Attributes:
       dim: values of a vector.
@@ -60,7 +60,7 @@ class Description:
       heads: the other keyword arguments of `Dann`, such as `head_dropout`.
       adversaries: name -> number of domains, for the record: their heads are not kept.
       members: `fold`, `seed`, `arm` and `step` of each member.
-      modalities: name -> what the model hears under it.
+      modalities: name -> features of this modality.
       corpora: names of what was learned from.
       standardised_by: the column of `open_corpus`, None where none was used.
       protocol: as in `results.json`.
@@ -69,10 +69,10 @@ class Description:
         bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
-      answer: a word of `ANSWERS`, how the outputs are read; or `FEATURES`, if nothing
-        but features is to be compared: the labels are only what was learned from, such
-        as speakers of whom no tested one is.
-      max_frames: of an utterance; of a longer one the middle is heard, as it was in
+      answer: a key of `OUTPUT_TYPES`, how the outputs are read; or `FEATURES` where
+        only features are compared: the labels are then those of the training rows
+        alone, such as training speakers.
+      max_frames: of an utterance; of a longer one the middle is used, as it was in
         training. 0 for no limit.
       data: which data it learned from, as in `results.json`; empty in older bundles.
     """
@@ -135,10 +135,10 @@ def from_json(found: Any, where: str) -> Description:
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}}
     fields = _fields({**unsaid, **found}, _KINDS, where)
-    if fields["answer"] not in (*ANSWERS, FEATURES):
+    if fields["answer"] not in (*OUTPUT_TYPES, FEATURES):
         raise BundleError(
             f"{where}: unknown answer {fields['answer']!r}; this package reads "
-            f"{', '.join((*ANSWERS, FEATURES))}"
+            f"{', '.join((*OUTPUT_TYPES, FEATURES))}"
         )
     if not 0 <= fields["max_frames"] < MOST:
         raise BundleError(f"{where}: max_frames is {fields['max_frames']}")

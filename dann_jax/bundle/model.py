@@ -12,7 +12,13 @@ from flax import linen as nn
 from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
-from dann_jax.bundle.output_types import ANSWERS, FEATURES, Answer, Prediction, Rating
+from dann_jax.bundle.output_types import (
+    FEATURES,
+    OUTPUT_TYPES,
+    OutputType,
+    Prediction,
+    Rating,
+)
 from dann_jax.bundle.provenance import extractor_of, require_features
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.audio import resample
@@ -55,9 +61,9 @@ class Bundle:
         return self.description.labels
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> OutputType:
         """How the outputs of the network are read."""
-        return ANSWERS[self.description.answer]
+        return OUTPUT_TYPES[self.description.answer]
 
     @property
     def columns(self) -> list[str]:
@@ -180,7 +186,7 @@ class Bundle:
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""
-        return self.answer.named(self.labels, row)
+        return self.answer.to_prediction(self.labels, row)
 
     def extractors(self) -> dict[str, Extractor]:
         """Modality -> what makes its features from audio, just as they were made.
@@ -191,7 +197,7 @@ class Bundle:
         """
         if self.description.standardised_by:
             raise BundleError(
-                f"this model hears features standardised by "
+                f"this model takes features standardised by "
                 f"{self.description.standardised_by!r} over a whole corpus, and a "
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )

@@ -1,4 +1,4 @@
-"""What a bundle says of an utterance: a class with its probabilities, or values."""
+"""What a bundle predicts of an utterance: class probabilities, or values."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from dann_jax.types import Array
 
 
 class Prediction(NamedTuple):
-    """What one utterance sounds like, in classes.
+    """The class of one utterance.
 
     Attributes:
       label: the most probable class.
@@ -22,18 +22,18 @@ class Prediction(NamedTuple):
 
     def cells(self) -> dict[str, Any]:
         """Column of a table -> value."""
-        chances = self.probabilities.items()
+        probabilities = self.probabilities.items()
         return {
             "label": self.label,
-            **{f"p_{label}": round(value, 6) for label, value in chances},
+            **{f"p_{label}": round(value, 6) for label, value in probabilities},
         }
 
 
 class Rating(NamedTuple):
-    """What one utterance sounds like, in numbers.
+    """The attributes of one utterance (valence, activation, ...).
 
     Attributes:
-      values: target -> value, in the unit of the ratings that were learned from.
+      values: target -> value, in the unit of the ratings in training.
     """
 
     values: dict[str, float]
@@ -43,20 +43,20 @@ class Rating(NamedTuple):
         return {name: round(value, 6) for name, value in self.values.items()}
 
 
-class Answer(NamedTuple):
-    """How the outputs of a network are read.
+class OutputType(NamedTuple):
+    """How the outputs of a network become predictions.
 
     Attributes:
-      of_outputs: what a member says, `[..., outputs] -> [..., outputs]`, in numpy;
-        the answer of an ensemble is the mean over its members.
+      of_outputs: `[..., outputs] -> [..., outputs]` for each member of an ensemble, in
+        NumPy; the prediction is made from the mean over the members.
       traced: the same in JAX.
-      named: names of the outputs and one row of the mean -> a prediction.
-      columns: names of the outputs -> those of the cells of a prediction.
+      to_prediction: names of the outputs, and the mean `[outputs]` -> a prediction.
+      columns: names of the outputs -> names of the cells of a prediction.
     """
 
     of_outputs: Callable[[np.ndarray], np.ndarray]
     traced: Callable[[Array], Array]
-    named: Callable[[Sequence[str], np.ndarray], Prediction | Rating]
+    to_prediction: Callable[[Sequence[str], np.ndarray], Prediction | Rating]
     columns: Callable[[Sequence[str]], list[str]]
 
 
@@ -66,26 +66,28 @@ def _probabilities(logits: np.ndarray) -> np.ndarray:
     return softmax(logits, axis=-1)
 
 
-def _named_class(labels: Sequence[str], row: np.ndarray) -> Prediction:
-    named = dict(zip(labels, row.tolist(), strict=True))
-    return Prediction(labels[int(row.argmax())], named)
+def _to_class(labels: Sequence[str], row: np.ndarray) -> Prediction:
+    probabilities = dict(zip(labels, row.tolist(), strict=True))
+    return Prediction(labels[int(row.argmax())], probabilities)
 
 
-ANSWERS = {
-    "classes": Answer(
+OUTPUT_TYPES = {
+    "classes": OutputType(
         of_outputs=_probabilities,
         traced=jax.nn.softmax,
-        named=_named_class,
+        to_prediction=_to_class,
         columns=lambda labels: ["label", *(f"p_{label}" for label in labels)],
     ),
-    "values": Answer(
+    "values": OutputType(
         of_outputs=lambda values: values,
         traced=lambda values: values,
-        named=lambda names, row: Rating(dict(zip(names, row.tolist(), strict=True))),
+        to_prediction=lambda names, row: Rating(
+            dict(zip(names, row.tolist(), strict=True))
+        ),
         columns=list,
     ),
 }
-"""The word in a bundle's description -> how its network is read."""
+"""Key `answer` of a bundle's description -> how its outputs are read."""
 
 FEATURES = "features"
-"""What a description says instead where only features are to be compared."""
+"""The key `answer` of a model of which only the features are compared."""

@@ -40,9 +40,9 @@ class Clip(NamedTuple):
       name: what it is called in the output.
       start: in seconds.
       end: in seconds; None is the end of the file.
-      dialogue: clips that follow each other and share it are heard together; an empty
+      dialogue: consecutive clips that share it are predicted together; an empty
         string stands for a clip by itself.
-      speaker: who talks, within a dialogue.
+      speaker: name of the speaker within the dialogue.
     """
 
     file: str
@@ -128,7 +128,7 @@ def windows(
 def cut_into_windows(
     clips: Iterable[Clip], *, window: float, hop: float
 ) -> Iterator[Clip]:
-    """Every clip in windows, each heard by itself; see `windows`.
+    """Every clip cut into windows, each predicted alone; see `windows`.
 
     Files are read once to find how long they are, as headers err. What cannot be read,
     or is no cut of its file, stays as it is, so that reading it says what is wrong.

@@ -1,4 +1,4 @@
-"""Archives of arrays: what they hold is known before any of it is unpacked.
+"""Read `.npz` archives safely: names, types and shapes before any values.
 
 A few kilobytes of zeros unpack to any number of gigabytes, so names, types and shapes
 come from the headers, and the arrays are read one by one as they are asked for.
@@ -62,7 +62,7 @@ def open_archive(path: epath.PathLike) -> dict[str, StoredArray]:
 
 
 def read_archive(path: epath.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of an .npz archive.
+    """All arrays of an .npz archive: name -> array `[...]` of any shape.
 
     Raises:
       CorpusError: it is none, or it takes more memory than there is.

@@ -69,7 +69,11 @@ def harmonise(words: np.ndarray, mapping: Mapping[str, str]) -> np.ndarray:
 def unknown_words(words: np.ndarray, mapping: Mapping[str, str]) -> dict[str, int]:
     """The words that the map lacks, most frequent first, and how often they occur.
 
-    Words that say that nothing is known, such as `?`, are not among them.
+    Placeholders for an unknown emotion, such as `?`, are not among them.
+
+    Args:
+      words: string array `[N]`.
+      mapping: emotion word -> emotion.
 
     >>> unknown_words(np.array(["W", "y", "x", "y", "?"]), emotion_map("emodb"))
     {'y': 2, 'x': 1}

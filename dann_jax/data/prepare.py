@@ -8,7 +8,7 @@ from etils import epath
 
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
-from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns
 from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
 from dann_jax.data.features.origin import ORIGIN
@@ -29,7 +29,7 @@ from dann_jax.data.store.writing import require_beam, write_claimed
 def prepare(
     sources: Mapping[str, epath.PathLike],
     *,
-    features: Features,
+    features: FeatureSpecs,
     data_dir: epath.PathLike,
     name: str,
     layouts: Mapping[str, str] = {},

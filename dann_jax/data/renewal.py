@@ -8,7 +8,7 @@ from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.features.extraction import usable
-from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import read_problems, unusable
 from dann_jax.data.features.origin import (
@@ -44,7 +44,7 @@ class Preparation(NamedTuple):
     data_dir: epath.PathLike
     columns: Columns
     root: Root
-    features: Features
+    features: FeatureSpecs
     settings: dict[str, Any]
     workers: int
 

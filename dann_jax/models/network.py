@@ -212,7 +212,13 @@ def as_apply(module: nn.Module) -> Apply:
 
 
 def initialise(module: nn.Module, batch: Batch, key: jax.Array) -> PyTree:
-    """Fresh float32 parameters for batches shaped as `batch`."""
+    """Initial float32 parameters.
+
+    Args:
+      module: called as `Dann` is.
+      batch: of which only the shapes matter; fields `[B, T, ...]`.
+      key: scalar PRNG key.
+    """
     strength = dict.fromkeys(batch.domain, jnp.float32(0))
     # Only shapes matter: given arrays, the whole forward pass would be compiled too.
     shapes = jax.eval_shape(lambda: (batch, strength))

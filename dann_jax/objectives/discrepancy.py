@@ -128,10 +128,16 @@ def conditional_mmd(
 
 
 def proxy_a_distance(error: Array) -> Array:
-    """`2 (1 - 2 error)` of a classifier that tells two domains apart on new rows.
+    """Proxy A-distance `2 (1 - 2 error)` of a classifier of two domains on new rows.
 
     0 when they cannot be told apart, 2 when they always can; negative for a classifier
     that is worse than chance.
+
+    Args:
+      error: error rates in [0, 1], float `[...]`.
+
+    Returns:
+      Float `[...]`.
 
     Example:
       >>> proxy_a_distance(0.25)

@@ -1,4 +1,4 @@
-"""What every objective has: the loss of the labelled rows."""
+"""The part that every objective has: the loss of the labelled rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -82,6 +82,14 @@ def regression() -> Objective:
 
 
 def accuracy(logits: Array, labels: Array) -> Array:
-    """Share of the rows with a label whose largest logit is that label's."""
+    """Share of the labelled rows that are classified correctly.
+
+    Args:
+      logits: float `[..., classes]`.
+      labels: int `[...]`, `UNKNOWN` where a row has none.
+
+    Returns:
+      Scalar in [0, 1].
+    """
     hits = (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
     return masked_mean(hits, labels != UNKNOWN)

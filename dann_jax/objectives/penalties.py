@@ -218,6 +218,16 @@ def class_weights(logits: Array, labels: Array) -> Array:
 
 
 def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]:
-    """Mean label loss of every domain, and which domains have labelled rows."""
+    """Mean label loss of every domain.
+
+    Args:
+      outputs: of the network.
+      batch: of the same rows.
+      name: of the domain column.
+
+    Returns:
+      Losses `[domains]`, 0 without labelled rows, and bool `[domains]`: whether there
+      are any.
+    """
     losses, known = cross_entropy(logits=outputs.label_logits, labels=batch.label)
     return group_means(losses, groups_of(outputs, batch, name) & known)

@@ -18,7 +18,7 @@ Span = tuple[int, int]
 
 
 def spans(samples: np.ndarray, hop: int) -> list[Span]:
-    """All frames of a signal in parts of `FRAMES`.
+    """All frames of a signal `[n]` in parts of `FRAMES`.
 
     Example:
       >>> spans(np.zeros(1000), hop=100)
@@ -134,7 +134,7 @@ def mel_filters(
 
 
 def decibel(power: np.ndarray, floor: float = FLOOR) -> np.ndarray:
-    """Power in dB of full scale, not below that of `floor`.
+    """Power `[...]` in dB of full scale, at least that of `floor`.
 
     Example:
       >>> decibel(np.array([1.0, 0.01, 0.0]))

@@ -40,7 +40,7 @@ def _local_speaker(dialogue: str, party: Any) -> str:
     return f"{dialogue}/{int(np.argmax(party))}"
 
 
-class Layout(NamedTuple):
+class PickleLayout(NamedTuple):
     """A tuple of features.
 
     Attributes:
@@ -62,18 +62,20 @@ _MELD = ("meld", "meld_conversations", _local_speaker)
 _HEAD, _TAIL = ("ids", "speakers", "labels"), ("sentences", "train", "test")
 _ROBERTA = ("text", "text2", "text3", "text4", "audio", "visual")
 
-LAYOUTS: Mapping[str, Layout] = {
-    "iemocap": Layout(*_IEMOCAP, (*_HEAD, "text", "audio", "visual", *_TAIL)),
-    "iemocap_roberta": Layout(*_IEMOCAP, (*_HEAD, *_ROBERTA, *_TAIL)),
-    "meld": Layout(*_MELD, (*_HEAD, "text", "audio", *_TAIL, "")),
-    "meld_visual": Layout(*_MELD, (*_HEAD, "text", "audio", "visual", *_TAIL, "")),
-    "meld_roberta": Layout(*_MELD, (*_HEAD, *_ROBERTA, *_TAIL, "")),
+LAYOUTS: Mapping[str, PickleLayout] = {
+    "iemocap": PickleLayout(*_IEMOCAP, (*_HEAD, "text", "audio", "visual", *_TAIL)),
+    "iemocap_roberta": PickleLayout(*_IEMOCAP, (*_HEAD, *_ROBERTA, *_TAIL)),
+    "meld": PickleLayout(*_MELD, (*_HEAD, "text", "audio", *_TAIL, "")),
+    "meld_visual": PickleLayout(
+        *_MELD, (*_HEAD, "text", "audio", "visual", *_TAIL, "")
+    ),
+    "meld_roberta": PickleLayout(*_MELD, (*_HEAD, *_ROBERTA, *_TAIL, "")),
 }
 """Tuples that papers on IEMOCAP and MELD share, by name."""
 
 
 def read_conversation_pickle(
-    path: epath.PathLike, layout: Layout | None = None
+    path: epath.PathLike, layout: PickleLayout | None = None
 ) -> Corpus:
     """Read a tuple of conversation features; nothing of the pickle is run.
 
@@ -131,7 +133,7 @@ def _most_bytes(path: epath.Path) -> float:
     return max(50 * path.stat().length, 2**20) if path.exists() else math.inf
 
 
-def _layout(path: epath.Path, entries: Any) -> Layout:
+def _layout(path: epath.Path, entries: Any) -> PickleLayout:
     if not isinstance(entries, tuple | list):
         raise CorpusError(f"{path} holds a {type(entries).__name__}, not a tuple")
     fitting = [name for name in LAYOUTS if _fits(entries, LAYOUTS[name])]
@@ -145,7 +147,7 @@ def _layout(path: epath.Path, entries: Any) -> Layout:
     return LAYOUTS[fitting[0]]
 
 
-def _fits(entries: Sequence[Any], layout: Layout) -> bool:
+def _fits(entries: Sequence[Any], layout: PickleLayout) -> bool:
     return len(entries) == len(layout.fields) and all(
         isinstance(entry, dict) != (field in _SPLITS)
         for entry, field in zip(entries, layout.fields, strict=True)
@@ -172,7 +174,7 @@ def _lengths(path: epath.Path, parts: Mapping[str, Any]) -> dict[Any, int]:
 
 
 def _columns(
-    parts: Mapping[str, Any], layout: Layout, lengths: Mapping[Any, int]
+    parts: Mapping[str, Any], layout: PickleLayout, lengths: Mapping[Any, int]
 ) -> dict[str, list[str]]:
     rows = [
         _row(parts, layout, dialogue, turn)
@@ -186,7 +188,7 @@ def _columns(
 
 
 def _row(
-    parts: Mapping[str, Any], layout: Layout, dialogue: Any, turn: int
+    parts: Mapping[str, Any], layout: PickleLayout, dialogue: Any, turn: int
 ) -> dict[str, str]:
     name = str(dialogue)
     utt_id = parts["ids"][dialogue][turn]

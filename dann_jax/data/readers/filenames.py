@@ -106,7 +106,13 @@ def audio_files(folder: epath.Path) -> Sequence[epath.Path]:
 def log_differences(
     corpus: str, columns: Mapping[str, np.ndarray], expected: Counts
 ) -> None:
-    """Say in the log what a corpus lacks or has beyond what it should hold."""
+    """Log how a corpus differs from the published one; see `differences`.
+
+    Args:
+      corpus: its name.
+      columns: column -> string array `[N]`.
+      expected: counts of the published corpus.
+    """
     text = differences(columns, expected)
     if text:
         _log.warning("%s is not the corpus as published: %s", corpus, text)
@@ -114,6 +120,10 @@ def log_differences(
 
 def differences(columns: Mapping[str, np.ndarray], expected: Counts) -> str:
     """How the columns `speaker` and `emotion` differ from what is expected.
+
+    Args:
+      columns: column -> string array `[N]`.
+      expected: counts of the published corpus.
 
     Example:
       >>> columns = {"speaker": np.array(["1", "1"]), "emotion": np.array(["W", "F"])}

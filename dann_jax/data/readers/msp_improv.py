@@ -55,9 +55,10 @@ def read_msp_improv(root: epath.PathLike) -> dict[str, np.ndarray]:
       root: folder with the evaluation file and the sessions, both at any depth.
 
     Returns:
-      As `read_file_names`, with `session`, `style` and the mean ratings `valence`,
-      `activation` and `dominance`, nominally 1 to 5. A file that the evaluation does
-      not mention has none, and no emotion; the log counts them.
+      Column -> string array `[N]` as `read_file_names`, with `session`, `style` and
+      the mean ratings `valence`, `activation` and `dominance`, nominally 1 to 5. A file
+      that the evaluation does not mention has none, and no emotion; the log counts
+      them.
 
     Raises:
       CorpusError: there is no folder, evaluation or audio file, or a line of the

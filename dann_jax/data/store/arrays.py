@@ -110,7 +110,7 @@ def open_arrays(folder: epath.PathLike) -> Corpus:
 
 
 def shape_of(array: np.ndarray | Frames) -> Modality:
-    """The shape of an array of features."""
+    """The shape of an array of features, `[N, dim]` or `Frames`."""
     if isinstance(array, Frames):
         return Modality(array.shape[2], True, array.lengths)
     return Modality(array.shape[1], False, np.ones(len(array), np.int64))
