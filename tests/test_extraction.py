@@ -19,7 +19,11 @@ from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features import pool
 from dann_jax.data.features.audio import Recording, read_audio
 from dann_jax.data.features.extraction import extract
-from dann_jax.data.features.extraction_worker import Task, read_part, write_part
+from dann_jax.data.features.extraction_worker import (
+    ExtractionJob,
+    read_part,
+    write_part,
+)
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Item
 from dann_jax.data.features.pool import WorkerError
@@ -525,7 +529,7 @@ def test_a_recording_that_changes_while_it_is_read_is_a_problem(
     monkeypatch.setattr(
         "dann_jax.data.features.extraction_worker.read_audio", read_while_written
     )
-    task = Task(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
+    task = ExtractionJob(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
     write_part(task, [Item("k", str(path), 0.0, None, "")])
     (made,) = tmp_path.glob("*.npz")
     part = read_part(epath.Path(made))

@@ -202,7 +202,7 @@ def test_strict_refuses_a_store_with_files_left_out(home: Home) -> None:
 def test_other_features_replace_the_store_on_request(
     home: Home, computed: list[str]
 ) -> None:
-    with pytest.raises(CorpusError, match="logmel is asked for and was not made"):
+    with pytest.raises(CorpusError, match="logmel is requested and not in the folder"):
         home.prepare(features={"logmel": {}})
     home.prepare(features={"logmel": {}}, renew=True)
     assert list(read_store(home.store).features) == ["logmel"]

@@ -43,15 +43,15 @@ def find_config(name: str) -> pathlib.Path:
     Raises:
       ConfigError: there is no such file; the message lists those of the package.
     """
-    own = configs_folder()
-    inside = own / pathlib.Path(name or "?").with_suffix(".py").name
+    packaged = configs_folder()
+    inside = packaged / pathlib.Path(name or "?").with_suffix(".py").name
     for path in (pathlib.Path(name), inside):
         if path.is_file():
             return path
-    known = sorted(path.stem for path in own.glob("[!_]*.py"))
+    known = sorted(path.stem for path in packaged.glob("[!_]*.py"))
     hint = difflib.get_close_matches(inside.stem, known, 1)
     raise ConfigError(
-        f"no config file {name!r}, from here or in {own}; "
+        f"no config file {name!r}, from here or in {packaged}; "
         + (f"did you mean {hint[0]}? " if hint else "")
         + f"There are {', '.join(known)}"
     )
@@ -92,8 +92,8 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
     """
     end = words.index("--") if "--" in words else len(words)
     changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
-    for found in changed:
-        _require_key(config, found[1])
+    for change in changed:
+        _require_key(config, change[1])
     words = [*_with_lists(words[:end], config), *words[end:]]
     values = flags.FlagValues()
     try:
@@ -103,7 +103,7 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
         others = values(words, known_only=True)
     except (flags.Error, ValueError, TypeError, SyntaxError) as error:
         raise ConfigError(_wrong_value(" ".join(str(error).split()), config)) from None
-    _require_effect(config, [found[1] for found in changed])
+    _require_effect(config, [change[1] for change in changed])
     return others
 
 
@@ -111,7 +111,9 @@ def keys(config: ConfigDict) -> Iterator[tuple[str, Any]]:
     """Dotted name and value of every key; that of an empty section is `{}`."""
     for name, value in config.items():
         if isinstance(value, ConfigDict) and len(value):
-            yield from ((f"{name}.{inner}", own) for inner, own in keys(value))
+            yield from (
+                (f"{name}.{inner}", inner_value) for inner, inner_value in keys(value)
+            )
         else:
             yield name, {} if isinstance(value, ConfigDict) else value
 
@@ -145,17 +147,17 @@ def _told(path: pathlib.Path, error: Exception) -> ConfigError:
     return ConfigError(f"{path}{where}: {type(error).__name__}: {reason}")
 
 
-def _with_lists(words: list[str], config: ConfigDict) -> Iterator[str]:
+def _with_lists(arguments: list[str], config: ConfigDict) -> Iterator[str]:
     """`--config.KEY=a,b` as it is meant where KEY is a list: once for a, once for b."""
     values = dict(keys(config))
-    for word in words:
-        found = _OVERRIDE.match(word)
-        listed = found and found[2] and isinstance(values.get(found[1]), tuple)
-        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", found[2][1:]):
-            items = found[2][1:].split(",")
-            yield from (f"--config.{found[1]}={item}" for item in items)
+    for argument in arguments:
+        match = _OVERRIDE.match(argument)
+        listed = match and match[2] and isinstance(values.get(match[1]), tuple)
+        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", match[2][1:]):
+            items = match[2][1:].split(",")
+            yield from (f"--config.{match[1]}={item}" for item in items)
         else:
-            yield word
+            yield argument
 
 
 def _require_key(config: ConfigDict, key: str) -> None:
@@ -195,13 +197,13 @@ def _require_effect(config: ConfigDict, changed: list[str]) -> None:
 
 def _wrong_value(reason: str, config: ConfigDict) -> str:
     """What Abseil says of a value, and what there is instead."""
-    found = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
-    was = dict(keys(config)).get(found[1]) if found else None
+    match = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
+    was = dict(keys(config)).get(match[1]) if match else None
     if was is None:
         return reason
     # Abseil speaks of Python's types.
     kind = Sequence[Any] if isinstance(was, tuple) else type(was)
     return (
-        f"--config.{found[1]}={shortened(found[2], 80)} must be {in_words(kind)}, as "
+        f"--config.{match[1]}={shortened(match[2], 80)} must be {in_words(kind)}, as "
         f"its default {shown(was)} is"
     )

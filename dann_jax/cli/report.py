@@ -79,10 +79,10 @@ def _compare(workdirs: Sequence[str]) -> None:
 
 def _named(workdirs: Sequence[str]) -> dict[str, Run]:
     """Runs by the last part of their path, or by all of it where that is not enough."""
-    found = {workdir: read_run(workdir) for workdir in workdirs}
-    if len({run.name for run in found.values()}) == len(found):
-        return {run.name: run for run in found.values()}
-    return found
+    runs = {workdir: read_run(workdir) for workdir in workdirs}
+    if len({run.name for run in runs.values()}) == len(runs):
+        return {run.name: run for run in runs.values()}
+    return runs
 
 
 def _say(words: str) -> None:

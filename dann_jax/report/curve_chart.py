@@ -63,11 +63,11 @@ def curve_drawing(panel: Panel, arms: Sequence[str]) -> Drawing:
             x, _ = point(tick, low)
             marks.append(Mark("text", [x], [HEIGHT - BOTTOM + 15], text=f"{tick:g}"))
     if panel.reference:
-        word, value = panel.reference
+        name, value = panel.reference
         (left, y), (right, _) = point(first, value), point(last, value)
         marks.append(Mark("polyline", [left, right], [y, y], "chance"))
         above = y - 4 if y > 24 else y + 12
-        marks.append(Mark("text", [right], [above], text=word, anchor="end"))
+        marks.append(Mark("text", [right], [above], text=name, anchor="end"))
     for series in panel.series:
         marks += _curve(series, arms.index(series.arm), point)
     return Drawing(HEIGHT, marks, WIDTH)

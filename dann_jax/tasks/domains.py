@@ -94,8 +94,8 @@ def value_ids(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
       >>> value_ids(np.array(["ur", "", "de"]), ("de", "it", "ur")).tolist()
       [2, -1, 0]
     """
-    place = {name: index for index, name in enumerate(names)}
-    found, index = np.unique(values, return_inverse=True)
-    return np.array([place.get(str(value), UNKNOWN) for value in found], np.int32)[
-        index
-    ]
+    index_of = {name: index for index, name in enumerate(names)}
+    distinct, index = np.unique(values, return_inverse=True)
+    return np.array(
+        [index_of.get(str(value), UNKNOWN) for value in distinct], np.int32
+    )[index]

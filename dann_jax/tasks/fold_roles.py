@@ -22,12 +22,12 @@ def few_rows(
 ) -> np.ndarray:
     """`count` rows of each class of the adaptation side, int `[count * classes]`."""
     chosen = []
-    for index, word in enumerate(labels):
+    for index, label in enumerate(labels):
         # Of other rows, and of their labels, the choice knows nothing.
         rows = np.flatnonzero(split.adapt & (label == index))
         if not 0 <= count <= len(rows):
             raise ProtocolError(
-                f"fold {split.name!r} sets {len(rows)} utterances of {word!r} aside "
+                f"fold {split.name!r} sets {len(rows)} utterances of {label!r} aside "
                 f"for adaptation; labelled_target must be between 0 and that, got "
                 f"{count} (adapt_on, or filters of the split, set rows aside)"
             )
@@ -123,11 +123,11 @@ def validation_rows(
     """One in so many groups of the rows, with classes as alike as can be, int `[n]`."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    found = len(np.unique(groups[rows]))
-    if not 2 <= folds <= found:
+    available = len(np.unique(groups[rows]))
+    if not 2 <= folds <= available:
         raise ProtocolError(
             f"validation_folds must be 0 or between 2 and the number of training "
-            f"groups ({found}), got {folds}"
+            f"groups ({available}), got {folds}"
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     _, chosen = next(splitter.split(rows, label[rows], groups[rows]))

@@ -31,11 +31,11 @@ def require_classes(protocol: Protocol) -> None:
                 minlength=len(protocol.labels) + 1,
             )
             absent = [
-                word
-                for word, count in zip(protocol.labels, counts[1:], strict=True)
+                label
+                for label, count in zip(protocol.labels, counts[1:], strict=True)
                 if not count
             ]
-            others = [word for word in protocol.labels if word not in absent]
+            others = [label for label in protocol.labels if label not in absent]
             if absent and (
                 role == Role.LABELLED or len(absent) == len(protocol.labels)
             ):
@@ -74,12 +74,12 @@ def require_open_set(protocol: Protocol, corpus: Corpus) -> None:
     values = corpus.column(column)
     for fold, name in enumerate(protocol.folds):
         roles = protocol.roles[fold]
-        heard = np.unique(values[roles == Role.LABELLED])
-        unheard = np.setdiff1d(values[roles == Role.TEST], heard)
-        if min(len(heard), len(unheard)) < 2:
+        trained = np.unique(values[roles == Role.LABELLED])
+        unseen = np.setdiff1d(values[roles == Role.TEST], trained)
+        if min(len(trained), len(unseen)) < 2:
             raise ProtocolError(
                 f"fold {name!r}: an open set needs two labelled values of {column!r} "
-                f"and two others to test; there are {len(heard)} and {len(unheard)}"
+                f"and two others to test; there are {len(trained)} and {len(unseen)}"
             )
 
 

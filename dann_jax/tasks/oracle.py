@@ -46,18 +46,18 @@ def oracle_splits(
     """
     groups = corpus.column(column)
     labels = corpus.columns.get(label_column, groups)
-    found: dict[tuple[bytes, bytes], list[Split]] = {}
+    folds_of: dict[tuple[bytes, bytes], list[Split]] = {}
     for split in splits:
         target = split.name.rpartition(" -> ")[2]
         key = (split.test.tobytes(), split.adapt.tobytes())
-        if key in found:
+        if key in folds_of:
             continue
-        found[key] = (
+        folds_of[key] = (
             [split._replace(name=target, train=split.adapt, adapt=_none(split))]
             if split.adapt.any()
             else _parts(target, split, groups, labels, column)
         )
-    return [fold for folds in found.values() for fold in folds]
+    return [fold for folds in folds_of.values() for fold in folds]
 
 
 def oracle_roles(column: str, roles: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,25 +59,25 @@ def protocol_name(
       >>> protocol_name("", "group_k_fold", arguments, ["1", "2", "3"])
       '3 speaker groups'
     """
-    made = split_name(split, arguments)
+    default = split_name(split, arguments)
     if name and _contradicts(str(name).lower(), split, arguments, len(folds)):
         raise ProtocolError(
-            f"protocol.name is {name!r}, but the split is {made}: leave the name "
+            f"protocol.name is {name!r}, but the split is {default}: leave the name "
             f"empty, and it follows the split"
         )
-    return str(name) or made
+    return str(name) or default
 
 
 def _contradicts(
     name: str, split: str, arguments: Mapping[str, Any], folds: int
 ) -> bool:
     column = str(arguments.get("column", "")).lower()
-    for pattern, word in ((_LEAVE_ONE_OUT, "leave_one_out"), (_PAIRS, "ordered_pairs")):
-        for found in pattern.finditer(name):
-            what = found["what"] or column
-            if split != word or re.sub(r"\W", "_", what) != re.sub(r"\W", "_", column):
+    for pattern, kind in ((_LEAVE_ONE_OUT, "leave_one_out"), (_PAIRS, "ordered_pairs")):
+        for match in pattern.finditer(name):
+            what = match["what"] or column
+            if split != kind or re.sub(r"\W", "_", what) != re.sub(r"\W", "_", column):
                 return True
-    counts = {int(found["count"]) for found in _FOLDS.finditer(name)}
-    groups = {int(found["count"]) for found in _GROUPS.finditer(name)}
+    counts = {int(match["count"]) for match in _FOLDS.finditer(name)}
+    groups = {int(match["count"]) for match in _GROUPS.finditer(name)}
     grouped = split == "group_k_fold"
     return bool(counts - {folds}) or bool(groups - ({folds} if grouped else set()))

@@ -130,14 +130,14 @@ def assign_roles(
             roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         hashes = codes(corpus.column("audio_hash"))
-        for own in roles:
-            hold_out_copies(own, hashes)
+        for fold_roles in roles:
+            hold_out_copies(fold_roles, hashes)
     if validation_folds:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
         groups = codes(corpus.column(validation_column))
-        for own, split in zip(roles, splits, strict=True):
+        for fold_roles, split in zip(roles, splits, strict=True):
             set_validation_aside(
-                own, split.adapt, label, groups, validation_folds, seed, hidden
+                fold_roles, split.adapt, label, groups, validation_folds, seed, hidden
             )
     protocol = Protocol(
         name=name,
@@ -169,7 +169,9 @@ def _indices(values: np.ndarray, labels: Sequence[str], *, exact: bool) -> np.nd
     Unless `exact`, a value may be written in another way than its label.
     """
     if not exact:
-        known = {word: name for word, name in emotion_map("manifest").items() if name}
+        known = {
+            spelling: name for spelling, name in emotion_map("manifest").items() if name
+        }
         values = match_labels(values, labels, known)
     return value_ids(values, labels)
 
@@ -225,7 +227,7 @@ def make_protocol(
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
     splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
-    folds = [made.name for made in splits]
+    folds = [split.name for split in splits]
     roles["name"] = protocol_name(name, split, split_args, folds)
     roles = oracle_roles(oracle, roles)
     if oracle:

@@ -63,10 +63,10 @@ def _class_counts(protocol: Protocol) -> str:
     if len(counts) > _MOST_CLASSES:
         return f"{len(counts)} classes of {counts.min()} to {counts.max()} rows"
     named = zip(protocol.labels, counts, strict=True)
-    return ", ".join(f"{shorten(word)} {count}" for word, count in named)
+    return ", ".join(f"{shorten(value)} {count}" for value, count in named)
 
 
 def _by_word(words: np.ndarray) -> str:
     counts = Counter(words.tolist()).most_common()
-    named = [f"{shorten(word) or 'without a word'} {count}" for word, count in counts]
+    named = [f"{shorten(value) or 'without a word'} {count}" for value, count in counts]
     return f" ({listed(named, 10)})" if named else ""

@@ -159,15 +159,20 @@ def ordered_pairs(
       >>> len(ordered_pairs(corpus, "session"))
       6
     """
-    found = corpus.column(column)
-    values = tuple(values) or tuple(np.unique(found[found != ""]).tolist())
+    values_of_rows = corpus.column(column)
+    values = tuple(values) or tuple(
+        np.unique(values_of_rows[values_of_rows != ""]).tolist()
+    )
     if len(values) < 2:
         raise ProtocolError(
             f"pairs over {column!r} need two values, got {', '.join(values) or 'none'}"
         )
     return [
         _source_to_target(
-            found, (source,), (target,), corpus.column(adapt_on) if adapt_on else None
+            values_of_rows,
+            (source,),
+            (target,),
+            corpus.column(adapt_on) if adapt_on else None,
         )
         for source in values
         for target in values
@@ -207,13 +212,14 @@ def _require_values(corpus: Corpus, column: str, least: int) -> list[str]:
             "%d of %d rows have no %s and belong to no fold",
             *(missing, len(values), column),
         )
-    found = np.unique(values[values != ""]).tolist()
-    if len(found) < max(least, 2):
+    distinct = np.unique(values[values != ""]).tolist()
+    if len(distinct) < max(least, 2):
         raise ProtocolError(
             f"{least} folds over {column!r} need at least {least} different values; "
-            f"corpus {corpus.name!r} has {len(found)}: {listed(map(shorten, found))}"
+            f"corpus {corpus.name!r} has {len(distinct)}: "
+            f"{listed(map(shorten, distinct))}"
         )
-    return found
+    return distinct
 
 
 SPLITS = {

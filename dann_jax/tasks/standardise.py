@@ -62,12 +62,12 @@ def fit_units(protocol: Protocol) -> Units:
 
 def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
     """Targets as a training step gets them, float32 `[F, N, targets]`; else NaN."""
-    found = np.empty((*protocol.roles.shape, len(protocol.targets)), np.float32)
+    values = np.empty((*protocol.roles.shape, len(protocol.targets)), np.float32)
     # One after the other: all of them in float64 would be twice as large again.
     for fold, roles in enumerate(protocol.roles):
         value = np.where((roles == Role.LABELLED)[:, None], protocol.value, np.nan)
-        found[fold] = (value - units.mean[fold]) / units.scale[fold]
-    return found
+        values[fold] = (value - units.mean[fold]) / units.scale[fold]
+    return values
 
 
 def _of_rows(array: np.ndarray) -> Fit:

@@ -35,13 +35,13 @@ def size(count: float) -> str:
 
 def _left(root: pathlib.Path) -> Iterator[int]:
     """What each of the limits leaves."""
-    found = _fields(root / "proc/meminfo").get("MemAvailable")
-    if found is None:
+    available = _fields(root / "proc/meminfo").get("MemAvailable")
+    if available is None:
         # macOS counts neither what is free nor what could be: half of all is a guess.
         pages, each = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
         yield pages * each // 2
     else:
-        yield found * 1024
+        yield available * 1024
     for folder in _CGROUPS:
         for most, now in (
             ("memory.max", "memory.current"),
