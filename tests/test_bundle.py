@@ -20,7 +20,7 @@ from bundles import (
     tiny_description,
     write_tiny,
 )
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import (
     Bundle,

@@ -12,7 +12,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from damage import NAMES, RATE, SPOIL, columns_of, mixed_folder, voice, write_voice
+from damaged_recordings import (
+    NAMES,
+    RATE,
+    SPOIL,
+    columns_of,
+    mixed_folder,
+    voice,
+    write_voice,
+)
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError

@@ -12,7 +12,7 @@ import pytest
 from bundles import LABELS, hearing_bundle, tiny_bundle, write_tones
 from commands import Call, assert_refused
 from commands import call as call
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.cli import predict
 

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import pytest
 from bundles import hearing_bundle, tiny_bundle, write_tones
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
 from dann_jax.bundle.predictions import (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from damage import write_voice
+from damaged_recordings import write_voice
 from etils import epath
 from test_prepare import content, write_corpus
 

@@ -6,7 +6,9 @@ import numpy as np
 import optax
 import pytest
 import scipy.special
-from games import (
+from corpora_and_batches import assert_trees_equal
+from jax.test_util import check_grads
+from objective_networks import (
     BATCH,
     DOMAINS,
     KEY,
@@ -19,8 +21,6 @@ from games import (
     objective_of,
     state_of,
 )
-from jax.test_util import check_grads
-from toys import assert_trees_equal
 
 from dann_jax.models.generation import concat_inputs
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply

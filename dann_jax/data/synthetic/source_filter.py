@@ -154,7 +154,8 @@ def colour(frequencies: Sequence[float], gains: Sequence[float]) -> np.ndarray:
       gains: in dB, one a frequency; the ends are held down to 0 Hz and up.
 
     Returns:
-      Float `[taps]`, 129 of them, symmetric: a delay of 4 ms and no other change of phase.
+      Float `[taps]`, 129 of them, symmetric: a delay of 4 ms, no other change of
+      phase.
     """
     grid = np.linspace(0.0, SAMPLE_RATE / 2, 129)
     gains_on_grid = np.interp(

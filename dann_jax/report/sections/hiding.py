@@ -41,9 +41,9 @@ def _probes(run: Run) -> Markup | None:
     if not charts:
         return None
     text = (
-        "A fresh classifier predicts each of these from the frozen features. The dashed "
-        "line is its accuracy with shuffled labels. Where the probe was not fitted on a "
-        "speaker, the encoder may have been: it is no score of new speakers."
+        "A fresh classifier predicts each of these from the frozen features. The "
+        "dashed line is its accuracy with shuffled labels. Where the probe was not "
+        "fitted on a speaker, the encoder may have been: it is no score of new speakers."
     )
     if run.analysis.get("probes"):
         text += (
