@@ -215,7 +215,7 @@ def test_p_swaps_folds_and_the_table_says_how_small_it_can_be() -> None:
     )
     for replica in found["replicas"]:
         replica["fold"] = "all"
-    assert "within seeds; of 2" in result_table(found)
+    assert "over seeds; with 2 seeds" in result_table(found)
     for replica in found["replicas"]:
         replica["seed"] = 0
     assert "no p of a single training" in result_table(found)

@@ -1,4 +1,4 @@
-"""How far apart groups of features are: CORAL, MMD and the proxy A-distance.
+"""Distances between groups of features: CORAL, MMD and the proxy A-distance.
 
 A group is a row of weights over all features, so a mask, a posterior and the product of
 both are groups alike. Of several groups the mean over all pairs is taken, which for
@@ -104,7 +104,7 @@ def conditional_mmd(
     Args:
       features: float `[..., d]`.
       groups: bool or float >= 0 `[groups, ...]`.
-      posterior: float `[..., classes]`: how much of a row counts for each class; the
+      posterior: float `[..., classes]`: weight of a row for each class; the
         one-hot label where it is known. A constant to the gradient.
       multiples: as in `mmd`.
       scale: as in `mmd`.

@@ -20,8 +20,8 @@ def source_only(
 
     Args:
       label_smoothing: share of the target spread over all classes, in [0, 1).
-      label_balanced: count each class of the batch alike, however frequent it is
-        (weights of one over its frequency among the labelled rows).
+      label_balanced: give each class of the batch the same weight, however frequent
+        it is (one over its frequency among the labelled rows).
 
     Example:
       >>> from types import SimpleNamespace
@@ -71,12 +71,15 @@ def regression() -> Objective:
     ) -> tuple[Array, Metrics]:
         del strength
         known = ~jnp.isnan(batch.value)
-        found = jax.vmap(concordance, (-1, -1, -1))(
+        concordances = jax.vmap(concordance, (-1, -1, -1))(
             outputs.label_logits, batch.value, known
         )
         enough = jnp.sum(known.reshape(-1, known.shape[-1]), 0) >= 2
-        loss = masked_mean(1.0 - found, enough)
-        return loss, {"loss/label": loss, "ccc/label": masked_mean(found, enough)}
+        loss = masked_mean(1.0 - concordances, enough)
+        return loss, {
+            "loss/label": loss,
+            "ccc/label": masked_mean(concordances, enough),
+        }
 
     return objective
 

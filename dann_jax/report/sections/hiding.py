@@ -43,7 +43,7 @@ def _probes(run: Run) -> Markup | None:
     text = (
         "A fresh classifier predicts each of these from the frozen features. The "
         "dashed line is its accuracy with shuffled labels. Where the probe was not "
-        "fitted on a speaker, the encoder may have been: it is no score of new speakers."
+        "fitted on a speaker, the encoder may have been: not a score of new speakers."
     )
     if run.analysis.get("probes"):
         text += (
