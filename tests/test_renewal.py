@@ -232,7 +232,7 @@ def test_a_renewal_that_fails_leaves_the_old_store(
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dann_jax.data.store.places.replace_folder", fail)
+        patch.setattr("dann_jax.data.store.folders.replace_folder", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             home.prepare(renew=True)
     assert content(home.store) == before

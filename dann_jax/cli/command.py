@@ -1,4 +1,4 @@
-"""How every command starts: its own flags, its help, and one line for what is wrong."""
+"""Start of every command: its flags, its help, and one line for a wrong argument."""
 
 import contextlib
 import difflib
@@ -17,7 +17,7 @@ _HELP = ("-?", "-h", "-help", "--help", "-helpshort", "--helpshort")
 _FULL = ("-helpfull", "--helpfull")
 
 Parse = Callable[[list[str]], list[str]]
-"""Takes its flags out of the words of a command line, and returns the others."""
+"""Removes its flags from a command line, and returns the other arguments."""
 
 
 def run(
@@ -56,7 +56,7 @@ def run(
 
 
 def require_no_arguments(arguments: list[str]) -> None:
-    """Refuse words that are no flags."""
+    """Refuse arguments that are no flags."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected argument {arguments[1]!r}")
 

@@ -1,4 +1,4 @@
-"""The config of a run: found, loaded, and changed by `--config.KEY=VALUE`."""
+"""Find and load the config of a run, and apply `--config.KEY=VALUE`."""
 
 import difflib
 import importlib.util
@@ -27,14 +27,14 @@ class ConfigError(ValueError):
 
 
 def configs_folder() -> pathlib.Path:
-    """Where the configs are that come with the package."""
+    """The folder of the configs in the package."""
     package = pathlib.Path(__file__).parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def find_config(name: str) -> pathlib.Path:
-    """The file that a user means.
+    """The path of a config file given by name.
 
     Args:
       name: of a file; what is not found from the working directory, such as
@@ -85,10 +85,10 @@ def load_config(named: str) -> ConfigDict:
 
 
 def change_config(config: ConfigDict, words: list[str]) -> list[str]:
-    """Apply every `--config.KEY=VALUE` among words, and return the other words.
+    """Apply every `--config.KEY=VALUE` of a command line, and return the rest.
 
     Raises:
-      ConfigError: there is no such key, or the value is of another kind.
+      ConfigError: there is no such key, or the value has the wrong type.
     """
     end = words.index("--") if "--" in words else len(words)
     changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
@@ -124,21 +124,21 @@ def _run_file(path: pathlib.Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
-    # It is the user's file: what it raises is theirs to mend.
+    # It is the user's file, and may raise anything.
     except Exception as error:
         raise _told(path, error) from None
     return module
 
 
 def _told(path: pathlib.Path, error: Exception) -> ConfigError:
-    """What a config file raised, in a line that says where."""
+    """The error of a config file as one line with its position."""
     if isinstance(error, SyntaxError):
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     reason = shortened(str(error))
     if isinstance(error, ValueError) and "does not accept dots" in reason:
-        # What ml_collections says of a name such as `s0.3`.
+        # The error of ml_collections for a name such as `s0.3`.
         named = reason.rpartition("the key ")[2].removesuffix(" contains one.")
         reason = f"the name {named!r} holds a dot; use letters, digits and _"
     if isinstance(error, ValueError):
@@ -148,7 +148,7 @@ def _told(path: pathlib.Path, error: Exception) -> ConfigError:
 
 
 def _with_lists(arguments: list[str], config: ConfigDict) -> Iterator[str]:
-    """`--config.KEY=a,b` as it is meant where KEY is a list: once for a, once for b."""
+    """Split `--config.KEY=a,b` where KEY is a list: one argument for a, one for b."""
     values = dict(keys(config))
     for argument in arguments:
         match = _OVERRIDE.match(argument)
@@ -188,7 +188,7 @@ def _require_key(config: ConfigDict, key: str) -> None:
 
 
 def _require_effect(config: ConfigDict, changed: list[str]) -> None:
-    """Refuse to change what nothing would read."""
+    """Refuse to change a key that nothing would read."""
     unread = without_effect(config)
     for key in changed:
         if key in unread:
@@ -196,7 +196,7 @@ def _require_effect(config: ConfigDict, changed: list[str]) -> None:
 
 
 def _wrong_value(reason: str, config: ConfigDict) -> str:
-    """What Abseil says of a value, and what there is instead."""
+    """Abseil's message on a value, with the expected type in words."""
     match = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
     was = dict(keys(config)).get(match[1]) if match else None
     if was is None:

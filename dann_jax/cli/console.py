@@ -1,4 +1,4 @@
-"""What every command says to the person who runs it."""
+"""Messages, warnings and errors of every command."""
 
 import contextlib
 import logging
@@ -78,7 +78,7 @@ def exit_with_message(
 
 
 def _said(error: Exception, writes_to: object = None) -> str:
-    """What the system says of a file, without its number; else the message."""
+    """The system's message on a file, without its error number; else the message."""
     if isinstance(error, OSError) and error.strerror:
         location = error.filename or (writes_to and f"while writing to {writes_to}")
         return shortened(f"{error.strerror}{f': {location}' if location else ''}")

@@ -1,4 +1,4 @@
-"""What a command computes on, and where it keeps what is compiled for it."""
+"""The devices of a command, and its compilation cache."""
 
 import jax
 from absl import flags

@@ -1,4 +1,4 @@
-"""`dann-train`: run an experiment, or what is left of it, and print its table."""
+"""`dann-train`: run or resume an experiment, and print its table."""
 
 import functools
 import logging
@@ -104,7 +104,7 @@ def main(words: list[str], config: ConfigDict) -> None:
 
 
 def saved_in(workdir: str) -> str:
-    """What a run that is stopped outside of its loop leaves, in words."""
+    """A message on what a run stopped outside of its loop has saved."""
     steps = complete_steps(epath.Path(workdir) / "checkpoints")
     if not steps:
         return "no step is saved yet; the same command begins again"
@@ -112,7 +112,7 @@ def saved_in(workdir: str) -> str:
 
 
 def default_workdir(config: str) -> str:
-    """Where a run goes that names no place.
+    """The work directory of a run without --workdir.
 
     Example:
       >>> default_workdir("configs/speakers.py:emodb")

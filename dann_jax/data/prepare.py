@@ -1,4 +1,4 @@
-"""The story of a preparation: read a corpus, compute its features, write its store."""
+"""Prepare a corpus: read it, compute its features, write its store."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from dann_jax.data.renewal import (
     keep_features,
     require_whole,
 )
-from dann_jax.data.store.places import claimed
+from dann_jax.data.store.folders import claimed
 from dann_jax.data.store.reading import cached_arrays
 from dann_jax.data.store.writing import require_beam, write_claimed
 
@@ -41,7 +41,7 @@ def prepare(
     renew: bool = False,
     wait: bool = False,
 ) -> str:
-    """Make the store of a corpus, or find it made.
+    """Make the store of a corpus, unless it is there and current.
 
     A store knows its recordings: it is found made only while they, the table of
     utterances and the features are the same. What could not be used is tried again.

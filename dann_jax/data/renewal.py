@@ -1,4 +1,4 @@
-"""Whether a store is what a preparation would make, and what of it can be kept."""
+"""Compare a store with the requested preparation, and reuse its features."""
 
 import logging
 from typing import Any, NamedTuple
@@ -21,14 +21,14 @@ from dann_jax.data.features.reuse import write_parts_of
 from dann_jax.data.features.settings import claim, differences, package_changes
 from dann_jax.data.store import read_metadata, read_store, store_folder
 from dann_jax.data.store.damage import DamageError
+from dann_jax.data.store.folders import retry_folder, work_folder
 from dann_jax.data.store.layout import verify_store
-from dann_jax.data.store.places import retry_folder, work_folder
 
 _log = logging.getLogger(__name__)
 
 
 class Preparation(NamedTuple):
-    """What is to be made of which recordings.
+    """A requested preparation: recordings, settings and store.
 
     Attributes:
       name: of the store.
@@ -50,7 +50,7 @@ class Preparation(NamedTuple):
 
     @property
     def store(self) -> epath.Path:
-        """Where the store is, or would be."""
+        """The folder of the store."""
         return store_folder(self.name, self.data_dir)
 
     @property
@@ -87,7 +87,7 @@ def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
         _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
     if found and not renew:
         raise CorpusError(
-            f"{asked.store} was made of other recordings or in another way: "
+            f"{asked.store} was made from other recordings or with other settings: "
             f"{'; '.join(found)}. --renew makes it again and computes what has changed "
             f"only; or choose another --name or --data_dir"
         )
@@ -105,7 +105,7 @@ def require_whole(asked: Preparation) -> None:
 
 
 def _changes_since(asked: Preparation) -> list[str]:
-    """How the store differs from what would be made now, in words.
+    """Differences between the store and the requested preparation, in words.
 
     Raises:
       DamageError: files of the store are not what was written.

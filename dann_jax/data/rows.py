@@ -29,7 +29,7 @@ KNOWN = frozenset(
         *("valence", "activation", "arousal", "dominance", "style", "split"),
     )
 )
-"""Columns that something in this package reads by name."""
+"""Columns that this package reads by name."""
 
 
 def column_name(name: str) -> str:

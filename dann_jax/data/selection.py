@@ -1,4 +1,4 @@
-"""Rows by what their columns say."""
+"""Select rows by the values of columns."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the rows of one fold are: by its sides, and by what is drawn among them."""
+"""The roles of the rows of one fold."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def few_rows(
     """`count` rows of each class of the adaptation side, int `[count * classes]`."""
     chosen = []
     for index, label in enumerate(labels):
-        # Of other rows, and of their labels, the choice knows nothing.
+        # The draw must not depend on other rows or their labels.
         rows = np.flatnonzero(split.adapt & (label == index))
         if not 0 <= count <= len(rows):
             raise ProtocolError(
@@ -120,7 +120,7 @@ def set_validation_aside(
 def validation_rows(
     rows: np.ndarray, label: np.ndarray, groups: np.ndarray, folds: int, seed: int
 ) -> np.ndarray:
-    """One in so many groups of the rows, with classes as alike as can be, int `[n]`."""
+    """Row indices `[n]` of one of `folds` parts by group, stratified by class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     available = len(np.unique(groups[rows]))

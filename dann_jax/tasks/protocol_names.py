@@ -1,4 +1,4 @@
-"""What a protocol is called: what its split does, whatever a config says."""
+"""The name of a protocol, derived from its split."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _GROUPS = re.compile(r"\b(?P<count>\d+) (?:\w+ )?groups\b")
 
 
 def split_name(split: str, arguments: Mapping[str, Any]) -> str:
-    """The name of a protocol, from a word of `SPLITS` and its arguments.
+    """The name of a protocol, from a key of `SPLITS` and its arguments.
 
     Example:
       >>> split_name("leave_one_out", {"column": "session"})
@@ -47,7 +47,7 @@ def protocol_name(
 
     Args:
       name: of the config; empty for that of the split.
-      split: a word of `SPLITS`.
+      split: a key of `SPLITS`.
       arguments: of the split.
       folds: that it made.
 

@@ -1,4 +1,4 @@
-"""Who is trained on, who is adapted to, who is tested: one table of roles.
+"""From splits to a protocol: the table of roles, checked by the guards.
 
 A protocol is `role[fold, utterance]`. Masks, erased labels, guards and reports all
 derive from it. Splits come from `splits`; what is here turns them into roles and
@@ -53,7 +53,7 @@ def assign_roles(
     labelled_target: CountOrNone = 0,
     targets: Sequence[str] = (),
 ) -> Protocol:
-    """Turn splits into a protocol, and refuse it if it is not honest.
+    """Turn splits into a protocol, and check it for leaks.
 
     Args:
       corpus: where the rows come from.
@@ -106,7 +106,7 @@ def assign_roles(
         if labels or open_set or labelled_target:
             raise ProtocolError(
                 f"targets ({', '.join(targets)}) are numbers to predict; labels, "
-                f"open_set and labelled_target speak of classes: leave them empty"
+                f"open_set and labelled_target are for classes: leave them empty"
             )
         label, value = np.full(len(corpus), UNKNOWN, np.int32), _values(corpus, targets)
         known = scored = ~np.isnan(value).all(1)
@@ -200,16 +200,16 @@ def make_protocol(
     oracle: str = "",
     **roles: Any,
 ) -> Protocol:
-    """A protocol from words: `split` of `SPLITS`, then `assign_roles`.
+    """A protocol from a name in `SPLITS` and arguments of `assign_roles`.
 
     Args:
       corpus: where the rows come from.
-      split: the word.
+      split: its name.
       split_args: arguments of it.
       name: for tables; empty for one that says what the split does. Another one must
         not contradict it.
       oracle: a column for an oracle of the target (see `oracle_splits`), which
-        `allowed_leaks` must name; empty, as by default, for an honest protocol.
+        `allowed_leaks` must name; empty, as by default, without leaks.
       **roles: arguments of `assign_roles`.
 
     Example:

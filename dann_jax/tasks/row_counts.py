@@ -1,4 +1,4 @@
-"""How many rows a run learns from and tests, and why the others take no part."""
+"""Counts of the rows that a run trains on and tests, and of the rows left out."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _MOST_CLASSES = 12
 
 
 def describe_rows(protocol: Protocol, corpus: Corpus) -> list[str]:
-    """Rows labelled, unlabelled (by their words) and used, and the class counts.
+    """Counts of labelled, unlabelled (by emotion word) and used rows, and of classes.
 
     Args:
       protocol: the roles.

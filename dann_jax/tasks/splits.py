@@ -1,4 +1,4 @@
-"""Splits: who trains and who is tested in each fold.
+"""Splits: which rows train and which are tested in each fold.
 
 What the rows are to a fold beyond that is decided in `protocols`.
 """
@@ -191,7 +191,7 @@ def _source_to_target(
         raise ProtocolError(f"no rows of {', '.join(source)} or of {', '.join(target)}")
     adapt = np.zeros(len(values), bool)
     if groups is not None:
-        # Who is nobody may be somebody on either side.
+        # A row without a value may belong to either side.
         test = test & (groups != "")
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
@@ -228,4 +228,4 @@ SPLITS = {
     "fixed_split": fixed_split,
     "ordered_pairs": ordered_pairs,
 }
-"""The word in a config -> the constructor of splits."""
+"""Name in a config -> the constructor of splits."""

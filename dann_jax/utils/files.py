@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and what identifies their content."""
+"""Atomic writing of files and folders, and digests of their content."""
 
 import contextlib
 import errno

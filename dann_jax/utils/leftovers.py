@@ -1,4 +1,4 @@
-"""What a killed process leaves behind: `NAME.PID.partial`."""
+"""Remove unfinished files of killed processes: `NAME.PID.partial`."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ _PARTIAL = re.compile(r".*\.(?P<pid>\d+)(\.old)?\.partial")
 
 
 def remove_leftovers(folder: epath.Path, name: str = "") -> None:
-    """Remove files and folders that were never finished, and never will be.
+    """Remove unfinished files and folders whose process has ended.
 
     Args:
       folder: looked through, without the folders in it.

@@ -1,4 +1,4 @@
-"""Several processes of one run: what the first finds out, all know."""
+"""Share a result of the first process of a run with all of them."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from jax.experimental import multihost_utils
 
 
 def by_first(act: Callable[[], int], refusal: type[ValueError], otherwise: str) -> int:
-    """What `act` returns in the first process, in all of them.
+    """Call `act` in the first process, and return its result in all of them.
 
     Args:
       act: called in the first process alone; returns a number.

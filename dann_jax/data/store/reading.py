@@ -13,13 +13,13 @@ from etils import epath
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.store.arrays import Modality, Piece, open_arrays, write_arrays
 from dann_jax.data.store.damage import DamageError, verify
+from dann_jax.data.store.folders import cache_folder
 from dann_jax.data.store.layout import (
     SPLIT,
     read_metadata,
     tensorflow_datasets,
     verify_store,
 )
-from dann_jax.data.store.places import cache_folder
 from dann_jax.utils.locks import locked
 
 _log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from etils import epath
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.frames import Frames
 from dann_jax.data.store.arrays import open_arrays, save_arrays, shape_of, vectors
+from dann_jax.data.store.folders import claimed, staging_folder, take_place
 from dann_jax.data.store.layout import (
     LAYOUT_VERSION,
     SPLIT,
@@ -23,7 +24,6 @@ from dann_jax.data.store.layout import (
     store_folder,
     tensorflow_datasets,
 )
-from dann_jax.data.store.places import claimed, staging_folder, take_place
 from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors
 

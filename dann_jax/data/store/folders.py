@@ -1,4 +1,4 @@
-"""Where a store is made, by one process at a time, and how it gets to its place."""
+"""The folders of a store, made by one process at a time and renamed when complete."""
 
 import contextlib
 import os
