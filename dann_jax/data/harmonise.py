@@ -63,7 +63,7 @@ def harmonise(words: np.ndarray, mapping: Mapping[str, str]) -> np.ndarray:
       ['anger', 'boredom', '']
     """
     values, index = np.unique(words, return_inverse=True)
-    return np.array([mapping.get(plain(word), "") for word in values])[index]
+    return np.array([mapping.get(plain(value), "") for value in values])[index]
 
 
 def unknown_words(words: np.ndarray, mapping: Mapping[str, str]) -> dict[str, int]:
@@ -80,9 +80,9 @@ def unknown_words(words: np.ndarray, mapping: Mapping[str, str]) -> dict[str, in
     """
     counts = Counter(np.asarray(words, str).tolist()).most_common()
     return {
-        word: times
-        for word, times in counts
-        if not is_nobody(word) and plain(word) not in mapping
+        value: times
+        for value, times in counts
+        if not is_nobody(value) and plain(value) not in mapping
     }
 
 
@@ -93,7 +93,7 @@ def describe_unknown(unknown: Mapping[str, int], flag: str) -> str:
       >>> describe_unknown({"Wut": 58}, "--emotions").partition(";")[0]
       'unknown emotion words: Wut (58)'
     """
-    words = [f"{shorten(word)} ({times})" for word, times in unknown.items()]
+    words = [f"{shorten(value)} ({times})" for value, times in unknown.items()]
     return (
         f"unknown emotion words: {listed(words, 10)}; map them with {flag}=MAP.csv "
         f"(columns word,emotion)"
@@ -117,7 +117,7 @@ def with_emotions(
     if "emotion" not in corpus.columns:
         return corpus
     # That an emotion is known to be none, such as "no agreement", is worth keeping.
-    known = {word: name for word, name in emotion_map("manifest").items() if name}
+    known = {value: name for value, name in emotion_map("manifest").items() if name}
     known |= _read_map(epath.Path(own)) if own else {}
     emotion = match_labels(corpus.columns["emotion"], labels, known)
     columns = {**corpus.columns, "emotion": emotion}
@@ -144,18 +144,18 @@ def match_labels(
     likely = {plain(label): label for label in labels if forms[plain(label)] == 1}
     blank = dict.fromkeys(NOBODY, "")
 
-    def match(word: str) -> str:
-        for written in (word, spelled(word)):
+    def match(value: str) -> str:
+        for written in (value, spelled(value)):
             if written in labels:
                 return written
-        form = plain(word)
+        form = plain(value)
         for meant in (likely, mapping):
             if form in meant:
                 return meant[form]
-        return blank.get(spelled(word).casefold(), spelled(word))
+        return blank.get(spelled(value).casefold(), spelled(value))
 
     values, index = np.unique(np.asarray(words, str), return_inverse=True)
-    return np.array([match(word) for word in values.tolist()])[index]
+    return np.array([match(value) for value in values.tolist()])[index]
 
 
 def _read_map(path: epath.Path) -> dict[str, str]:

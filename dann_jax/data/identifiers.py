@@ -35,8 +35,8 @@ def spelled(value: str) -> str:
     """
     text = str(value)
     if not text.isascii():
-        seen = (c for c in text if unicodedata.category(c) != "Cf")
-        text = unicodedata.normalize("NFC", "".join(seen))
+        visible_characters = (c for c in text if unicodedata.category(c) != "Cf")
+        text = unicodedata.normalize("NFC", "".join(visible_characters))
     return " ".join(text.split())
 
 

@@ -114,13 +114,13 @@ def _manifest_path(source: epath.Path) -> epath.Path:
         raise CorpusError(f"no such file or folder: {source}")
     if not source.is_dir():
         return source
-    found = [source / name for name in NAMES if (source / name).exists()]
-    if len(found) != 1:
+    manifests = [source / name for name in NAMES if (source / name).exists()]
+    if len(manifests) != 1:
         raise CorpusError(
-            f"{source} holds {'two manifests' if found else 'no manifest'}; expected "
-            f"one of {' and '.join(NAMES)}"
+            f"{source} holds {'two manifests' if manifests else 'no manifest'}; "
+            f"expected one of {' and '.join(NAMES)}"
         )
-    return found[0]
+    return manifests[0]
 
 
 def _default_id(row: Mapping[str, str]) -> str:

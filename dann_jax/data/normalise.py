@@ -52,5 +52,5 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
             if rows.any():
                 values[rows] = StandardScaler().fit_transform(values[rows])
         features[name] = Frames(values, array.lengths) if framewise else values
-    made = {**corpus.provenance, "standardised_by": column}
-    return dataclasses.replace(corpus, features=features, provenance=made)
+    provenance = {**corpus.provenance, "standardised_by": column}
+    return dataclasses.replace(corpus, features=features, provenance=provenance)

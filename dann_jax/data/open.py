@@ -75,5 +75,7 @@ def _stores(folder: epath.Path) -> list[epath.Path]:
     """The folder itself or its versions, if they are stores; oldest first."""
     if not folder.is_dir():
         return []
-    places = [folder, *sorted(folder.iterdir())]
-    return [place for place in places if (place / "dataset_info.json").exists()]
+    folders = [folder, *sorted(folder.iterdir())]
+    return [
+        candidate for candidate in folders if (candidate / "dataset_info.json").exists()
+    ]

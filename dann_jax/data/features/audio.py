@@ -36,7 +36,7 @@ class AudioError(ValueError):
 
 
 class Recording(NamedTuple):
-    """One utterance as it is heard.
+    """The samples of one utterance.
 
     Attributes:
       samples: float32 `[n]`, mono, in [-1, 1]; see `in_memory` of `read_audio`.
@@ -110,7 +110,7 @@ def read_audio(
         samples,
         sample_rate,
         duration,
-        tuple(word for word, is_so in signs.items() if is_so),
+        tuple(problem for problem, is_so in signs.items() if is_so),
         measured.digest.hexdigest()[:16],
     )
 

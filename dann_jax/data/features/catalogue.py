@@ -47,7 +47,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
             f"there is no extractor {name!r}; there are {', '.join(EXTRACTORS)}"
         )
     valid = list(inspect.signature(EXTRACTORS[name]).parameters)
-    unknown = [word for word in parameters if word not in valid]
+    unknown = [argument for argument in parameters if argument not in valid]
     if unknown:
         raise ValueError(
             f"{name} has no parameter {', '.join(unknown)}; "
@@ -76,8 +76,8 @@ def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
         raises.
 
     Example:
-      >>> made = make_extractor("logmel", n_mels=40).provenance()
-      >>> extractor_from(made).provenance() == made
+      >>> provenance = make_extractor("logmel", n_mels=40).provenance()
+      >>> extractor_from(provenance).provenance() == provenance
       True
     """
     try:

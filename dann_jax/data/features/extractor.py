@@ -41,7 +41,7 @@ class Extractor:
 
     def provenance(self) -> dict[str, Any]:
         """How the features are made, as JSON values; `hash` covers all but packages."""
-        made = {
+        provenance = {
             "extractor": self.name,
             "version": self.version,
             "parameters": dict(self.parameters),
@@ -49,9 +49,9 @@ class Extractor:
             "dim": self.dim,
             "framewise": self.framewise,
         }
-        text = json.dumps(made, sort_keys=True)
+        text = json.dumps(provenance, sort_keys=True)
         return {
-            **made,
+            **provenance,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "packages": {name: version_of(name) for name in self.packages},
         }

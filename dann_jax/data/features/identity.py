@@ -27,8 +27,8 @@ def identify(path: str) -> FileIdentity:
     Raises:
       OSError: it cannot be read.
     """
-    found = os.stat(path)
-    return _identity(path, found.st_size, found.st_mtime_ns)
+    status = os.stat(path)
+    return _identity(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -45,10 +45,10 @@ def unchanged(path: str, before: FileIdentity) -> bool:
     if before == FileIdentity():
         return True
     try:
-        found = os.stat(path)
-        if found.st_size != before.size:
+        status = os.stat(path)
+        if status.st_size != before.size:
             return False
-        same_time = found.st_mtime_ns == before.mtime
+        same_time = status.st_mtime_ns == before.mtime
         return same_time or identify(path).digest == before.digest
     # A name that no system takes is a ValueError.
     except (OSError, ValueError):

@@ -171,6 +171,6 @@ def nuclei(energy: np.ndarray, voiced: np.ndarray, hop: float) -> np.ndarray:
 
     width = max(round(_SMOOTH / hop), 1)
     smooth = scipy.ndimage.uniform_filter1d(energy, width, mode="nearest")
-    found = np.zeros(len(energy), bool)
-    found[scipy.signal.find_peaks(smooth, prominence=_DIP)[0]] = True
-    return found & voiced
+    is_nucleus = np.zeros(len(energy), bool)
+    is_nucleus[scipy.signal.find_peaks(smooth, prominence=_DIP)[0]] = True
+    return is_nucleus & voiced

@@ -210,18 +210,18 @@ def _modality(
     path: epath.Path, name: str, part: Mapping[Any, Any], lengths: Mapping[Any, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features `[N, dim]` and which rows have them, bool `[N]`."""
-    found = dict(_matrices(path, name, part, lengths))
-    dims = {matrix.shape[1] for matrix in found.values()}
+    matrices = dict(_matrices(path, name, part, lengths))
+    dims = {matrix.shape[1] for matrix in matrices.values()}
     if len(dims) != 1:
         raise CorpusError(
             f"{path}: {name} features have {len(dims)} sizes ({sorted(dims)[:5]})"
         )
     dim = dims.pop()
     values = [
-        found.get(dialogue, np.zeros((length, dim), np.float32))
+        matrices.get(dialogue, np.zeros((length, dim), np.float32))
         for dialogue, length in lengths.items()
     ]
-    there = [np.full(length, d in found) for d, length in lengths.items()]
+    there = [np.full(length, d in matrices) for d, length in lengths.items()]
     return np.concatenate(values), np.concatenate(there)
 
 

@@ -141,13 +141,13 @@ def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
         # Every other line is a comment or one rater's opinion.
         if not line.startswith("["):
             continue
-        found = _SUMMARY.fullmatch(line.strip())
-        if not found:
+        match = _SUMMARY.fullmatch(line.strip())
+        if not match:
             raise CorpusError(
                 f"{path}, line {number}: expected '[START - END] UTTERANCE EMOTION "
                 f"[VALENCE, ACTIVATION, DOMINANCE]', found {shorten(line)!r}"
             )
-        row = found.groupdict()
+        row = match.groupdict()
         code = row.pop("code")
         if code not in EMOTIONS:
             raise CorpusError(

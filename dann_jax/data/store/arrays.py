@@ -92,20 +92,22 @@ def open_arrays(folder: epath.PathLike) -> Corpus:
       OSError, ValueError: the folder is not one that `write_arrays` wrote.
     """
     folder = epath.Path(folder)
-    said = json.loads((folder / "corpus.json").read_text())
+    metadata = json.loads((folder / "corpus.json").read_text())
     with np.load(os.fspath(folder / "table.npz"), allow_pickle=False) as archive:
         table = {name: archive[name] for name in archive.files}
     features: dict[str, np.ndarray | Frames] = {}
-    for n, (name, framewise) in enumerate(said["modalities"].items()):
+    for n, (name, framewise) in enumerate(metadata["modalities"].items()):
         path = os.fspath(folder / f"{n}.npy")
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         features[name] = Frames(values, table[f"lengths_{n}"]) if framewise else values
     return Corpus(
-        name=said["name"],
-        columns={name: table[f"column_{n}"] for n, name in enumerate(said["columns"])},
+        name=metadata["name"],
+        columns={
+            name: table[f"column_{n}"] for n, name in enumerate(metadata["columns"])
+        },
         features=features,
         present={name: table[f"present_{n}"] for n, name in enumerate(features)},
-        provenance=said["provenance"],
+        provenance=metadata["provenance"],
     )
 
 
@@ -136,13 +138,13 @@ def vectors(array: np.ndarray | Frames, rows: np.ndarray) -> np.ndarray:
 def _write_table(
     folder: epath.Path, table: Corpus, modalities: Mapping[str, Modality]
 ) -> None:
-    said: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "name": table.name,
         "columns": list(table.columns),
         "modalities": {name: shape.framewise for name, shape in modalities.items()},
         "provenance": dict(table.provenance),
     }
-    (folder / "corpus.json").write_text(json.dumps(said))
+    (folder / "corpus.json").write_text(json.dumps(metadata))
     arrays = {f"column_{n}": x for n, x in enumerate(table.columns.values())}
     for n, (name, shape) in enumerate(modalities.items()):
         arrays[f"lengths_{n}"] = shape.lengths

@@ -125,10 +125,10 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
             f"{folder} is damaged: metadata.json has no {', '.join(wrong)} of the kind "
             f"that write_store writes"
         )
-    found = metadata["version"]
-    if found.split(".")[0] != LAYOUT_VERSION.split(".")[0]:
+    version = metadata["version"]
+    if version.split(".")[0] != LAYOUT_VERSION.split(".")[0]:
         raise CorpusError(
-            f"{folder} has layout version {found}, this package reads "
+            f"{folder} has layout version {version}, this package reads "
             f"{LAYOUT_VERSION}; write the store again"
         )
     return metadata

@@ -124,24 +124,24 @@ def _without_features(
         raise DamageError(
             f"{folder} is damaged: it holds {len(row)} of {metadata['rows']} utterances"
         )
-    place = np.argsort(row)
+    order = np.argsort(row)
 
-    def joined(group: str, name: str) -> np.ndarray:
-        return np.concatenate([example[group][name] for example in examples])[place]
+    def merged(group: str, name: str) -> np.ndarray:
+        return np.concatenate([example[group][name] for example in examples])[order]
 
     shapes = {}
     for name, dim in metadata["dims"].items():
         framewise = name in metadata["framewise"]
-        lengths = joined("lengths", name) if framewise else np.ones(len(row), np.int64)
+        lengths = merged("lengths", name) if framewise else np.ones(len(row), np.int64)
         shapes[name] = Modality(dim, framewise, lengths)
     table = Corpus(
         name=metadata["name"],
         columns={
-            name: np.array([text.decode() for text in joined("columns", name)])
+            name: np.array([text.decode() for text in merged("columns", name)])
             for name in metadata["columns"]
         },
         features={},
-        present={name: joined("present", name) for name in metadata["modalities"]},
+        present={name: merged("present", name) for name in metadata["modalities"]},
         provenance=metadata["provenance"],
     )
     return table, {name: shapes[name] for name in metadata["modalities"]}
@@ -152,7 +152,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
     tfds = tensorflow_datasets()
     try:
         builder = tfds.builder_from_directory(folder)
-        wanted = {
+        fields = {
             name: True
             for name in builder.info.features
             if name == "row" or (name == "features") == features
@@ -160,7 +160,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
         with _quiet_about_dtypes():
             dataset = builder.as_dataset(
                 split=SPLIT,
-                decoders=tfds.decode.PartialDecoding(wanted),
+                decoders=tfds.decode.PartialDecoding(fields),
                 # By default, TFDS keeps a small data set in memory.
                 read_config=tfds.ReadConfig(
                     interleave_cycle_length=1, try_autocache=False

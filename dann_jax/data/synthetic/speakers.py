@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Speaker(NamedTuple):
-    """A person and the microphone that hears them.
+    """A speaker and the microphone that records them.
 
     Attributes:
       name: such as `voice01`.
