@@ -183,7 +183,7 @@ def test_features_made_otherwise_are_refused(
     bundle.predict_corpus(known)
     with pytest.raises(BundleError, match=r"n_mels \(expected 40, found 64\)"):
         bundle.predict_corpus(other)
-    with pytest.raises(BundleError, match="do not say how they were made"):
+    with pytest.raises(BundleError, match="without a record of how they were made"):
         bundle.predict_corpus(corpus)
 
 
@@ -208,7 +208,7 @@ def test_features_that_are_not_finite_are_refused(
 @pytest.mark.parametrize(
     ("provenance", "reason"),
     [
-        (None, "nobody recorded how"),
+        (None, "unknown how the features"),
         (
             {"extractor": "sense", "parameters": {}, "sample_rate": 1},
             "no extractor 'sense'",

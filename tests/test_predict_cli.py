@@ -150,7 +150,7 @@ def test_text_that_is_named_as_audio_is_told(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({}, "nobody recorded how the features"),
+        ({}, "unknown how the features"),
         ({"answer": "features"}, "names no class"),
     ],
     ids=["no provenance", "open set"],

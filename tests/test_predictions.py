@@ -147,7 +147,7 @@ def test_a_bundle_that_cannot_hear_says_so_before_anything_is_read(
     tmp_path: pathlib.Path,
 ) -> None:
     bundle = tiny_bundle(tmp_path / "bundle", toy_corpus(1))
-    with pytest.raises(BundleError, match="nobody recorded how the features 'audio'"):
+    with pytest.raises(BundleError, match="unknown how the features 'audio'"):
         list(predict_clips(bundle, iter([]), report=print))
 
 

@@ -286,7 +286,7 @@ def test_a_store_of_an_earlier_version_is_used_and_renewed_on_request(
     for name in ("checksums.txt", "recordings.json"):
         (home.store / name).unlink()
     assert "is there already" in home.prepare()
-    assert "does not say which recordings it was made of; --renew" in caplog.text
+    assert "does not record which recordings it was made from; --renew" in caplog.text
     home.prepare(renew=True)
     assert content(home.data) == before
 

@@ -26,7 +26,7 @@ _ANSWERS = {
 Its probabilities are not calibrated, and every recording gets one of its classes,
   speech or not.""",
     "values": """\
-Its values are means of what raters might say, without a measure of how sure they are;
+Its values are means of what raters might answer, without a measure of uncertainty;
   every recording gets them, speech or not.""",
     FEATURES: """\
 Its features are no proof of who speaks; any two recordings get a score, speech or
@@ -107,7 +107,7 @@ def _use(description: Description) -> str:
 
 def _maker(provenance: Mapping[str, Any] | None) -> str:
     if provenance is None:
-        return "nobody recorded how they were made"
+        return "how they were made is unknown"
     known = (key for key in ("extractor", "version", "hash") if key in provenance)
     return f"made by {', '.join(f'{key} {provenance[key]}' for key in known)}"
 
@@ -122,7 +122,7 @@ def _data(description: Description) -> str:
     lines.append(
         f"Licence of the data: {description.licence}."
         if description.licence
-        else "The licence of the data is unknown here: ask whoever gave it before this "
+        else "The licence of the data is unknown here: ask its provider before this "
         "model leaves your hands."
     )
     return "\n".join(lines)
@@ -171,7 +171,7 @@ def _measured(description: Description) -> str:
     if len(description.members) > 1:
         parts.append(
             "Each is the mean over models of one fold, tested on the rows that their "
-            "fold tests. The bundle averages what the models of all folds say. "
+            "fold tests. The bundle averages the outputs of the models of all folds. "
             "**That ensemble has not been tested**: what one member was tested on, "
             "others learned from."
         )
@@ -229,7 +229,7 @@ def _limits(description: Description) -> str:
     if not description.encoder.get("context", True):
         return limits
     return (
-        f"{limits}\n- It learned to hear an utterance within its dialogue; single "
-        f"recordings and windows are\n  heard as dialogues of one turn, which it has "
-        f"not been tested on."
+        f"{limits}\n- It was trained on utterances within their dialogue; single "
+        f"recordings and windows are\n  predicted as dialogues of one turn, which it "
+        f"has not been tested on."
     )

@@ -1,4 +1,4 @@
-"""What a bundle says about itself: `bundle.json`."""
+"""The description of a bundle: `bundle.json`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Modality(NamedTuple):
     Attributes:
       dim: values of a vector.
       framewise: whether there is a vector for every frame, or one an utterance.
-      provenance: what `Extractor.provenance` said; None where nobody recorded it.
+      provenance: what `Extractor.provenance` returned; None where it is unknown.
     """
 
     dim: int

@@ -49,13 +49,13 @@ def extractor_of(name: str, modality: Modality) -> Extractor:
       modality: of the bundle's description.
 
     Raises:
-      BundleError: nobody recorded how they were made, they are made of text, or they
+      BundleError: how they were made is unknown, they are made from text, or they
         are made otherwise by what is installed here.
     """
     provenance = modality.provenance
     if provenance is None:
         raise BundleError(
-            f"nobody recorded how the features {name!r} were made, so they cannot be "
+            f"it is unknown how the features {name!r} were made, so they cannot be "
             f"made again from audio; use Bundle.predict_corpus with features"
         )
     if provenance.get("sample_rate", 0) is None:

@@ -29,7 +29,7 @@ MANIFESTS = (".csv", ".jsonl")
 _log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
-"""Is told, in a line, what cannot be predicted and why."""
+"""Called with a line on a recording that cannot be predicted, and why."""
 
 
 class Clip(NamedTuple):
@@ -64,7 +64,7 @@ def find_clips(
         relative to its folder, and perhaps `start`, `end`, `dialogue` and `speaker`;
         or `-`, for `listed`.
       listed: paths, one a line; read as they are needed.
-      report: told of what names nothing.
+      report: called for names without recordings.
     """
     for word in arguments:
         path = _path(word, report)

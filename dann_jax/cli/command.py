@@ -49,7 +49,7 @@ def run(
         # A name from a corpus may hold what an ASCII terminal cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # TensorFlow only feeds batches and writes stores; its messages help nobody.
+    # TensorFlow only feeds batches and writes stores; its messages do not help users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     app.run(call, flags_parser=parse)
@@ -79,7 +79,7 @@ def exit_on_misuse() -> Iterator[None]:
 
 @contextlib.contextmanager
 def exit_when_interrupted() -> Iterator[None]:
-    """End as a shell says of Ctrl-C, wherever in a command it came."""
+    """Exit with 130 on Ctrl-C, wherever in a command it came."""
     try:
         yield
     except KeyboardInterrupt:

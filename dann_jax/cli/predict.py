@@ -118,11 +118,11 @@ def main(arguments: list[str]) -> None:
         if _WINDOW.value is not None:
             hop = _WINDOW.value if _HOP.value is None else _HOP.value
             clips, timed = cut_into_windows(clips, window=_WINDOW.value, hop=hop), True
-        heard = predict_clips(
+        predictions = predict_clips(
             bundle, clips, report=report, batch_size=_BATCH_SIZE.value
         )
         try:
-            FORMATS[_FORMAT.value](file, heard, bundle.columns, timed=timed)
+            FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough. Python would
             # complain once more when it closes the stream.

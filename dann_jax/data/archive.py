@@ -1,7 +1,7 @@
 """Read `.npz` archives safely: names, types and shapes before any values.
 
 A few kilobytes of zeros unpack to any number of gigabytes, so names, types and shapes
-come from the headers, and the arrays are read one by one as they are asked for.
+come from the headers, and the arrays are read one by one when requested.
 """
 
 import math
@@ -112,7 +112,7 @@ def _stored(
     array = StoredArray(shape, dtype, lambda: _read_member(path, member.filename))
     if array.nbytes != size:
         raise ValueError(
-            f"{member.filename} says shape {shape} of {dtype} and holds {size} bytes"
+            f"{member.filename} declares shape {shape} of {dtype}, and has {size} bytes"
         )
     return array
 

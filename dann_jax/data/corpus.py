@@ -12,7 +12,7 @@ from dann_jax.utils.words import listed, shorten
 
 
 class CorpusError(ValueError):
-    """The data on disk is not what it should be; the message says where and how."""
+    """The data on disk is invalid; the message says where and how."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

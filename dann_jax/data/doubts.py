@@ -94,7 +94,7 @@ def _shared_names(speaker: np.ndarray, corpus: np.ndarray) -> Iterator[str]:
 
 
 def unique_names(speaker: str, corpus: str) -> str:
-    """For messages: how people of one name in two corpora are told apart."""
+    """Advice for messages: how to distinguish speakers of the same name."""
     return (
         f"if they are other people, give every corpus names of its own, such as "
         f"'{corpus}:{speaker}' (dann-prepare does, for several corpora)"

@@ -12,7 +12,7 @@ from dann_jax.types import UNKNOWN
 class Frames:
     """Frame features of `N` utterances, one after the other.
 
-    The values may be memory-mapped: only the rows that are asked for are read.
+    The values may be memory-mapped: only requested rows are read.
 
     Attributes:
       values: float `[frames of all utterances, dim]`.

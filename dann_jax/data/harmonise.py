@@ -15,7 +15,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError
-from dann_jax.data.identifiers import NOBODY, is_nobody, spelled
+from dann_jax.data.identifiers import NOBODY, is_unknown_name, spelled
 from dann_jax.data.manifest import read_manifest
 from dann_jax.utils.words import listed, shorten
 
@@ -35,7 +35,7 @@ def emotion_map(corpus: str, own: epath.PathLike | None = None) -> dict[str, str
         those of the package. Its emotions may be any.
 
     Returns:
-      The map; every name in `EMOTIONS` stands for itself unless a row says otherwise.
+      The map; every name in `EMOTIONS` maps to itself unless a row maps it otherwise.
 
     Raises:
       CorpusError: the own map cannot be read, or gives a word two emotions.
@@ -82,7 +82,7 @@ def unknown_words(words: np.ndarray, mapping: Mapping[str, str]) -> dict[str, in
     return {
         value: times
         for value, times in counts
-        if not is_nobody(value) and plain(value) not in mapping
+        if not is_unknown_name(value) and plain(value) not in mapping
     }
 
 
@@ -107,12 +107,12 @@ def with_emotions(
 
     Args:
       corpus: any; one without that column comes back as it is.
-      labels: words that stand for themselves, whatever the map says of them.
+      labels: words that keep their spelling, whatever the map has for them.
       own: a map of one's own, as in `emotion_map`.
 
     Returns:
       The corpus; a word that is neither a label nor in the map stays as it is, a word
-      that says that nothing is known is empty.
+      for an unknown emotion becomes empty.
     """
     if "emotion" not in corpus.columns:
         return corpus

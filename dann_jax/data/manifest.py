@@ -155,7 +155,7 @@ def _check_ids(
         if earlier != line:
             raise CorpusError(
                 f"{path}, line {line}: utt_id {shorten(row['utt_id'])!r} is that of "
-                f"line {earlier} too; a column utt_id must tell the rows apart"
+                f"line {earlier} too; a column utt_id must give every row an id"
             )
 
 
@@ -177,5 +177,5 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
     if len(missing) == len(files):
         raise CorpusError(absent)
     if missing:
-        # Like files that cannot be read, they are the business of whoever reads them.
+        # Checked when the files are read.
         _log.warning("%s", absent)

@@ -1,4 +1,4 @@
-"""Opening a corpus by a word, a folder or a file."""
+"""Open a corpus by its name, folder or file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -41,8 +41,8 @@ def open_corpus(
         see `keep_rows`.
       emotions: a map of one's own from words to emotions, as in
         `harmonise.emotion_map`.
-      labels: words that the column `emotion` keeps, whatever maps say of them: the
-        classes that somebody wants to tell apart.
+      labels: words that the column `emotion` keeps, whatever maps have for them:
+        the classes of the protocol.
 
     Example:
       >>> corpus = open_corpus("synthetic", modalities=["acoustic"])

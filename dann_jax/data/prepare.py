@@ -66,7 +66,7 @@ def prepare(
       wait: for another process that makes the same store, instead of raising an error.
 
     Returns:
-      What to tell the person who asked.
+      A summary for the user.
 
     Raises:
       CorpusError: a corpus cannot be read, there is a store of that name that differs
@@ -152,7 +152,7 @@ def _read(
         return next(iter(tables.values()))
     for corpus, table in tables.items():
         for name in {"utt_id", "speaker", "dialogue"} & set(table):
-            # An empty value stays one: it says that nothing is known.
+            # An empty value means unknown, and stays empty.
             known = [f"{corpus}:{text}" if text else "" for text in table[name]]
             table[name] = np.array(known)
         table["corpus"] = np.full(len(table["utt_id"]), corpus)
@@ -195,14 +195,14 @@ def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     if unlabelled:
         counts.append(f"unlabelled {unlabelled}")
     speakers = corpus.columns["speaker"]
-    nobody = int((speakers == "").sum())
+    without_speaker = int((speakers == "").sum())
     lines = [
         f"{len(corpus)} utterances of {len(set(speakers.tolist()) - {''})} speakers"
         f"{_hours(corpus)}",
         f"emotions: {', '.join(counts)}",
     ]
-    if nobody:
-        lines.append(f"utterances without a speaker: {nobody}")
+    if without_speaker:
+        lines.append(f"utterances without a speaker: {without_speaker}")
     for severity in ("error", "warning"):
         of_this = [problem for problem in problems if problem.severity == severity]
         if of_this:

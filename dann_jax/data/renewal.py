@@ -82,7 +82,7 @@ def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
         reasons = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
     if not reasons and not (asked.store / ORIGIN).exists():
         # An earlier version made it, which kept no list.
-        unknown = "it does not say which recordings it was made of"
+        unknown = "it does not record which recordings it was made from"
         reasons = [unknown] if renew else []
         _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
     if reasons and not renew:

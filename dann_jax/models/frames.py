@@ -81,7 +81,7 @@ class FrameEncoder(nn.Module):
 
     Attributes:
       width: channels of every layer; the output has `2 * width` values.
-      kernels: frames that each layer looks at.
+      kernels: kernel size of each layer, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first layer.
       dropout: rate between layers, whole channels at a time.
@@ -138,7 +138,7 @@ def time_delay_layers(
       x: float `[N, F, dim]`.
       count: int32 `[N]`, frames that are not padding; the others may hold anything.
       width: channels of every layer.
-      kernels: frames that each layer looks at.
+      kernels: kernel size of each layer, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first layer.
       drop: applied after every layer.

@@ -90,7 +90,7 @@ class Dann(nn.Module):
     Attributes:
       encoder: module `(batch, deterministic=) -> features [..., width]`.
       num_labels: emotions.
-      num_domains: adversary -> how many domains it tells apart.
+      num_domains: adversary -> number of domains.
       conditional: the adversaries whose input is the outer product of the features and
         the predicted posterior; the input of the others is the features.
       class_wise: the adversaries that are one discriminator for each class, with

@@ -1,4 +1,4 @@
-"""Batch normalisation over the rows that a step may look at, domain by domain.
+"""Batch normalisation over the visible rows of a batch, domain by domain.
 
 In training the statistics are those of the batch. In evaluation they are `mean` and
 `variance` of the parameter tree, which no gradient reaches and which training leaves

@@ -57,7 +57,7 @@ class TdnnLstm(nn.Module):
     Attributes:
       width: channels of every convolution and of the LSTM; the output has `2 * width`
         values.
-      kernels: frames that each convolution looks at.
+      kernels: kernel size of each convolution, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first convolution.
       dropout: rate after every layer, whole channels at a time.

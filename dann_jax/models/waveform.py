@@ -71,7 +71,7 @@ class WaveformEncoder(nn.Module):
       span: their length, in frames.
       steps: positions of a filter in a frame.
       width: channels of the layers above them; the output has `2 * width` values.
-      kernels: frames that each of these layers looks at.
+      kernels: kernel size of each of these layers, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first of them.
       dropout: rate between them, whole channels at a time.

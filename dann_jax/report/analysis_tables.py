@@ -169,7 +169,7 @@ def distance_table(entries: list[Mapping[str, Any]]) -> Table:
     ]
     return Table(
         "a_distance",
-        "Proxy A-distance: 0 where a classifier cannot tell the sides apart, 2 where "
+        "Proxy A-distance: 0 where a classifier cannot distinguish the sides, 2 where "
         "it always can",
         ["arm", "adversary", "between", "distance"],
         rows,

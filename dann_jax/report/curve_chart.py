@@ -122,7 +122,7 @@ def _readout(panel: Panel, arms: Sequence[str]) -> list[Markup]:
 
 
 def _description(panel: Panel) -> str:
-    """What somebody who does not see the chart should know of it."""
+    """A description of the chart for screen readers."""
     parts = [
         f"{series.arm} from {series.mean[0]:.3g} at epoch {series.epochs[0]:g} to "
         f"{series.mean[-1]:.3g} at epoch {series.epochs[-1]:g}"

@@ -51,7 +51,7 @@ def roles_of_sides(
     scored: np.ndarray,
     split: Split,
     unlabelled: Sequence[str],
-    nobody: np.ndarray,
+    unnamed: np.ndarray,
 ) -> np.ndarray:
     """Roles of one fold, before any labelled row is set aside for validation.
 
@@ -60,7 +60,7 @@ def roles_of_sides(
       scored: bool `[N]`, rows that can be tested.
       split: the sides.
       unlabelled: the pools.
-      nobody: bool `[N]`, rows that may be of a tested person whichever side they are
+      unnamed: bool `[N]`, rows that may be of a tested person whichever side they are
         on: they are seen if tested rows are.
     """
 
@@ -71,7 +71,7 @@ def roles_of_sides(
     roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
     roles[split.adapt] = pool("adapt")
     roles[split.test] = np.where(scored[split.test], Role.TEST, pool("test"))
-    roles[nobody & (split.train | split.adapt | split.test)] = pool("test")
+    roles[unnamed & (split.train | split.adapt | split.test)] = pool("test")
     return roles
 
 

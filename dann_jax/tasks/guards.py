@@ -130,7 +130,7 @@ def _remedy(corpus: Corpus, column: str, rows: np.ndarray, roles: np.ndarray) ->
     )
 
 
-def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
+def rows_without_value(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
     """Rows without a value, which may share it with others, bool `[N]`.
 
     Args:
@@ -140,7 +140,7 @@ def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
     Raises:
       ProtocolError: all rows are such rows.
     """
-    nobody = np.zeros(len(corpus), bool)
+    unnamed = np.zeros(len(corpus), bool)
     for column in sorted(columns):
         missing = corpus.column(column) == ""
         if missing.all():
@@ -152,12 +152,12 @@ def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
             )
         if missing.any():
             _log.warning(
-                "%d of %d rows have no %s, so that nobody knows whom they share it "
+                "%d of %d rows have no %s, so that it is unknown whom they share it "
                 "with: their labels neither train nor test",
                 *(missing.sum(), len(corpus), column),
             )
-        nobody |= missing
-    return nobody
+        unnamed |= missing
+    return unnamed
 
 
 def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -> None:

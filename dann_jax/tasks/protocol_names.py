@@ -52,7 +52,7 @@ def protocol_name(
       folds: that it made.
 
     Raises:
-      ProtocolError: the name tells of another split.
+      ProtocolError: the name is that of another split.
 
     Example:
       >>> arguments = {"column": "speaker", "k": 3}

@@ -26,7 +26,7 @@ from dann_jax.tasks.guards import (
     require_disjoint,
     require_open_set,
     require_values,
-    rows_of_nobody,
+    rows_without_value,
 )
 from dann_jax.tasks.oracle import oracle_roles, oracle_splits
 from dann_jax.tasks.protocol_names import protocol_name
@@ -59,7 +59,7 @@ def assign_roles(
       corpus: where the rows come from.
       splits: from a function of `SPLITS`.
       name: for tables.
-      labels: values of `label_column` to tell apart; other rows are unlabelled. By
+      labels: values of `label_column` that are classes; other rows are unlabelled. By
         default all that some fold may train on. A value may be written in another way
         (`harmonise.match_labels`), unless the column is one of `IDENTIFIERS`.
       unlabelled: any of `UNLABELLED_POOLS`. With `"test"` the protocol is
@@ -119,13 +119,13 @@ def assign_roles(
     if open_set:
         disjoint = (*disjoint, label_column)
     apart = set(disjoint) - set(allowed_leaks)
-    nobody = rows_of_nobody(corpus, apart)
-    known, scored = known & ~nobody, scored & ~nobody
+    unnamed = rows_without_value(corpus, apart)
+    known, scored = known & ~unnamed, scored & ~unnamed
     roles = np.empty((len(splits), len(corpus)), np.int8)
     for fold, split in enumerate(splits):
-        roles[fold] = roles_of_sides(known, scored, split, unlabelled, nobody)
+        roles[fold] = roles_of_sides(known, scored, split, unlabelled, unnamed)
         if labelled_target:
-            named = np.where(nobody, UNKNOWN, label)
+            named = np.where(unnamed, UNKNOWN, label)
             drawn = few_rows(named, split, labels, labelled_target, (seed, fold))
             roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:

@@ -1,4 +1,4 @@
-"""Audio files as mono samples at one rate, with what is wrong with them said aloud."""
+"""Audio files as mono samples at one rate, with warnings about their faults."""
 
 import contextlib
 import hashlib
@@ -205,7 +205,7 @@ def _reason(path: epath.Path, error: Exception) -> str:
         return error.strerror
     reason = str(error).rpartition(": ")[2]
     if "is not a regular file" in reason:
-        # So libsndfile says of text that is named .mp3.
+        # libsndfile's message for text that is named .mp3.
         reason = "Format not recognised."
     if path.suffix.lower() in NEED_CONVERTING:
         reason += f" Convert it: ffmpeg -i {path.name} {path.stem}.wav"

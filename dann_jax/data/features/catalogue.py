@@ -1,4 +1,4 @@
-"""The words that name extractors."""
+"""The extractors by name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
 
     Args:
       name: one of `EXTRACTORS`.
-      **parameters: of its constructor, which says what they mean.
+      **parameters: of its constructor, where they are documented.
 
     Returns:
       The extractor. Making one is quick: what it needs is imported when it computes.
@@ -62,7 +62,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
 
 
 def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
-    """The extractor that made features, from what they say about themselves.
+    """The extractor that made features, from their provenance.
 
     Args:
       provenance: as `Extractor.provenance` returns it, maybe through JSON.

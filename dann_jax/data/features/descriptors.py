@@ -1,4 +1,4 @@
-"""What a voice is like in each frame: the columns that functionals sum up."""
+"""Descriptors of every frame, from which functionals are computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,7 +26,7 @@ _MELS = 26
 def descriptors(
     samples: np.ndarray, *, sample_rate: int, hop: int, fmin: float, fmax: float
 ) -> Mapping[str, np.ndarray]:
-    """Name -> `[frames]` of everything that `functionals` looks at.
+    """Name -> `[frames]` of everything that `functionals` uses.
 
     Args:
       samples: float `[n]` in [-1, 1].

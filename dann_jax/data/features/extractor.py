@@ -1,4 +1,4 @@
-"""What an extractor is, and the provenance that every feature array carries."""
+"""The type of an extractor, and the provenance of its features."""
 
 import dataclasses
 import hashlib
@@ -131,5 +131,5 @@ def _mapping(provenance: Mapping[str, Any] | None, key: str) -> Mapping[str, Any
 
 def _maker(provenance: Mapping[str, Any] | None) -> str:
     if not provenance or "extractor" not in provenance:
-        return "features that do not say how they were made"
+        return "features without a record of how they were made"
     return f"features made by {provenance['extractor']}"

@@ -1,4 +1,4 @@
-"""Which content a recording had, so that another one under its name is noticed."""
+"""Identity of a recording's content, to detect that its file has changed."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""From parts to one corpus in the order of its manifest, and a list of problems."""
+"""Join parts to one corpus in the order of its manifest, with a list of problems."""
 
 import csv
 import dataclasses

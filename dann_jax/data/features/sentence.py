@@ -1,4 +1,4 @@
-"""Embeddings of what was said, through a model of sentence-transformers."""
+"""Embeddings of transcripts by a model of sentence-transformers."""
 
 import functools
 import hashlib
@@ -113,7 +113,7 @@ def _embedding_size(folder: epath.Path) -> int:
         for key in ("hidden_size", "word_embedding_dimension", "out_features"):
             size = about.get(key, size)
     if not isinstance(size, int):
-        raise ValueError(f"{listing}: no module says how large the embeddings are")
+        raise ValueError(f"{listing}: no module has the size of the embeddings")
     return size
 
 

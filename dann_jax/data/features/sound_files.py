@@ -1,4 +1,4 @@
-"""Opening files of sound: whole ones of any format, and no shortened ones."""
+"""Open audio files of any format, and refuse truncated ones."""
 
 import contextlib
 import functools
@@ -29,10 +29,10 @@ _FULL_SCALE = 0.9999
 # 12 dB over full scale: a codec may overshoot, but more is integers kept as floats.
 _LOUDEST = 4.0
 _BLOCK = 1 << 18
-# libsndfile's number of frames where the header does not say it.
+# libsndfile's number of frames where the header has none.
 _UNKNOWN = 2**63 - 1
 
-# How libsndfile says that a header promises more bytes than the file has, of formats
+# libsndfile's message where a header promises more bytes than the file has, of formats
 # that `find_sound` does not know.
 _CLAIM = re.compile(
     r"(?:data|BODY) : (\d+) \(should be (\d+)\)|Data length (\d+) should be (\d+)"
@@ -72,7 +72,7 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
     that follows is the sound.
 
     Raises:
-      Unusable: the file is shorter than it should be, or of a format that cannot tell.
+      Unusable: the file is shorter than it should be, or of a format without a length.
       OSError, TypeError, soundfile.SoundFileError: it cannot be read.
     """
     # libsndfile reads local files itself: quicker, and sound when damaged.
@@ -95,7 +95,7 @@ def _note(path: epath.Path, found: Sound) -> None:
     """Say once, not for every cut of the file, how its size was taken."""
     if found.claimed is None:
         _log.warning(
-            "warning: %s: its header does not say how much sound there is; the %d "
+            "warning: %s: its header has no number of samples; the %d "
             "bytes that follow it are read",
             *(path, found.there),
         )

@@ -1,4 +1,4 @@
-"""How much sound the header of a file claims, and how much the file holds.
+"""Number of bytes that the header of an audio file promises, and that it holds.
 
 libsndfile shortens a truncated file without an error in some formats, and in others
 takes a size that a recorder could not know for the truth. The headers are simple enough

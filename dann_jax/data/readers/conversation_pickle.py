@@ -1,4 +1,4 @@
-"""Features of conversations as published work hands them on: a pickled tuple.
+"""Features of conversations in the pickled tuples of published work.
 
 Each entry is a dict, dialogue -> one item an utterance, or a list of dialogues:
 
@@ -105,7 +105,7 @@ def read_conversation_pickle(
         columns = _columns(parts, layout, lengths)
     except (TypeError, LookupError, AttributeError, OverflowError) as error:
         raise CorpusError(
-            f"{path} has entries of another kind than {layout.corpus} has: {error!r}"
+            f"{path} has other entries than the layout of {layout.corpus}: {error!r}"
         ) from None
     arrays = {
         name: _modality(path, name, parts[name], lengths)
@@ -162,7 +162,7 @@ def _lengths(path: epath.Path, parts: Mapping[str, Any]) -> dict[Any, int]:
         raise CorpusError(f"{path} holds no utterances")
     for name, part in parts.items():
         for dialogue in lengths if name and name not in _SPLITS else ():
-            # A modality may lack a dialogue; what says who speaks may not.
+            # A modality may lack a dialogue; the speakers may not.
             if dialogue not in part and name not in _METADATA:
                 continue
             if dialogue not in part or len(part[dialogue]) != lengths[dialogue]:

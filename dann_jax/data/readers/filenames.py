@@ -96,7 +96,7 @@ def read_file_names(
 
 
 def audio_files(folder: epath.Path) -> Sequence[epath.Path]:
-    """All audio files below a folder, sorted; the log says what was passed over."""
+    """All audio files below a folder, sorted; the log lists ignored ones."""
     walked = walk(folder, SUFFIXES)
     for note in walked.notes:
         _log.info("%s: %s", folder, note)

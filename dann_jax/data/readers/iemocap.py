@@ -155,7 +155,7 @@ def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
                 f"expected one of {', '.join(EMOTIONS)}"
             )
         row["emotion"], row["emotion6"] = EMOTIONS[code]
-        # The dialogue's name says who wore the markers; the utterance's, who talks.
+        # The dialogue's name has who wore the markers; the utterance's, the speaker.
         voice = row.pop("voice")
         row["speaker"], row["gender"] = row.pop("recording") + voice, voice.lower()
         row.update({name: str(float(row[name])) for name in _NUMBERS})

@@ -1,8 +1,8 @@
 """MSP-IMPROV: twelve actors improvise, and read, in six sessions of two.
 
 `MSP-IMPROV-S01A-F01-P-FM01.wav` is sentence 01 meant angrily, the woman of session 01,
-a natural exchange (P), turn FM01. Who talks is taken from the fourth field, as the
-published recipes do. What listeners heard is in `Evaluation.txt` (`Evalution.txt` in
+a natural exchange (P), turn FM01. The speaker is taken from the fourth field, as the
+published recipes do. The listeners' ratings are in `Evaluation.txt` (`Evalution.txt` in
 some copies), one line a file:
 
 ```
@@ -106,7 +106,7 @@ def _evaluation(folder: epath.Path) -> epath.Path:
 
 
 def _summaries(path: epath.Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name of a file, and what its listeners heard on the whole."""
+    """Name of a file, and the summary of its listeners' ratings."""
     lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         # Every other line is one listener's opinion.

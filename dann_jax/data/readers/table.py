@@ -9,7 +9,7 @@ utterances have it. If the archive holds `utt_id`, the rows are matched by id, n
 position.
 
 An array may also lie beside the archive, or instead of it, as `NAME.npy`: such frames
-stay on disk until they are asked for.
+stay on disk until they are used.
 """
 
 import json

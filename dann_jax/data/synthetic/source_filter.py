@@ -1,4 +1,4 @@
-"""A voice in numbers: glottal pulses through formant resonators.
+"""Source-filter synthesis: glottal pulses through formant resonators.
 
 Reference: Fant, Acoustic Theory of Speech Production, Mouton 1960, for the division
 into a source and a filter.

@@ -1,10 +1,10 @@
-"""The embedded audio: people who do not exist, with emotions, from a seed.
+"""The embedded audio: synthetic speakers with emotions, from a seed.
 
 Speakers and emotions meet in the same acoustics: a bright microphone is like anger, a
 high voice like excitement, a short vocal tract like a smile. Microphones differ most,
 in more ways than there are speakers to learn from. Speakers may also show emotions in
 different proportions. So a classifier is misled by an unseen speaker, and less so if
-it cannot tell who speaks.
+it cannot classify the speaker.
 """
 
 import os
