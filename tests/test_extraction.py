@@ -187,7 +187,7 @@ def test_other_settings_in_the_same_folder_are_refused_with_both_named(
     with pytest.raises(CorpusError, match=r"hop \(expected 800, found 400\)"):
         extract(*given, other, tmp_path / "work", name="c", make=make)
     fewer = {"energy": {"hop": 800}}
-    with pytest.raises(CorpusError, match="moments was made and is not asked"):
+    with pytest.raises(CorpusError, match="moments is in the folder and not requested"):
         extract(*given, fewer, tmp_path / "work", name="c", make=make)
 
 
@@ -550,7 +550,7 @@ def test_a_script_without_a_main_guard_gets_a_sentence(
     script = tmp_path / "script.py"
     script.write_text(
         "from dann_jax.data.features.extraction import extract\n"
-        "from damage import columns_of\n"
+        "from damaged_recordings import columns_of\n"
         "columns = columns_of(['1.wav'])\n"
         f"extract(columns, {str(recordings)!r}, {{'logmel': {{}}}}, "
         f"{str(tmp_path / 'work')!r}, name='c', workers=1)\n"

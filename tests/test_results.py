@@ -218,7 +218,7 @@ def test_p_swaps_folds_and_the_table_says_how_small_it_can_be() -> None:
     assert "over seeds; with 2 seeds" in result_table(found)
     for replica in found["replicas"]:
         replica["seed"] = 0
-    assert "no p of a single training" in result_table(found)
+    assert "single training gives no p" in result_table(found)
 
 
 def test_results_survive_json() -> None:

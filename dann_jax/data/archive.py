@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.utils.memory import available_memory
+from dann_jax.utils.resources import available_memory
 
 
 class StoredArray(NamedTuple):

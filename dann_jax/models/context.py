@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.layers import GateProjection, turn_dropout
 from dann_jax.models.ops.attention import MASK_VALUE, attend
 from dann_jax.models.ops.dense import dense_product
 from dann_jax.models.ops.fusion_barrier import fusion_barrier
-from dann_jax.models.ops.gates import GateProjection
 from dann_jax.models.ops.gru import GruWeights, gated_recurrence, permuted
 from dann_jax.types import Array
 

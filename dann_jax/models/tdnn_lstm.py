@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dann_jax.models.frames import frame_mask, time_delay_layers, weighted_statistics
-from dann_jax.models.ops.gates import GateProjection
+from dann_jax.models.layers import GateProjection
 from dann_jax.models.ops.lstm import LstmWeights, long_short_term_memory
 from dann_jax.types import Array
 from dann_jax.utils.arguments import FrameCount, Rate, Width

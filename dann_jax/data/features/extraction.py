@@ -41,9 +41,9 @@ from dann_jax.data.features.origin import ORIGIN, origin_json
 from dann_jax.data.features.pool import write_parts
 from dann_jax.data.features.settings import claim, settings_of
 from dann_jax.data.store.arrays import write_arrays
-from dann_jax.utils.cores import usable_cores
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.progress import Progress
+from dann_jax.utils.resources import usable_cores
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
