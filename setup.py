@@ -16,6 +16,7 @@ REQUIRED = [
     "scipy>=1.15",
     "scikit-learn>=1.6",
     "threadpoolctl>=3.1",
+    "safetensors>=0.5",
     "librosa>=0.11",
     "soundfile>=0.13",
     "soxr>=0.5",
@@ -65,6 +66,9 @@ setuptools.setup(
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
         "egemaps": ["opensmile>=2.5"],
+        # To fetch encoders by their names, and to compare with PyTorch's.
+        "hub": ["huggingface_hub>=0.30"],
+        "transformers": ["transformers>=5", "torch>=2.6"],
         "sentence": ["sentence-transformers>=3"],
         "tensorboard": ["tensorboard>=2.19"],
     },

@@ -17,6 +17,7 @@ with epy.lazy_api_imports(globals()):
     from dann_jax.evaluation.probe import domain_probe
     from dann_jax.evaluation.statistics import compare, interval
     from dann_jax.experiment.config import base_config
+    from dann_jax.models import pretrained
     from dann_jax.models.network import Dann, DialogueEncoder, as_apply
     from dann_jax.models.reversal import reverse_gradient
     from dann_jax.objectives import OBJECTIVES, dann, source_only
@@ -94,6 +95,7 @@ __all__ = [
     "masked_mean",
     "open_corpus",
     "ordered_pairs",
+    "pretrained",
     "reverse_gradient",
     "source_only",
     "synthetic_conversations",

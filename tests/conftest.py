@@ -61,3 +61,13 @@ def shared_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no real corpora at {folder}; set DANN_JAX_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> pathlib.Path:
+    """The folder of real encoder weights; the test skips where it is absent."""
+    beside = pathlib.Path(__file__).parents[1] / ".." / "shared" / "models"
+    folder = pathlib.Path(os.environ.get("DANN_JAX_MODELS", beside)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no real weights at {folder}; set DANN_JAX_MODELS to their folder")
+    return folder

@@ -150,6 +150,7 @@ def test_data_are_described(finished: tuple[dict, dict, pathlib.Path]) -> None:
     data = finished[1]["data"]
     corpus = tiny_corpus()
     assert data["rows"] == len(corpus) == sum(data["roles"]["1,2 -> 3,4"].values())
+    assert data["digest"] == finished[0]["data"]["digest"]
     assert (
         sum(data["labels"].values()) == (corpus.columns["emotion"] != "surprise").sum()
     )

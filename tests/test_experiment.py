@@ -183,7 +183,7 @@ def test_results_have_the_documented_shape(finished: Run) -> None:
     assert results["corpora"] == ["toy"]
     assert results["labels"] == ["anger", "happiness", "neutral", "sadness"]
     assert results["protocol"] == {
-        "name": "train on sessions 1-2, test on 3-8",
+        "name": "session 1, 2 -> 3, 4",
         "transductive": True,
         "selection": "source-validation",
         "allowed_leaks": [],

@@ -165,6 +165,13 @@ def test_what_is_written_is_strict_json_that_a_later_claim_knows(
         claim(tmp_path / "run", value)
 
 
+def test_a_newer_key_that_is_empty_is_no_other_config(tmp_path: pathlib.Path) -> None:
+    claim(tmp_path / "run", CONFIG)
+    claim(tmp_path / "run", {**CONFIG, "newer": ""})
+    with pytest.raises(WorkdirError, match="newer"):
+        claim(tmp_path / "run", {**CONFIG, "newer": "a"})
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "[" * 100_000, "\0" * 9])
 def test_a_file_that_holds_no_object_is_named(
     tmp_path: pathlib.Path, text: str

@@ -168,13 +168,15 @@ def _read(
 def some_of_each(columns: Columns, count: int) -> Columns:
     """At most `count` rows of each speaker, evenly spread over those there are.
 
+    Rows without a speaker stay: they are not those of one person.
+
     Example:
       >>> rows = np.array(["a", "b", "a", "a", "a", "a"])
       >>> some_of_each({"speaker": rows, "utt_id": np.arange(6)}, 3)["utt_id"]
       array([0, 1, 3, 5])
     """
-    chosen = []
-    for speaker in np.unique(columns["speaker"]):
+    chosen = [np.flatnonzero(columns["speaker"] == "")]
+    for speaker in np.unique(columns["speaker"][columns["speaker"] != ""]):
         rows = np.flatnonzero(columns["speaker"] == speaker)
         kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).round()
         chosen.append(rows[kept.astype(int)])

@@ -72,7 +72,8 @@ def evaluate(
         **config.analysis,
     )
     if found:
-        write_json(workdir / "analysis.json", {**found, "data": data})
+        found["data"] |= data
+        write_json(workdir / "analysis.json", found)
     bundle_run(
         workdir / "bundle",
         state,

@@ -19,7 +19,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.utils.words import shorten
+from dann_jax.utils.words import shortened
 
 _DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,6}|O8?)")
 _BUILTINS = ("builtins", "__builtin__")
@@ -61,7 +61,7 @@ def read_plain_pickle(path: epath.PathLike, most: float = math.inf) -> Any:
     # A damaged or hostile pickle can fail in any way.
     except Exception as error:
         raise CorpusError(
-            f"{path} is not a pickle of plain values: {shorten(repr(error), 200)}"
+            f"{path} is not a pickle of plain values: {shortened(repr(error), 200)}"
         ) from None
 
 
