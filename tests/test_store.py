@@ -313,7 +313,7 @@ def test_a_damaged_store_is_refused_with_the_file(
         '"x"',
         "{",
         "[" * 100_000,
-        '{"layout": "dann_jax.data.store"}',
+        '{"layout": "dann_jax.store"}',
         "\xff",
     ],
 )
