@@ -16,7 +16,7 @@ from dann_jax.data.features.extraction_worker import read_values
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns
 from dann_jax.data.frames import Frames
-from dann_jax.data.store.arrays import Modality, Piece
+from dann_jax.data.store.arrays import ModalityShape, Piece
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.text import table_cell
 
@@ -132,10 +132,10 @@ def join_tables(
 
 def shapes(
     extractors: Sequence[Extractor], kept: Sequence[Kept]
-) -> dict[str, Modality]:
+) -> dict[str, ModalityShape]:
     """Shapes of the features of the rows that can be used."""
     return {
-        e.name: Modality(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
+        e.name: ModalityShape(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
         for e in extractors
     }
 

@@ -26,7 +26,7 @@ from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors, replace_folder
 
 
-class Modality(NamedTuple):
+class ModalityShape(NamedTuple):
     """The shape of one modality of a corpus of `N` utterances.
 
     Attributes:
@@ -55,7 +55,7 @@ class Piece(NamedTuple):
 def write_arrays(
     folder: epath.PathLike,
     table: Corpus,
-    modalities: Mapping[str, Modality],
+    modalities: Mapping[str, ModalityShape],
     pieces: Iterable[Piece],
 ) -> Corpus:
     """Write a corpus piece by piece; the folder is there as a whole or not at all.
@@ -111,11 +111,11 @@ def open_arrays(folder: epath.PathLike) -> Corpus:
     )
 
 
-def shape_of(array: np.ndarray | Frames) -> Modality:
+def shape_of(array: np.ndarray | Frames) -> ModalityShape:
     """The shape of an array of features, `[N, dim]` or `Frames`."""
     if isinstance(array, Frames):
-        return Modality(array.shape[2], True, array.lengths)
-    return Modality(array.shape[1], False, np.ones(len(array), np.int64))
+        return ModalityShape(array.shape[2], True, array.lengths)
+    return ModalityShape(array.shape[1], False, np.ones(len(array), np.int64))
 
 
 def save_arrays(folder: epath.PathLike, corpus: Corpus) -> Corpus:
@@ -136,7 +136,7 @@ def vectors(array: np.ndarray | Frames, rows: np.ndarray) -> np.ndarray:
 
 
 def _write_table(
-    folder: epath.Path, table: Corpus, modalities: Mapping[str, Modality]
+    folder: epath.Path, table: Corpus, modalities: Mapping[str, ModalityShape]
 ) -> None:
     metadata: dict[str, Any] = {
         "name": table.name,
@@ -155,7 +155,7 @@ def _write_table(
 
 
 def _write_values(
-    folder: epath.Path, modalities: Mapping[str, Modality], pieces: Iterable[Piece]
+    folder: epath.Path, modalities: Mapping[str, ModalityShape], pieces: Iterable[Piece]
 ) -> None:
     with contextlib.ExitStack() as files:
         values = {
@@ -192,7 +192,7 @@ class _Values:
 
 
 @contextlib.contextmanager
-def _open_values(path: epath.Path, modality: Modality) -> Iterator[_Values]:
+def _open_values(path: epath.Path, modality: ModalityShape) -> Iterator[_Values]:
     starts = np.cumsum(modality.lengths) - modality.lengths
     shape = (int(modality.lengths.sum()), modality.dim)
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}

@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError, check
-from dann_jax.data.store.arrays import Modality, Piece, open_arrays, write_arrays
+from dann_jax.data.store.arrays import ModalityShape, Piece, open_arrays, write_arrays
 from dann_jax.data.store.damage import DamageError, verify
 from dann_jax.data.store.folders import cache_folder
 from dann_jax.data.store.layout import (
@@ -116,7 +116,7 @@ def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Cor
 
 def _without_features(
     folder: epath.Path, metadata: dict[str, Any]
-) -> tuple[Corpus, dict[str, Modality]]:
+) -> tuple[Corpus, dict[str, ModalityShape]]:
     """The corpus without its features, and what shape they have."""
     examples = list(_examples(folder, features=False))
     row = np.concatenate([example["row"] for example in examples])
@@ -133,7 +133,7 @@ def _without_features(
     for name, dim in metadata["dims"].items():
         framewise = name in metadata["framewise"]
         lengths = merged("lengths", name) if framewise else np.ones(len(row), np.int64)
-        shapes[name] = Modality(dim, framewise, lengths)
+        shapes[name] = ModalityShape(dim, framewise, lengths)
     table = Corpus(
         name=metadata["name"],
         columns={
