@@ -102,7 +102,7 @@ def strength_now(
     schedule: Schedule,
     own_schedules: Mapping[str, Schedule],
 ) -> dict[str, Array]:
-    """Strengths at a step, from their peaks and schedules."""
+    """Strengths at a step, each a scalar, from their peaks and schedules."""
     return {
         name: value * own_schedules.get(name, schedule)(step)
         for name, value in peak.items()

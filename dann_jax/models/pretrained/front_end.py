@@ -69,7 +69,7 @@ class LogMel:
         return lengths // self.hop
 
     def padded_length(self, samples: int) -> int:
-        """Padded length of a recording: few lengths, so that few programs are compiled."""
+        """Padded length of a recording; few lengths, so that few programs compile."""
         padded = self.max_samples if self.pad_to_30s else bucket(samples, self.stride)
         return min(padded, self.max_samples)
 
@@ -148,7 +148,7 @@ class Waveform:
         return lengths
 
     def padded_length(self, samples: int) -> int:
-        """Padded length of a recording: few lengths, so that few programs are compiled."""
+        """Padded length of a recording; few lengths, so that few programs compile."""
         return min(bucket(samples, self.stride), self.max_samples)
 
     def __call__(self, waveforms: Array, lengths: Array) -> tuple[Array, Array]:
