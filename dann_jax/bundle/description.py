@@ -184,7 +184,7 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def silent_corpus(modalities: Mapping[str, Modality]) -> Corpus:
-    """One utterance of zeros: what a batch looks like, without a corpus."""
+    """A corpus of one utterance of zeros, for the shapes of a batch."""
 
     def zeros(modality: Modality) -> np.ndarray | Frames:
         values = np.zeros((1, modality.dim), np.float32)

@@ -117,7 +117,7 @@ def load_bundle(path: epath.PathLike) -> Bundle:
 
 
 def _require_unchanged(folder: epath.Path) -> None:
-    """Last, since what is wrong with a part says more than that a bit is."""
+    """Checked last: errors of a part say more than a wrong checksum."""
     # Older bundles have none.
     if (folder / CHECKSUMS).exists() and (file := damaged_file(folder)):
         raise BundleError(

@@ -1,6 +1,6 @@
 """One set of names for the emotions of all corpora.
 
-Which word of which corpus means what is data: `emotions/CORPUS.csv`, with the columns
+The emotion words of each corpus are data: `emotions/CORPUS.csv`, with the columns
 `word` and `emotion`. A word with an empty emotion is known to name none ("no
 agreement").
 """
@@ -127,7 +127,7 @@ def with_emotions(
 def match_labels(
     words: np.ndarray, labels: Sequence[str], mapping: Mapping[str, str] = {}
 ) -> np.ndarray:
-    """Each word as one of the labels, as the map has it, or as it is.
+    """Each word as a label, mapped by the table, else unchanged.
 
     Args:
       words: strings `[N]`.
@@ -173,7 +173,7 @@ def _read_map(path: epath.Path) -> dict[str, str]:
 
 
 def plain(word: str) -> str:
-    """A word as it is looked up: case, space and marks between words do not matter.
+    """A word as a key of the map, without case, spaces and punctuation.
 
     Example:
       >>> plain(" Pleasant_Surprise")

@@ -77,7 +77,7 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
 def read_manifest(
     path: epath.PathLike, required: Sequence[str] = ("utt_id", "speaker", "emotion")
 ) -> dict[str, np.ndarray]:
-    """Read a manifest as it stands: column -> string array `[N]`, rows in file order.
+    """Read a manifest: column -> string array `[N]`, rows in file order.
 
     Args:
       path: of a CSV or JSON lines file.

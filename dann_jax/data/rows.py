@@ -33,7 +33,7 @@ KNOWN = frozenset(
 
 
 def column_name(name: str) -> str:
-    """The name of a column without what a spreadsheet adds to it.
+    """The name of a column without additions of spreadsheets.
 
     Example:
       >>> column_name(" Speaker"), column_name("UTT ID"), column_name("Room A")

@@ -116,7 +116,7 @@ def read_audio(
 
 
 def sound_duration(path: epath.PathLike) -> float:
-    """Seconds that a file lasts, found by reading all of it in little memory.
+    """Duration of a file in seconds, measured by reading it block by block.
 
     Raises:
       AudioError: as `read_audio`; a header is not believed.
@@ -141,7 +141,7 @@ def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def audio_hash(samples: np.ndarray) -> str:
-    """What the sound is, whatever its file is called or how it is packed losslessly.
+    """Digest of the samples, independent of file name and lossless format.
 
     Args:
       samples: float `[n]` in [-1, 1], at the rate of the file.
@@ -176,7 +176,7 @@ def _resampled(
 
 @contextlib.contextmanager
 def _opened(path: epath.Path) -> "Iterator[SoundFile]":
-    """The file, or an `AudioError` that names it, also while it is read."""
+    """The open file; errors, also of reading, become an `AudioError` that names it."""
     import soundfile
 
     from dann_jax.data.features.sound_files import open_sound
@@ -200,7 +200,7 @@ def _opened(path: epath.Path) -> "Iterator[SoundFile]":
 
 
 def _reason(path: epath.Path, error: Exception) -> str:
-    """What is wrong with a file that cannot be opened, and what to do."""
+    """Why a file cannot be opened, and what to do."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     reason = str(error).rpartition(": ")[2]

@@ -75,7 +75,7 @@ def descriptors(
 def _columns(
     power: np.ndarray, sample_rate: int, length: int, loudest: float, skip: int
 ) -> dict[str, np.ndarray]:
-    """What is known of each frame by itself, and of its step from the one before."""
+    """Descriptors of each frame, and of its difference from the previous one."""
     bands = power @ mel_filters(sample_rate, length, _MELS, 20.0, sample_rate / 2)
     summaries = {
         "energy": decibel(power.sum(1)),
@@ -104,7 +104,7 @@ def _concatenate(
 def spectral_shape(
     power: np.ndarray, width: float, loudest: float | None = None
 ) -> Mapping[str, np.ndarray]:
-    """How the power is spread over the frequencies; scaling it changes nothing.
+    """Shape of the spectrum, independent of its scale.
 
     Args:
       power: float `[frames, bins]`.

@@ -13,7 +13,7 @@ from dann_jax.utils.versions import version_of
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """One kind of feature, with every number that its values depend on.
+    """A feature extractor, with every parameter that its values depend on.
 
     Attributes:
       name: of the modality, such as `logmel`.
@@ -60,7 +60,7 @@ class Extractor:
 def mismatch(
     expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
 ) -> str | None:
-    """Say how features were made otherwise than they should have been.
+    """How the provenance of features differs from the expected one.
 
     Other versions of packages are no mismatch: they rarely change a value, and a model
     must outlive them. `package_differences` lists them.
@@ -96,7 +96,7 @@ n_mels (expected 64, found 40)
 def package_differences(
     expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
 ) -> list[str]:
-    """Packages whose version differs between two provenances, for a note to people.
+    """Packages whose version differs between two provenances, for a message.
 
     Example:
       >>> package_differences(
@@ -113,7 +113,7 @@ def package_differences(
 
 
 def _settings(provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """All that decides the values, key -> JSON, the parameters beside the rest."""
+    """Everything that determines the values, key -> JSON, parameters included."""
     settings = {
         key: value
         for key, value in (provenance or {}).items()

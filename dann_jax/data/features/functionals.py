@@ -23,7 +23,7 @@ def functionals(
     hop: float = 0.01,
     sample_rate: int = 16000,
 ) -> Extractor:
-    """Statistics of a whole utterance for telling emotions, float32 `[123]`, named.
+    """Statistics of a whole utterance for emotion recognition, float32 `[123]`, named.
 
     Mean, deviation, percentiles 20, 50 and 80 with their range, slope over time, and
     the rises and falls of pitch (voiced frames) and loudness; means and deviations of
@@ -106,7 +106,7 @@ def summarise(columns: Mapping[str, np.ndarray], hop: float) -> dict[str, float]
 def contour(
     name: str, values: np.ndarray, where: np.ndarray, hop: float
 ) -> dict[str, float]:
-    """How high a contour is, and how it goes up and down a second.
+    """Level, spread and slopes of a contour.
 
     Args:
       name: what the names of the statistics begin with.
@@ -146,7 +146,7 @@ def contour(
 
 
 def rhythm(voiced: np.ndarray, nucleus: np.ndarray, hop: float) -> dict[str, float]:
-    """How voiced stretches, pauses and syllables follow each other, in seconds.
+    """Lengths and rates of voiced stretches, pauses and syllables, in seconds.
 
     Pauses are the unvoiced stretches between voiced ones, not those at the ends.
 
@@ -194,7 +194,7 @@ def _moments(
 def _roughness(
     columns: Mapping[str, np.ndarray], voiced: np.ndarray
 ) -> dict[str, float]:
-    """How far frames lie off the line through their neighbours, all three voiced."""
+    """Deviation of frames from the line through their neighbours, all three voiced."""
     inside = voiced[2:] & voiced[1:-1] & voiced[:-2]
 
     def bend(name: str) -> float:

@@ -8,7 +8,7 @@ from dann_jax.utils.files import digest_file
 
 
 class FileIdentity(NamedTuple):
-    """A file as it was when it was read.
+    """Size, time and digest of a file when it was read.
 
     Attributes:
       size: in bytes; -1 where there was no file.
@@ -22,7 +22,7 @@ class FileIdentity(NamedTuple):
 
 
 def identify(path: str) -> FileIdentity:
-    """The identity of a file now; cuts of one file cost one reading.
+    """The identity of a file now; cuts of one file are read once.
 
     Raises:
       OSError: it cannot be read.
@@ -37,7 +37,7 @@ def _identity(path: str, size: int, mtime: int) -> FileIdentity:
 
 
 def unchanged(path: str, before: FileIdentity) -> bool:
-    """Whether a file still has the content it had.
+    """Whether the content of a file is unchanged.
 
     Equal size and time are believed; at another time, the content is compared. What
     was made without a file stays as it is.

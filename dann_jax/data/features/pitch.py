@@ -149,7 +149,7 @@ def _cheapest_path(scores: np.ndarray, f0: np.ndarray, steepness: float) -> np.n
 
 
 def _costs(f0: np.ndarray, steepness: float) -> np.ndarray:
-    """Of going from each state of a frame to each of the next, `[frames - 1, 6, 6]`."""
+    """Costs of the transitions between states, `[frames - 1, 6, 6]`."""
     voiced = f0 > 0
     pitch = np.log2(np.where(voiced, f0, 1.0))
     jump = _JUMP * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])

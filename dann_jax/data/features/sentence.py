@@ -99,7 +99,7 @@ def from_encoder(
 
 
 def _embedding_size(folder: epath.Path) -> int:
-    """What the last module that changes the size makes, from the model's own notes."""
+    """Embedding size of the last module that changes it, from the model's config."""
     listing = folder / "modules.json"
     if not listing.exists():
         raise ValueError(

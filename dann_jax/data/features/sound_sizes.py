@@ -26,11 +26,11 @@ _TAIL = 2 * _LARGEST_PAGE
 
 
 class Unusable(ValueError):
-    """There is no sound in the file, or less than its header claims."""
+    """The file has no samples, or fewer than its header promises."""
 
 
 class Sound(NamedTuple):
-    """Where the sound lies in a file.
+    """Position of the samples in a file.
 
     Attributes:
       start: byte at which it begins.
@@ -50,7 +50,7 @@ class Sound(NamedTuple):
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a recorder put this for a size that it could not know.
+    """Whether this is a placeholder of a recorder for an unknown size.
 
     A header is written before the sound. Who writes to a pipe, or is stopped before the
     header is mended, leaves the largest number that fits, less a header or rounded down
@@ -68,7 +68,7 @@ def is_placeholder(size: int) -> bool:
 
 
 def find_sound(file: BinaryIO, size: int) -> Sound | None:
-    """Where the sound of a WAV, RF64, Wave64, AIFF, AU or SPHERE file lies.
+    """Position of the samples of a WAV, RF64, Wave64, AIFF, AU or SPHERE file.
 
     Args:
       file: open for reading, sought in freely.
@@ -120,7 +120,7 @@ def _read(file: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and claimed size of each chunk of a RIFF or IFF file."""
+    """Name, first byte and declared size of each chunk of a RIFF or IFF file."""
     offset = 12
     while offset + 8 <= size:
         name, length = struct.unpack(f"{order}4sI", _read(file, offset, 8))
@@ -145,7 +145,7 @@ def _ends_well(file: BinaryIO, size: int, start: int, order: str) -> bool:
 
 
 def _size(claimed: int, there: int, empty: bool) -> int | None:
-    """The size that a header claims; None for one that was never filled in."""
+    """The size in a header; None for one that was never filled in."""
     if (claimed == 0 and there and not empty) or is_placeholder(claimed):
         return None
     return claimed

@@ -136,7 +136,7 @@ def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str,
 
 
 def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
-    """The row of every summary line, without what other files and lines know."""
+    """The row of every summary line, without columns from other files."""
     for number, line in enumerate(_lines(path), start=1):
         # Every other line is a comment or one rater's opinion.
         if not line.startswith("["):

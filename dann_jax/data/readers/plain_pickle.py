@@ -137,7 +137,7 @@ class _Array:
 
 
 def _admitted() -> dict[tuple[str, str], Any]:
-    """What a pickle may name, and what it gets."""
+    """Names that a pickle may use -> replacements."""
     allowed: dict[tuple[str, str], Any] = {}
     for home in _BUILTINS:
         # What a `defaultdict` makes; nothing calls them here.
@@ -185,7 +185,7 @@ def _from_bytes(
 
 
 class _Finisher:
-    """Puts arrays in the place of what stands for them, and counts what it sees."""
+    """Replaces stand-ins by arrays, and counts values."""
 
     def __init__(self, most: float) -> None:
         self._most = most

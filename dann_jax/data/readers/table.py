@@ -68,7 +68,7 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
 
 
 def _inside(folder: epath.Path) -> str:
-    """For messages: what below the folder may have been meant."""
+    """For messages: stores and tables below the folder."""
     stores = [
         str(path)
         for path in sorted(folder.iterdir())

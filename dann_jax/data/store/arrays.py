@@ -44,7 +44,7 @@ class Piece(NamedTuple):
     """The feature vectors of some utterances.
 
     Attributes:
-      rows: int `[n]`, their places in the corpus, in any order.
+      rows: int `[n]`, their indices in the corpus, in any order.
       values: modality -> float `[vectors of these utterances, dim]`.
     """
 
@@ -119,7 +119,7 @@ def shape_of(array: np.ndarray | Frames) -> ModalityShape:
 
 
 def save_arrays(folder: epath.PathLike, corpus: Corpus) -> Corpus:
-    """Write a corpus that is at hand, one utterance at a time."""
+    """Write a corpus in memory, one utterance at a time."""
     shapes = {name: shape_of(array) for name, array in corpus.features.items()}
     pieces = (_piece(corpus, np.array([row])) for row in range(len(corpus)))
     return write_arrays(folder, corpus, shapes, pieces)
@@ -180,7 +180,7 @@ class _Values:
     lengths: np.ndarray
 
     def put(self, rows: np.ndarray, values: np.ndarray) -> None:
-        """Write the vectors of these utterances to their places."""
+        """Write the vectors of these utterances at their rows."""
         values = np.asarray(values, "<f4")
         size = values.shape[1] * values.itemsize
         ends = np.cumsum(self.lengths[rows])

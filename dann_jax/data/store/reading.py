@@ -62,12 +62,12 @@ def read_store(directory: epath.PathLike) -> Corpus:
 
 
 def cached_arrays(store: epath.Path) -> epath.Path:
-    """Where the arrays of a store are kept once they were read."""
+    """The cache folder of the arrays of a store."""
     return cache_folder() / "stores" / _fingerprint(store)
 
 
 def _from_cache(cached: epath.Path, folder: epath.Path) -> Corpus | None:
-    """The corpus, if it is there as it was written; a damaged one is taken away."""
+    """The cached corpus, if there is an undamaged one; a damaged one is removed."""
     if not cached.exists():
         return None
     try:
@@ -84,7 +84,7 @@ def _from_cache(cached: epath.Path, folder: epath.Path) -> Corpus | None:
 
 
 def _fingerprint(folder: epath.Path) -> str:
-    """Changes with anything in the folder, but not when the folder is moved."""
+    """A digest of the files of a folder, independent of its path."""
     digest = hashlib.sha256((folder / "metadata.json").read_bytes())
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         stat = path.stat()
@@ -93,7 +93,7 @@ def _fingerprint(folder: epath.Path) -> str:
 
 
 def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Corpus:
-    """Two passes: what is small decides where what is large goes."""
+    """Two passes: the lengths first, which give the positions of the features."""
     for left in to.parent.glob(f"{to.name}.*.partial"):
         # Of a process that was killed: one that lives would hold the lock.
         left.rmtree()
@@ -117,7 +117,7 @@ def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Cor
 def _without_features(
     folder: epath.Path, metadata: dict[str, Any]
 ) -> tuple[Corpus, dict[str, ModalityShape]]:
-    """The corpus without its features, and what shape they have."""
+    """The corpus without its features, and their shapes."""
     examples = list(_examples(folder, features=False))
     row = np.concatenate([example["row"] for example in examples])
     if not np.array_equal(np.sort(row), np.arange(metadata["rows"])):
@@ -177,7 +177,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
 
 @contextlib.contextmanager
 def _quiet_about_dtypes() -> Iterator[None]:
-    """TFDS uses an attribute of its own that it has deprecated, and says so often."""
+    """Silence warnings of TFDS about an attribute of its own."""
     log = logging.getLogger("absl")
 
     def keep(record: logging.LogRecord) -> bool:
