@@ -10,7 +10,6 @@ from runs import tiny_config
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.synthetic.conversations import synthetic_conversations
-from dann_jax.experiment import train
 from dann_jax.experiment.build import compiled, setting
 from dann_jax.experiment.estimate import (
     Needs,
@@ -19,6 +18,7 @@ from dann_jax.experiment.estimate import (
     require_room,
     require_tables,
 )
+from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.training.loop import Timetable
 from dann_jax.training.predict import make_batch
@@ -89,7 +89,7 @@ def test_a_run_that_cannot_fit_leaves_no_folder_behind(
     monkeypatch.setattr("dann_jax.experiment.estimate.available_memory", lambda: 10**6)
     config = tiny_config("synthetic", {"seeds": 1000})
     with pytest.raises(ValueError, match=r"1,000 seeds x 2 arms = 2,000 models"):
-        train.train_and_evaluate(config, tmp_path / "run")
+        train_and_evaluate(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
