@@ -34,10 +34,13 @@ def flip(folder: pathlib.Path, rng: np.random.Generator) -> str:
 
 
 def newest_noticed(folder: pathlib.Path) -> bool:
-    """Whether a flip in the newest checkpoint makes the one before be taken."""
+    """Whether a flip in the newest checkpoint makes the one before be taken, if any."""
     steps = sorted(int(path.name) for path in folder.iterdir())
-    with open_checkpoints(folder) as checkpoints:
-        return checkpoints.resume_step() != steps[-1]
+    try:
+        with open_checkpoints(folder) as checkpoints:
+            return checkpoints.resume_step() != steps[-1]
+    except ValueError:
+        return True
 
 
 def bundle_noticed(folder: pathlib.Path) -> bool:

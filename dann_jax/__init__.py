@@ -6,6 +6,10 @@ Flax or plain-JAX model. Importing them imports neither TensorFlow nor librosa.
 
 from etils import epy
 
+from dann_jax.utils.earlier_paths import keep_earlier_paths
+
+keep_earlier_paths()
+
 # Each name is looked up when it is first used: importing the package takes no time.
 with epy.lazy_api_imports(globals()):
     from dann_jax.bundle import load_bundle
