@@ -90,45 +90,45 @@ def set_validation_aside(
     roles: np.ndarray,
     adapt: np.ndarray,
     label: np.ndarray,
-    groups: np.ndarray,
+    cv_groups: np.ndarray,
     folds: int,
     seed: int,
     hidden: Role,
 ) -> None:
-    """Let some groups of one fold validate.
+    """Set some cross-validation groups of one fold aside for validation.
 
     Args:
       roles: of the fold, `[N]`; changed in place.
       adapt: bool `[N]`, the side of adaptation: groups that are labelled there never
         validate, nor do rows of no group.
       label: int `[N]`.
-      groups: `identifiers.codes` of the column, `[N]`.
+      cv_groups: `identifiers.codes` of the column, `[N]`.
       folds: one in so many groups validates.
       seed: of the choice.
       hidden: what the other rows of a validation group become: what the rest of a test
         group is.
     """
-    labelled = (roles == Role.LABELLED) & (groups >= 0)
-    with_target = np.isin(groups, groups[labelled & adapt])
+    labelled = (roles == Role.LABELLED) & (cv_groups >= 0)
+    with_target = np.isin(cv_groups, cv_groups[labelled & adapt])
     rows = np.flatnonzero(labelled & ~with_target)
-    chosen = validation_rows(rows, label, groups, folds, seed)
-    rest = np.isin(groups, groups[chosen]) & (roles == Role.UNLABELLED)
+    chosen = validation_rows(rows, label, cv_groups, folds, seed)
+    rest = np.isin(cv_groups, cv_groups[chosen]) & (roles == Role.UNLABELLED)
     roles[rest] = hidden
     roles[chosen] = Role.VALIDATION
 
 
 def validation_rows(
-    rows: np.ndarray, label: np.ndarray, groups: np.ndarray, folds: int, seed: int
+    rows: np.ndarray, label: np.ndarray, cv_groups: np.ndarray, folds: int, seed: int
 ) -> np.ndarray:
     """Row indices `[n]` of one of `folds` parts by group, stratified by class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    available = len(np.unique(groups[rows]))
+    available = len(np.unique(cv_groups[rows]))
     if not 2 <= folds <= available:
         raise ProtocolError(
             f"validation_folds must be 0 or between 2 and the number of training "
             f"groups ({available}), got {folds}"
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    _, chosen = next(splitter.split(rows, label[rows], groups[rows]))
+    _, chosen = next(splitter.split(rows, label[rows], cv_groups[rows]))
     return rows[chosen]

@@ -134,10 +134,16 @@ def assign_roles(
             hold_out_copies(fold_roles, hashes)
     if validation_folds:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
-        groups = codes(corpus.column(validation_column))
+        cv_groups = codes(corpus.column(validation_column))
         for fold_roles, split in zip(roles, splits, strict=True):
             set_validation_aside(
-                fold_roles, split.adapt, label, groups, validation_folds, seed, hidden
+                fold_roles,
+                split.adapt,
+                label,
+                cv_groups,
+                validation_folds,
+                seed,
+                hidden,
             )
     protocol = Protocol(
         name=name,
