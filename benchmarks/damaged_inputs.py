@@ -2,8 +2,8 @@
 
     python -m benchmarks.damaged_inputs --damaged=500 --sound=50
 
-It makes the files (`tests/damage.py`: 25 kinds of damage in three sizes, and sound
-files of odd names), runs `dann-prepare`'s engine over them and counts. With
+It makes the files (`tests/damaged_recordings.py`: 25 kinds of damage in three sizes,
+and sound files of odd names), runs `dann-prepare`'s engine over them and counts. With
 `--model=BUNDLE` the same files go through `dann-predict` as well, whole and in windows.
 """
 
@@ -18,7 +18,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "tests"))
 
 def main() -> None:
     """Make the files, prepare them and count."""
-    from damage import SPOIL, columns_of, mixed_folder
+    from damaged_recordings import SPOIL, columns_of, mixed_folder
 
     from dann_jax.data.features.extraction import extract
 

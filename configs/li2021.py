@@ -9,7 +9,7 @@ re-implementation from the published description; what it leaves open is a key b
 
 DIR is a feature table of IEMOCAP with a column `style`. The variant says from which
 style to which; `impro-script` is the way back. Scripted rows of four sessions are
-labelled, improvised rows of these sessions are heard without labels but for ten of each
+labelled, improvised rows of these sessions are used without labels but for ten of each
 class, and improvised rows of the fifth session are scored. Every modality of DIR is a
 stream: with a visual array in it, name it in `data.modalities`. Figures are in
 docs/systems/li2021.md.

@@ -84,7 +84,7 @@ def _main_system() -> ConfigDict:
     config.arms.dann.speaker = 0.1
     config.seeds = 5
     config.batches.update(batch_size=15, num_buckets=4)
-    # Half of the heads, and one of two recurrences, hear only the speaker's own turns.
+    # Half of the heads and one of two recurrences use only the speaker's own turns.
     config.encoder.update(width=64, context=True, own_heads=2, own_turns=True)
     config.timetable.checkpoint_every = 5
     return config

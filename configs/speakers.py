@@ -1,4 +1,4 @@
-"""Speech emotion recognition on speakers that were never heard, from audio features.
+"""Speech emotion recognition on speakers outside of the training, from audio features.
 
     dann-prepare --corpus=emodb --source=DIR --features=functionals --data_dir=DATA
     dann-train --config=configs/speakers.py:emodb --workdir=runs/emodb \

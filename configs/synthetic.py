@@ -2,7 +2,7 @@
 
     dann-train --config=configs/synthetic.py --workdir=runs/synthetic
 
-Four people with labels, twelve unheard ones without: source-only against a speaker
+Four people with labels, twelve unseen ones without: source-only against a speaker
 adversary, three seeds, in about a minute on two cores.
 """
 

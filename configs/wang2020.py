@@ -1,10 +1,10 @@
-"""Speakers that were never heard, in corpora that were never labelled: verification.
+"""Verification of unseen speakers in corpora without labels.
 
     dann-train --config=configs/wang2020.py --workdir=runs/wang2020 \
         --config.data.source=DIR
 
 DIR holds several corpora with the columns `speaker` and `corpus` (see `dann-prepare`);
-a speaker's name must be that of nobody in another corpus. Every corpus is the target in
+a speaker's name must not occur in another corpus. Every corpus is the target in
 turn: its rows are seen without their speakers, and pairs of them are the trials.
 
 The variant says what hides the corpus: an adversary (the default), `coral` or `mmd`;

@@ -40,7 +40,7 @@ def get_config(variant: str = "5") -> ConfigDict:
         labels=("negative", "positive"),
         label_column="binary_valence",
         labelled_target=int(variant),
-        # Nothing of the target is heard but the rows with labels.
+        # Only the labelled rows of the target are used.
         unlabelled=(),
     )
     side = {"column": "side", "unlabelled": ()}

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
       present: modality -> bool `[B, T]`; False where a turn lacks the modality.
       visible: bool `[B, T]`; the turns that the encoder may look at. Padding and
         rows that a protocol holds out are False.
-      party: int32 `[B, T]`; which speaker of the dialogue talks: 0, 1, ...
+      party: int32 `[B, T]`; which speaker of the dialogue is speaking: 0, 1, ...
       label: int32 `[B, T]`; `UNKNOWN` wherever it must not be learned from.
       domain: adversary -> int32 `[B, T]`; `UNKNOWN` where a row takes no part.
       row: int32 `[B, T]`; index into the corpus, `UNKNOWN` for padding.
@@ -81,7 +81,7 @@ class Objective(Protocol):
     `batch` needs `label` and `domain` only, so any named tuple that has them will do.
     `strength` maps each adversary to its current strength. Reversal objectives leave
     it to the network (it has already scaled the gradient); discrepancy objectives
-    multiply their term by it.
+    multiply their term by it. The loss and every metric is a scalar.
     """
 
     def __call__(
@@ -90,7 +90,10 @@ class Objective(Protocol):
 
 
 class Apply(Protocol):
-    """A network as a pure function, for training and (without a key) evaluation."""
+    """A network as a pure function, for training and (without a key) evaluation.
+
+    Strengths and the key are scalars; shapes are those of `Batch` and `Outputs`.
+    """
 
     def __call__(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from toys import network_params, stack
+from corpora_and_batches import network_params, stack
 
 from dann_jax.bundle import Bundle, Description, load_bundle, write_bundle
 from dann_jax.bundle.description import Modality, modalities_of, silent_corpus

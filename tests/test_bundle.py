@@ -20,7 +20,7 @@ from bundles import (
     tiny_description,
     write_tiny,
 )
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import (
     Bundle,
@@ -167,7 +167,7 @@ def test_features_of_another_size_are_refused(bundle: Bundle, corpus: Corpus) ->
 
 
 def test_a_missing_modality_is_refused(bundle: Bundle, corpus: Corpus) -> None:
-    with pytest.raises(BundleError, match="hears audio, text; .* has audio$"):
+    with pytest.raises(BundleError, match="takes audio, text; .* has audio$"):
         bundle.predict_corpus(corpus.select(("audio",)))
 
 
@@ -183,7 +183,7 @@ def test_features_made_otherwise_are_refused(
     bundle.predict_corpus(known)
     with pytest.raises(BundleError, match=r"n_mels \(expected 40, found 64\)"):
         bundle.predict_corpus(other)
-    with pytest.raises(BundleError, match="do not say how they were made"):
+    with pytest.raises(BundleError, match="without a record of how they were made"):
         bundle.predict_corpus(corpus)
 
 
@@ -208,7 +208,7 @@ def test_features_that_are_not_finite_are_refused(
 @pytest.mark.parametrize(
     ("provenance", "reason"),
     [
-        (None, "nobody recorded how"),
+        (None, "unknown how the features"),
         (
             {"extractor": "sense", "parameters": {}, "sample_rate": 1},
             "no extractor 'sense'",

@@ -120,7 +120,7 @@ def test_an_answer_that_is_no_number_is_an_error(
     reports: list[str] = []
     clips = [Clip(str(tmp_path / "a.wav"), "a.wav")]
     assert not list(predict_clips(bundle, clips, report=reports.append))
-    assert reports == ["a.wav: the model's answer is not a finite number"]
+    assert reports == ["a.wav: the model's output is not a finite number"]
 
 
 def test_integers_are_scaled_and_nonsense_is_refused(folder: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 from bundles import LABELS, tiny_bundle
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
 from dann_jax.bundle.export import export_bundle, how_to_call

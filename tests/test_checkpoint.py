@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from toys import assert_trees_equal
+from corpora_and_batches import assert_trees_equal
 
 from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
@@ -111,7 +111,7 @@ def test_a_step_that_is_there_is_not_written_again(tmp_path: pathlib.Path) -> No
 FAILURES = """
 import pathlib, sys
 from test_checkpoint import layout_of, on, state_of
-from toys import limited_file_size
+from corpora_and_batches import limited_file_size
 from dann_jax.training.checkpoint import open_checkpoints
 folder = pathlib.Path(sys.argv[1])
 for name, steps in (("first", []), ("second", [10])):

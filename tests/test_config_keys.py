@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import jax
 import pytest
+from config_steps import SYSTEMS, everything, load_config, tiny
 from ml_collections import ConfigDict
 from runs import write_table
-from steps import SYSTEMS, everything, load_config, tiny
 
 import dann_jax
 from dann_jax.bundle import bundle_run

@@ -5,9 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
-from runs import write_table
-from steps import (
+from config_steps import (
     CONFIGS,
     SYSTEMS,
     everything,
@@ -16,6 +14,8 @@ from steps import (
     tiny,
     utterances,
 )
+from ml_collections import ConfigDict
+from runs import write_table
 
 from dann_jax.experiment.build import compiled, setting
 from dann_jax.objectives import OBJECTIVES

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dann_jax.utils.cores import usable_cores
+from dann_jax.utils.resources import usable_cores
 
 
 def test_where_there_is_no_affinity_all_cores_count(monkeypatch) -> None:
@@ -21,7 +21,7 @@ def test_where_there_is_no_affinity_all_cores_count(monkeypatch) -> None:
 def test_a_process_that_may_use_one_core_has_one() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-        "from dann_jax.utils.cores import usable_cores; print(usable_cores())"
+        "from dann_jax.utils.resources import usable_cores; print(usable_cores())"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout == "1\n", ended.stderr

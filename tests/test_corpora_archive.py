@@ -90,7 +90,7 @@ def test_what_no_modality_needs_is_not_unpacked(tmp_path: pathlib.Path) -> None:
         features.writestr("other.npy", header((3,), "<i4") + bytes(12))
     assert list(read_feature_table(table).features) == ["x"]
     write_table(table, {"x": zeros(ROWS, 2), **rest})
-    with pytest.raises(CorpusError, match="says shape"):
+    with pytest.raises(CorpusError, match="declares shape"):
         open_archive(table / "features.npz")
 
 

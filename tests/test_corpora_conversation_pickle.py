@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "labels that are words": (
         iemocap(labels={"Ses01F_impro01": [[]] * 3, "Ses05M_script01": [3, 2]}),
-        "has entries of another kind than iemocap has",
+        "has other entries than the layout of iemocap",
     ),
     "NaN": (
         iemocap(visual={"Ses05M_script01": np.full((2, 1), np.nan)}),

@@ -1,7 +1,7 @@
 """Binary arousal and valence from emotion categories."""
 
 import numpy as np
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.dimensions import DIMENSIONS, with_dimensions

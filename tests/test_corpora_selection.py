@@ -5,9 +5,9 @@ import pathlib
 
 import numpy as np
 import pytest
+from config_steps import utterances
+from corpora_and_batches import toy_corpus
 from runs import write_table
-from steps import utterances
-from toys import toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.frames import Frames

@@ -9,9 +9,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from corpora_and_batches import toy_corpus
 from ml_collections import ConfigDict
 from runs import loader_that_stops, tiny_config, tiny_corpus
-from toys import toy_corpus
 
 from dann_jax.bundle import load_bundle
 from dann_jax.data.corpus import Corpus

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dann_jax.models.ops.attention import NOT_HEARD, attend
+from dann_jax.models.ops.attention import MASK_VALUE, attend
 from dann_jax.models.ops.dense import dense_product
-from dann_jax.models.ops.fusion_barrier import kept_on, materialised
+from dann_jax.models.ops.fusion_barrier import barrier_compiler_options, fusion_barrier
 from dann_jax.types import Array
 
 
@@ -77,7 +77,7 @@ def heard() -> np.ndarray:
 
 def test_attention_is_that_of_flax(heard: np.ndarray) -> None:
     streams = [normal(seed, 2, 5, 3, 4) for seed in range(3)]
-    bias = np.where(heard, 0, NOT_HEARD)
+    bias = np.where(heard, 0, MASK_VALUE)
     assert_same_gradients(
         lambda *streams: attend(*streams, bias=bias),
         lambda *streams: nn.dot_product_attention(*streams, bias=bias),
@@ -87,7 +87,7 @@ def test_attention_is_that_of_flax(heard: np.ndarray) -> None:
 
 def test_what_is_not_heard_is_not_heard_at_all(heard: np.ndarray) -> None:
     query, key, value = (normal(seed, 2, 5, 3, 4) for seed in range(3))
-    bias = np.where(heard, 0, NOT_HEARD)
+    bias = np.where(heard, 0, MASK_VALUE)
 
     def of_query(key: Array, value: Array) -> Array:
         return attend(query, key, value, bias=bias)[0, 0, 0]
@@ -105,7 +105,7 @@ def test_what_is_not_heard_is_not_heard_at_all(heard: np.ndarray) -> None:
 
 def test_extreme_logits_stay_finite(heard: np.ndarray) -> None:
     streams = [1e3 * normal(seed, 2, 5, 3, 4) for seed in range(3)]
-    bias = np.where(heard, 0, NOT_HEARD)
+    bias = np.where(heard, 0, MASK_VALUE)
     gradients = jax.grad(lambda *streams: attend(*streams, bias=bias).sum(), (0, 1, 2))(
         *streams
     )
@@ -114,14 +114,14 @@ def test_extreme_logits_stay_finite(heard: np.ndarray) -> None:
 
 def test_a_materialised_array_is_made_once_on_cpu() -> None:
     def both(x: Array) -> tuple[Array, Array]:
-        made = materialised(jnp.exp(x) + 1)
+        made = fusion_barrier(jnp.exp(x) + 1)
         return made * 2, made.T * 3
 
     x = normal(0, 30, 20)
-    kept = jax.jit(both, compiler_options=kept_on("cpu"))
+    kept = jax.jit(both, compiler_options=barrier_compiler_options("cpu"))
     text = kept.lower(x).compile().as_text()
     assert text.count("opt-barrier(") == 1
     assert text.count("exponential(") == 1
     for one, other in zip(kept(x), jax.jit(both)(x), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert kept_on("gpu") is None
+    assert barrier_compiler_options("gpu") is None

@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import network_params, plain_apply, plain_params, stack, toy_batch
+from corpora_and_batches import (
+    network_params,
+    plain_apply,
+    plain_params,
+    stack,
+    toy_batch,
+)
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.models.reversal import reverse_gradient

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from corpora_and_batches import assert_trees_equal, network_params, stack
 from etils import epath
 from ml_collections import ConfigDict
 from runs import loader_that_stops, tiny_config, tiny_corpus, write_table
-from toys import assert_trees_equal, network_params, stack
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.scorers import classes

@@ -12,14 +12,26 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from damage import NAMES, RATE, SPOIL, columns_of, mixed_folder, voice, write_voice
+from damaged_recordings import (
+    NAMES,
+    RATE,
+    SPOIL,
+    columns_of,
+    mixed_folder,
+    voice,
+    write_voice,
+)
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features import pool
 from dann_jax.data.features.audio import Recording, read_audio
 from dann_jax.data.features.extraction import extract
-from dann_jax.data.features.extraction_worker import Task, read_part, write_part
+from dann_jax.data.features.extraction_worker import (
+    ExtractionJob,
+    read_part,
+    write_part,
+)
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Item
 from dann_jax.data.features.pool import WorkerError
@@ -175,7 +187,7 @@ def test_other_settings_in_the_same_folder_are_refused_with_both_named(
     with pytest.raises(CorpusError, match=r"hop \(expected 800, found 400\)"):
         extract(*given, other, tmp_path / "work", name="c", make=make)
     fewer = {"energy": {"hop": 800}}
-    with pytest.raises(CorpusError, match="moments was made and is not asked"):
+    with pytest.raises(CorpusError, match="moments is in the folder and not requested"):
         extract(*given, fewer, tmp_path / "work", name="c", make=make)
 
 
@@ -525,7 +537,7 @@ def test_a_recording_that_changes_while_it_is_read_is_a_problem(
     monkeypatch.setattr(
         "dann_jax.data.features.extraction_worker.read_audio", read_while_written
     )
-    task = Task(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
+    task = ExtractionJob(str(tmp_path), json.dumps({"moments": {}}), make, 60.0)
     write_part(task, [Item("k", str(path), 0.0, None, "")])
     (made,) = tmp_path.glob("*.npz")
     part = read_part(epath.Path(made))
@@ -538,7 +550,7 @@ def test_a_script_without_a_main_guard_gets_a_sentence(
     script = tmp_path / "script.py"
     script.write_text(
         "from dann_jax.data.features.extraction import extract\n"
-        "from damage import columns_of\n"
+        "from damaged_recordings import columns_of\n"
         "columns = columns_of(['1.wav'])\n"
         f"extract(columns, {str(recordings)!r}, {{'logmel': {{}}}}, "
         f"{str(tmp_path / 'work')!r}, name='c', workers=1)\n"

@@ -96,7 +96,7 @@ def test_another_extractor_is_a_mismatch_whatever_its_parameters() -> None:
 
 @pytest.mark.parametrize("unknown", [None, {}, {"source": "a release"}])
 def test_features_of_unknown_making_match_no_known_ones(unknown) -> None:
-    assert "found features that do not say how" in mismatch(
+    assert "found features without a record of how" in mismatch(
         logmel().provenance(), unknown
     )
     assert mismatch(unknown, unknown) is None

@@ -7,7 +7,7 @@ import weakref
 import jax
 import numpy as np
 import pytest
-from toys import LABELS, assert_trees_equal, toy_corpus
+from corpora_and_batches import LABELS, assert_trees_equal, toy_corpus
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames

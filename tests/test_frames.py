@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import LABELS, toy_corpus
+from corpora_and_batches import LABELS, toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.frames import Frames

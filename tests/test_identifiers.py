@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from toys import LABELS, toy_corpus
+from corpora_and_batches import LABELS, toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.doubts import doubts

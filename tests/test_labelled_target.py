@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from toys import LABELS, toy_corpus
+from corpora_and_batches import LABELS, toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.tasks.domains import domain_ids

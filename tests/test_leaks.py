@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from toys import LABELS, toy_corpus
+from corpora_and_batches import LABELS, toy_corpus
 
 from benchmarks.studies.leaks import (
     LEAKS,

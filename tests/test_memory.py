@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dann_jax.models.ops.lstm import Weights, long_short_term_memory
+from dann_jax.models.ops.lstm import LstmWeights, long_short_term_memory
 from dann_jax.types import Array
 
 TURNS, STREAMS, ROWS, DIM, WIDTH = 6, 2, 3, 5, 4
 RNG = np.random.default_rng(0)
 
 
-def plain(weights: Weights, x: Array, seen: Array) -> Array:
+def plain(weights: LstmWeights, x: Array, seen: Array) -> Array:
     """One turn after another, as the docstring has it."""
     hidden = cell = jnp.zeros((STREAMS, ROWS, WIDTH))
     states = []
@@ -31,7 +31,7 @@ def test_states_and_gradients_are_those_of_the_formula() -> None:
     def normal(*sizes: int) -> np.ndarray:
         return np.float32(RNG.normal(size=sizes))
 
-    weights = Weights(
+    weights = LstmWeights(
         input=normal(STREAMS, DIM, 4 * WIDTH),
         bias=normal(STREAMS, 1, 4 * WIDTH),
         recurrent=normal(STREAMS, WIDTH, 4 * WIDTH),

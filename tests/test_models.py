@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from corpora_and_batches import DIMS, assert_trees_equal, network_params, toy_batch
 from flax import linen as nn
-from toys import DIMS, assert_trees_equal, network_params, toy_batch
 
 from dann_jax.models.context import BidirectionalGru, DialogueContext
 from dann_jax.models.fusion import AttentionFusion

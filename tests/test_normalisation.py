@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from corpora_and_batches import LABELS, network_params, toy_batch, toy_corpus
 from flax.traverse_util import flatten_dict
 from sklearn.preprocessing import StandardScaler
-from toys import LABELS, network_params, toy_batch, toy_corpus
 
 from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.models import network

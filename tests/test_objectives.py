@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import (
+from corpora_and_batches import (
     LABELS,
     plain_apply,
     plain_params,

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from games import (
+from corpora_and_batches import (
+    assert_trees_close,
+    assert_trees_equal,
+    network_params,
+    stack,
+)
+from objective_networks import (
     BATCH,
     DOMAINS,
     KEY,
@@ -19,12 +25,6 @@ from games import (
     network_of,
     objective_of,
     state_of,
-)
-from toys import (
-    assert_trees_close,
-    assert_trees_equal,
-    network_params,
-    stack,
 )
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from config_steps import load_config, tiny, utterances
+from corpora_and_batches import LABELS, toy_corpus
 from runs import write_table
-from steps import load_config, tiny, utterances
-from toys import LABELS, toy_corpus
 
 from dann_jax.experiment.build import setting
 from dann_jax.experiment.run import train_and_evaluate

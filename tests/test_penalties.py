@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from games import BATCH, DOMAINS, LABELS, PARAMS, class_wise_apply, game_apply
+from objective_networks import (
+    BATCH,
+    DOMAINS,
+    LABELS,
+    PARAMS,
+    class_wise_apply,
+    game_apply,
+)
 
 from dann_jax.objectives import OBJECTIVES, dann, discrepancy, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from toys import LABELS, LENGTHS, assert_trees_equal, toy_corpus
+from corpora_and_batches import LABELS, LENGTHS, assert_trees_equal, toy_corpus
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import (

@@ -12,7 +12,7 @@ import pytest
 from bundles import LABELS, hearing_bundle, tiny_bundle, write_tones
 from commands import Call, assert_refused
 from commands import call as call
-from toys import toy_corpus
+from corpora_and_batches import toy_corpus
 
 from dann_jax.cli import predict
 
@@ -150,7 +150,7 @@ def test_text_that_is_named_as_audio_is_told(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({}, "nobody recorded how the features"),
+        ({}, "unknown how the features"),
         ({"answer": "features"}, "names no class"),
     ],
     ids=["no provenance", "open set"],

@@ -10,7 +10,7 @@ import pytest
 from bundles import hearing_bundle
 from commands import Call
 from commands import call as call
-from damage import NAMES, SPOIL, mixed_folder
+from damaged_recordings import NAMES, SPOIL, mixed_folder
 
 from dann_jax.cli import predict
 

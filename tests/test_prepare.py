@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from commands import Call, assert_refused
 from commands import call as call
-from damage import write_voice
+from damaged_recordings import write_voice
 from etils import epath
 
 from dann_jax.cli import prepare as prepare_command

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import LABELS, toy_corpus
+from corpora_and_batches import LABELS, toy_corpus
 
 from dann_jax.data.corpus import corpora_of
 from dann_jax.data.manifest import write_manifest

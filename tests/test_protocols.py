@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import LABELS, assert_trees_equal, network_params, toy_corpus
+from corpora_and_batches import LABELS, assert_trees_equal, network_params, toy_corpus
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 import pytest
 from bundles import hearing_bundle, write_tones
+from corpora_and_batches import LABELS, network_params, toy_batch, toy_corpus
 from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 from test_configs import load
-from toys import LABELS, network_params, toy_batch, toy_corpus
 
 from dann_jax.bundle import BundleError, Rating, load_bundle
 from dann_jax.bundle.description import from_json

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dann_jax.models.ops.gru import Weights, gated_recurrence, permuted
+from dann_jax.models.ops.gru import GruWeights, gated_recurrence, permuted
 from dann_jax.types import Array
 
 TURNS, STREAMS, DIALOGUES, DIM, WIDTH = 6, 3, 2, 5, 4
 
 
-def plain(weights: Weights, x: Array, seen: Array, fresh: Array) -> Array:
+def plain(weights: GruWeights, x: Array, seen: Array, fresh: Array) -> Array:
     """One turn after another, as the docstring has it."""
     state, states = jnp.zeros((STREAMS, DIALOGUES, WIDTH)), []
     projected = jnp.einsum("stbd,sdw->stbw", x, weights.input)
@@ -37,7 +37,7 @@ def arguments() -> tuple:
     def normal(*sizes: int) -> np.ndarray:
         return np.float32(rng.normal(size=sizes))
 
-    weights = Weights(
+    weights = GruWeights(
         input=normal(STREAMS, DIM, 3 * WIDTH),
         input_bias=normal(STREAMS, 1, 3 * WIDTH),
         recurrent=normal(STREAMS, WIDTH, 3 * WIDTH),
@@ -72,7 +72,7 @@ def test_states_and_gradients_are_those_of_the_formula(arguments: tuple) -> None
 def test_the_gradient_adds_to_the_kernel_once_and_not_in_every_turn(
     arguments: tuple,
 ) -> None:
-    def loss(weights: Weights) -> Array:
+    def loss(weights: GruWeights) -> Array:
         return gated_recurrence(weights, *arguments[1:]).sum()
 
     jaxpr = jax.make_jaxpr(jax.grad(loss))(arguments[0]).jaxpr
@@ -84,7 +84,7 @@ def test_the_gradient_adds_to_the_kernel_once_and_not_in_every_turn(
 
 
 def test_no_array_is_copied_in_every_turn(arguments: tuple) -> None:
-    def loss(weights: Weights) -> Array:
+    def loss(weights: GruWeights) -> Array:
         return gated_recurrence(weights, *arguments[1:]).sum()
 
     text = jax.jit(jax.grad(loss)).lower(arguments[0]).compile().as_text()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from damage import write_voice
+from damaged_recordings import write_voice
 from etils import epath
 from test_prepare import content, write_corpus
 
@@ -202,7 +202,7 @@ def test_strict_refuses_a_store_with_files_left_out(home: Home) -> None:
 def test_other_features_replace_the_store_on_request(
     home: Home, computed: list[str]
 ) -> None:
-    with pytest.raises(CorpusError, match="logmel is asked for and was not made"):
+    with pytest.raises(CorpusError, match="logmel is requested and not in the folder"):
         home.prepare(features={"logmel": {}})
     home.prepare(features={"logmel": {}}, renew=True)
     assert list(read_store(home.store).features) == ["logmel"]
@@ -232,7 +232,7 @@ def test_a_renewal_that_fails_leaves_the_old_store(
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dann_jax.data.store.places.replace_folder", fail)
+        patch.setattr("dann_jax.data.store.folders.replace_folder", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             home.prepare(renew=True)
     assert content(home.store) == before
@@ -286,7 +286,7 @@ def test_a_store_of_an_earlier_version_is_used_and_renewed_on_request(
     for name in ("checksums.txt", "recordings.json"):
         (home.store / name).unlink()
     assert "is there already" in home.prepare()
-    assert "does not say which recordings it was made of; --renew" in caplog.text
+    assert "does not record which recordings it was made from; --renew" in caplog.text
     home.prepare(renew=True)
     assert content(home.data) == before
 

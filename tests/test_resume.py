@@ -14,9 +14,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from corpora_and_batches import assert_trees_equal
 from processes import outcomes, start_together
 from runs import tiny_corpus, write_table
-from toys import assert_trees_equal
 
 from dann_jax.types import PyTree
 

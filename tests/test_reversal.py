@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import assert_trees_equal
+from corpora_and_batches import assert_trees_equal
 
 from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import Array, PyTree, Scalar

@@ -6,7 +6,9 @@ import numpy as np
 import optax
 import pytest
 import scipy.special
-from games import (
+from corpora_and_batches import assert_trees_equal
+from jax.test_util import check_grads
+from objective_networks import (
     BATCH,
     DOMAINS,
     KEY,
@@ -19,10 +21,8 @@ from games import (
     objective_of,
     state_of,
 )
-from jax.test_util import check_grads
-from toys import assert_trees_equal
 
-from dann_jax.models.generation import joined
+from dann_jax.models.generation import concat_inputs
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann, source_only
 from dann_jax.objectives.discrepancy import proxy_a_distance
@@ -453,7 +453,7 @@ def test_the_generator_goes_by_the_strength_of_its_own_adversaries() -> None:
 
 def test_a_generator_of_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="audio has frames"):
-        joined(AUDIO._replace(num_frames={"audio": AUDIO.row}))
+        concat_inputs(AUDIO._replace(num_frames={"audio": AUDIO.row}))
 
 
 def test_augmentation_adds_the_label_loss_of_generated_rows() -> None:

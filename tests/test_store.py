@@ -12,7 +12,7 @@ from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.frames import Frames
 from dann_jax.data.readers.table import read_feature_table
 from dann_jax.data.store import SPLIT, open_arrays, read_store, write_store
-from dann_jax.data.store.arrays import Modality, Piece, save_arrays, write_arrays
+from dann_jax.data.store.arrays import ModalityShape, Piece, save_arrays, write_arrays
 from dann_jax.data.store.reading import cache_folder
 
 COLUMNS = {
@@ -394,7 +394,7 @@ def test_arrays_are_written_in_any_order(
         Piece(np.array([3, 1]), {"frames": frames.take(np.array([3, 1])).values}),
         Piece(rows, {"frames": frames.take(rows).values}),
     ]
-    shapes = {"frames": Modality(4, True, lengths)}
+    shapes = {"frames": ModalityShape(4, True, lengths)}
     made = write_arrays(tmp_path / "pieces", corpus, shapes, pieces)
     np.testing.assert_array_equal(made.features["frames"].values, frames.values)
 
@@ -406,7 +406,7 @@ def test_arrays_that_are_half_written_are_not_there(
         yield Piece(np.array([0]), {"frames": np.zeros((2, 4))})
         raise KeyboardInterrupt
 
-    shapes = {"frames": Modality(4, True, corpus.features["frames"].lengths)}
+    shapes = {"frames": ModalityShape(4, True, corpus.features["frames"].lengths)}
     with pytest.raises(KeyboardInterrupt):
         write_arrays(tmp_path / "arrays", corpus, shapes, pieces())
     assert not list(tmp_path.iterdir())
@@ -423,7 +423,7 @@ def test_of_two_that_write_the_same_arrays_one_wins(
         (tmp_path / "other").rename(tmp_path / "arrays")
         yield Piece(np.arange(5), {"frames": frames.values})
 
-    shapes = {"frames": Modality(4, True, frames.lengths)}
+    shapes = {"frames": ModalityShape(4, True, frames.lengths)}
     write_arrays(tmp_path / "arrays", corpus, shapes, pieces())
     assert_same(open_arrays(tmp_path / "arrays"), corpus)
     assert [path.name for path in tmp_path.iterdir()] == ["arrays"]

@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 import pytest
+from config_steps import Run, load_config, take_steps, tiny, utterances
 from runs import write_table
-from steps import Run, load_config, take_steps, tiny, utterances
 
 from dann_jax.experiment.run import train_and_evaluate
 

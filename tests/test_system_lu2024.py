@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from config_steps import Run, load_config, take_steps, tiny, utterances
 from runs import write_table
-from steps import Run, load_config, take_steps, tiny, utterances
 
 from dann_jax.training.loop import Timetable
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from framed import apart, few_steps, tiny, write_frames
+from frame_corpus import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 

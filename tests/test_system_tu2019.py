@@ -6,7 +6,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
-from framed import apart, few_steps, tiny, write_frames
+from frame_corpus import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 

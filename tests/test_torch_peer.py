@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from toys import network_params, toy_batch
+from corpora_and_batches import network_params, toy_batch
 
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann

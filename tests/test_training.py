@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from toys import (
+from corpora_and_batches import (
     assert_trees_close,
     assert_trees_equal,
     network_params,

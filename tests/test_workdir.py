@@ -9,9 +9,9 @@ import sys
 
 import jax
 import pytest
+from corpora_and_batches import limited_file_size
 from etils import epath
 from runs import tiny_config
-from toys import limited_file_size
 
 from dann_jax.experiment.evaluate_again import evaluate_again
 from dann_jax.experiment.workdir import claim

@@ -4,8 +4,8 @@ import json
 import pathlib
 
 import pytest
+from corpora_and_batches import limited_file_size
 from etils import epath
-from toys import limited_file_size
 
 from dann_jax.training.writer import MetricWriter, open_writer, read_metrics
 

@@ -1,4 +1,4 @@
-"""From sound to a corpus of features."""
+"""Features of recordings, computed as those of the training corpus were."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ MOST_FRAMES = 1 << 16
 """Frames of one utterance that a network without a limit is given: eleven minutes at
 100 a second, from which a network of the usual width makes 100 MB."""
 
-Features = Mapping[str, np.ndarray]
+UtteranceFeatures = Mapping[str, np.ndarray]
 """Of one utterance: modality -> float32 `[dim]` or `[frames, dim]`."""
 
 
@@ -29,7 +29,7 @@ def features_of(
     *,
     name: str = "the waveform",
     max_frames: int = 0,
-) -> Features:
+) -> UtteranceFeatures:
     """The features of one utterance.
 
     Args:
@@ -38,9 +38,12 @@ def features_of(
       name: of the utterance, for messages.
       max_frames: as in `Description`; of longer utterances the middle is returned.
 
+    Returns:
+      Modality -> float32 `[dim]` or `[frames, dim]`.
+
     Raises:
-      AudioError: an extractor makes nothing, or NaN, of the sound, or the model would
-        look at more than `MOST_FRAMES` at once.
+      AudioError: an extractor returns nothing, or NaN, or the network would get more
+        than `MOST_FRAMES` frames at once.
     """
     features = {}
     limit = padded_frames(max_frames) if max_frames else MOST_FRAMES
@@ -48,17 +51,17 @@ def features_of(
         samples_read = samples[extractor.sample_rate]
         _require_length(extractor, len(samples_read), max_frames, name)
         try:
-            made = extractor.compute(samples_read)
+            values = extractor.compute(samples_read)
         # Extractors are other people's code; one file must not cost the others.
         except Exception as error:
             raise AudioError(f"{name}: no {modality!r} of it: {error}") from error
-        if not made.size or not np.isfinite(made).all():
+        if not values.size or not np.isfinite(values).all():
             raise AudioError(f"{name}: no finite {modality!r} of it")
-        if extractor.framewise and len(made) > limit:
-            # What `Frames.places` would look up; the rest need not be kept.
-            first = (len(made) - limit) // 2
-            made = made[first : first + limit].copy()
-        features[modality] = made
+        if extractor.framewise and len(values) > limit:
+            # The frames that `Frames.places` would choose; the rest need not be kept.
+            first = (len(values) - limit) // 2
+            values = values[first : first + limit].copy()
+        features[modality] = values
     return features
 
 
@@ -76,7 +79,7 @@ def _require_length(
         )
     if extractor.framewise and not max_frames and count / rate / hop > MOST_FRAMES:
         raise AudioError(
-            f"{name}: lasts {count / rate:.0f} s; this model looks at all frames at "
+            f"{name}: lasts {count / rate:.0f} s; this model reads all frames at "
             f"once, and takes {MOST_FRAMES * hop:.0f} s at most: cut it into windows "
             "(dann-predict --window=SECONDS)"
         )
@@ -84,7 +87,7 @@ def _require_length(
 
 def corpus_of(
     extractors: Mapping[str, Extractor],
-    features: Sequence[Features],
+    features: Sequence[UtteranceFeatures],
     *,
     dialogue: Sequence[str] = (),
     speaker: Sequence[str] = (),
@@ -92,15 +95,15 @@ def corpus_of(
     """A corpus without labels of utterances `[N]`, in this order.
 
     Args:
-      extractors: modality -> what made it.
+      extractors: modality -> its extractor.
       features: of each utterance.
       dialogue: of each; empty strings, the default, for those by themselves.
       speaker: of each; empty strings by default.
     """
-    rows, nothing = len(features), [""] * len(features)
+    rows, unknown = len(features), [""] * len(features)
 
     def stacked(name: str) -> np.ndarray | Frames:
-        parts = [own[name] for own in features]
+        parts = [utterance[name] for utterance in features]
         if not extractors[name].framewise:
             return np.stack(parts)
         return Frames(np.concatenate(parts), np.array([len(part) for part in parts]))
@@ -111,8 +114,8 @@ def corpus_of(
         columns={
             "utt_id": turn,
             "turn": turn,
-            "dialogue": np.array(dialogue or nothing),
-            "speaker": np.array(speaker or nothing),
+            "dialogue": np.array(dialogue or unknown),
+            "speaker": np.array(speaker or unknown),
         },
         features={name: stacked(name) for name in extractors},
         present={name: np.ones(rows, bool) for name in extractors},

@@ -1,4 +1,4 @@
-"""How a bundle goes through a corpus: in few shapes, and always the same."""
+"""Batches in which a bundle predicts a corpus: few shapes, always the same."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def plan_of(
 
     Args:
       corpus: to be predicted, of at least one utterance.
-      members: of the ensemble; each sees every dialogue.
+      members: of the ensemble; each predicts every dialogue.
       batch_size: dialogues in a batch.
       max_frames: of an utterance; 0 for no limit.
 

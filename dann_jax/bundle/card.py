@@ -1,4 +1,4 @@
-"""The model card: what a bundle is for, how it was found out, and where it ends.
+"""The model card: what a bundle is for, how it was measured, and its limits.
 
 Reference: Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
@@ -14,9 +14,9 @@ from dann_jax.tasks.oracle import leak_notes
 from dann_jax.utils.text import markdown_text
 
 _LIMITS = """\
-- It names how raters of this corpus would call what they hear. What a person feels is
+- It predicts how raters of this corpus would label a recording. What a person feels is
   another matter: acted and posed speech, other languages, other rooms and microphones,
-  and people unlike those of the corpus can all be heard wrongly.
+  and people unlike those of the corpus can all lead to wrong predictions.
 - {answer}
 - Hiding a domain from the features makes them less telling of it, not free of it."""
 
@@ -25,7 +25,7 @@ _ANSWERS = {
 Its probabilities are not calibrated, and every recording gets one of its classes,
   speech or not.""",
     "values": """\
-Its values are means of what raters might say, without a measure of how sure they are;
+Its values are means of what raters might answer, without a measure of uncertainty;
   every recording gets them, speech or not.""",
     "features": """\
 Its features are no proof of who speaks; any two recordings get a score, speech or
@@ -48,7 +48,7 @@ def model_card(description: Description) -> str:
       description: of the bundle.
     """
     sections = {
-        "What it hears and says": _use(description),
+        "Inputs and outputs": _use(description),
         "Data": _data(description),
         "How it was trained and tested": _protocol(description),
         "Measured": _measured(description),
@@ -62,7 +62,7 @@ def model_card(description: Description) -> str:
 
 
 def _escaped(description: Description) -> Description:
-    """The same, with every name in it as Markdown shows it.
+    """The same description, with Markdown characters in names escaped.
 
     Names come from corpora and configs of anybody, and a card is often shown as HTML.
     """
@@ -92,23 +92,23 @@ def _use(description: Description) -> str:
         for name, modality in description.modalities.items()
     ]
     names = ", ".join(description.labels)
-    said = {
+    texts = {
         "classes": f"Classes: {names}.",
         "values": f"Values, in the unit of their ratings: {names}.",
         "features": f"It learned from {len(description.labels)} speakers and is for "
         f"others: features of two recordings are compared, and no class is named.",
     }
-    says = said[description.answer]
+    text = texts[description.answer]
     if description.max_frames:
-        says += f" Of longer utterances the middle {description.max_frames} frames."
-    return "\n".join([f"{says} Features:\n", *features])
+        text += f" Of longer utterances the middle {description.max_frames} frames."
+    return "\n".join([f"{text} Features:\n", *features])
 
 
-def _maker(made: Mapping[str, Any] | None) -> str:
-    if made is None:
-        return "nobody recorded how they were made"
-    known = (key for key in ("extractor", "version", "hash") if key in made)
-    return f"made by {', '.join(f'{key} {made[key]}' for key in known)}"
+def _maker(provenance: Mapping[str, Any] | None) -> str:
+    if provenance is None:
+        return "how they were made is unknown"
+    known = (key for key in ("extractor", "version", "hash") if key in provenance)
+    return f"made by {', '.join(f'{key} {provenance[key]}' for key in known)}"
 
 
 def _data(description: Description) -> str:
@@ -121,7 +121,7 @@ def _data(description: Description) -> str:
     lines.append(
         f"Licence of the data: {description.licence}."
         if description.licence
-        else "The licence of the data is unknown here: ask whoever gave it before this "
+        else "The licence of the data is unknown here: ask its provider before this "
         "model leaves your hands."
     )
     return "\n".join(lines)
@@ -170,7 +170,7 @@ def _measured(description: Description) -> str:
     if len(description.members) > 1:
         parts.append(
             "Each is the mean over models of one fold, tested on the rows that their "
-            "fold tests. The bundle averages what the models of all folds say. "
+            "fold tests. The bundle averages the outputs of the models of all folds. "
             "**That ensemble has not been tested**: what one member was tested on, "
             "others learned from."
         )
@@ -195,12 +195,14 @@ _COUNTS = ("rows", "speakers")
 def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
     """`value -> metric -> number` as a list."""
     lines = []
-    for value, own in values.items():
-        scores = [f"{k} {_number(x, k)}" for k, x in own.items() if k not in _COUNTS]
+    for value, numbers in values.items():
+        scores = [
+            f"{k} {_number(x, k)}" for k, x in numbers.items() if k not in _COUNTS
+        ]
         counts = [
-            f"{own[key]} {key if own[key] != 1 else key.removesuffix('s')}"
+            f"{numbers[key]} {key if numbers[key] != 1 else key.removesuffix('s')}"
             for key in _COUNTS
-            if key in own
+            if key in numbers
         ]
         lines.append(f"- {value}: {', '.join(scores)} ({', '.join(counts)})")
     return "\n".join([f"By {column}:\n", *lines])
@@ -209,10 +211,10 @@ def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
 def _speakers(spread: Mapping[str, Mapping[str, float]]) -> str:
     """How far the speakers are apart: a mean hides whom it fails."""
     lines = [
-        f"- {metric}: from {_number(own['min'], metric)} to "
-        f"{_number(own['max'], metric)}, median {_number(own['median'], metric)}, of "
-        f"{own['speakers']} tested speakers"
-        for metric, own in spread.items()
+        f"- {metric}: from {_number(of['min'], metric)} to "
+        f"{_number(of['max'], metric)}, median {_number(of['median'], metric)}, of "
+        f"{of['speakers']} tested speakers"
+        for metric, of in spread.items()
     ]
     return "\n".join(["By speaker:\n", *lines])
 
@@ -226,7 +228,7 @@ def _limits(description: Description) -> str:
     if not description.encoder.get("context", True):
         return limits
     return (
-        f"{limits}\n- It learned to hear an utterance within its dialogue; single "
-        f"recordings and windows are\n  heard as dialogues of one turn, which it has "
-        f"not been tested on."
+        f"{limits}\n- It was trained on utterances within their dialogue; single "
+        f"recordings and windows are\n  predicted as dialogues of one turn, which it "
+        f"has not been tested on."
     )

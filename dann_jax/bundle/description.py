@@ -1,4 +1,4 @@
-"""What a bundle says about itself: `bundle.json`."""
+"""The description of a bundle: `bundle.json`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ VERSION = 1
 
 
 class BundleError(ValueError):
-    """The bundle is damaged or foreign, or is asked about what it cannot hear."""
+    """The bundle is damaged or no bundle, or its model cannot predict this input."""
 
 
 class Modality(NamedTuple):
-    """The features that a model hears under one name.
+    """The features of one modality of a model.
 
     Attributes:
       dim: values of a vector.
       framewise: whether there is a vector for every frame, or one an utterance.
-      provenance: what `Extractor.provenance` said; None where nobody recorded it.
+      provenance: what `Extractor.provenance` returned; None where it is unknown.
     """
 
     dim: int
@@ -60,7 +60,7 @@ class Description:
       heads: the other keyword arguments of `Dann`, such as `head_dropout`.
       adversaries: name -> number of domains, for the record: their heads are not kept.
       members: `fold`, `seed`, `arm` and `step` of each member.
-      modalities: name -> what the model hears under it.
+      modalities: name -> features of this modality.
       corpora: names of what was learned from.
       standardised_by: the column of `open_corpus`, None where none was used.
       protocol: as in `results.json`.
@@ -69,10 +69,10 @@ class Description:
         bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
-      answer: a word of `ANSWERS`, how the outputs are read. With `features` nothing
-        but these is to be compared: the labels are only what was learned from, such as
-        speakers of whom no tested one is.
-      max_frames: of an utterance; of a longer one the middle is heard, as it was in
+      answer: a word of `ANSWERS`, how the outputs are read; with `features` only
+        features are compared: the labels are then those of the training rows alone,
+        such as training speakers.
+      max_frames: of an utterance; of a longer one the middle is used, as it was in
         training. 0 for no limit.
       data: which data it learned from, as in `results.json`; empty in older bundles.
     """
@@ -184,7 +184,7 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def silent_corpus(modalities: Mapping[str, Modality]) -> Corpus:
-    """One utterance of zeros: what a batch looks like, without a corpus."""
+    """A corpus of one utterance of zeros, for the shapes of a batch."""
 
     def zeros(modality: Modality) -> np.ndarray | Frames:
         values = np.zeros((1, modality.dim), np.float32)

@@ -11,13 +11,13 @@ from jax import export
 
 with open("model.stablehlo", "rb") as file:
     model = export.deserialize(bytearray(file.read()))
-heard = np.ones((2, 5), bool)  # 2 dialogues of 5 turns; False is padding
+visible = np.ones((2, 5), bool)  # 2 dialogues of 5 turns; False is padding
 probabilities = model.call(
     {
         "inputs": {"acoustic": np.zeros((2, 5, 24), np.float32)},
-        "present": {"acoustic": heard},  # False where a turn lacks the modality
-        "visible": heard,
-        "party": np.zeros((2, 5), np.int32),  # which speaker talks: 0, 1, ...
+        "present": {"acoustic": visible},  # False where a turn lacks the modality
+        "visible": visible,
+        "party": np.zeros((2, 5), np.int32),  # speaker of each turn: 0, 1, ...
     }
 )
 probabilities["anger"]  # [2, 5]
@@ -38,18 +38,19 @@ from dann_jax.types import Array, Batch, PyTree
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
-Heard = Mapping[str, Any]
+PredictInputs = Mapping[str, Any]
 """The fields of a `Batch` that a prediction needs, with raw inputs."""
 
 
 def export_bundle(bundle: Bundle) -> export.Exported:
-    """The bundle as a function of `Heard` that returns name -> float32 `[B, T]`.
+    """The bundle as a function `PredictInputs -> name -> float32 [B, T]`.
 
-    `B` and `T` are symbolic: one artifact serves all shapes. `.serialize()` makes the
-    bytes of it, parameters included.
+    `B` and `T` are symbolic: one artifact serves all shapes. `.serialize()` gives its
+    bytes, parameters included.
 
     Raises:
-      BundleError: the model hears frames, which is not supported, or names no class.
+      BundleError: the model takes frames, which is not supported, or has no
+        outputs for predictions.
     """
     bundle.require_answers()
     predicted = jax.jit(prediction_function(bundle))
@@ -58,81 +59,83 @@ def export_bundle(bundle: Bundle) -> export.Exported:
 
 def how_to_call(bundle: Bundle, file: str) -> str:
     """A program that calls the artifact in `file` with two turns of zeros."""
-    dims = {name: own.dim for name, own in bundle.description.modalities.items()}
+    modalities = bundle.description.modalities.items()
+    dims = {name: modality.dim for name, modality in modalities}
     inputs = [
         f"{name!r}: np.zeros((1, 2, {dim}), np.float32)" for name, dim in dims.items()
     ]
-    present = [f"{name!r}: heard" for name in dims]
+    present = [f"{name!r}: visible" for name in dims]
     return f"""\
 import numpy as np
 from jax import export
 
 with open({file!r}, "rb") as file:
     model = export.deserialize(bytearray(file.read()))
-heard = np.ones((1, 2), bool)  # a dialogue of 2 turns; False is padding
+visible = np.ones((1, 2), bool)  # a dialogue of 2 turns; False is padding
 answer = model.call(
     {{
         "inputs": {{{", ".join(inputs)}}},
         "present": {{{", ".join(present)}}},
-        "visible": heard,
-        "party": np.zeros((1, 2), np.int32),  # which speaker talks: 0, 1, ...
+        "visible": visible,
+        "party": np.zeros((1, 2), np.int32),  # speaker of each turn: 0, 1, ...
     }}
 )
 print(answer[{bundle.labels[0]!r}])  # [1, 2]"""
 
 
 def prediction_function(bundle: Bundle) -> Any:
-    """`Heard -> name of an output -> float32 [B, T]`, traceable."""
+    """`PredictInputs -> name of an output -> float32 [B, T]`, traceable."""
     apply = as_apply(bundle.network)
-    # A function with a gradient of its own takes no constants of NumPy.
+    # A `custom_vjp` function takes no NumPy constants.
     fixed = jax.tree.map(jnp.asarray, (bundle.params, dict(bundle.standardiser)))
 
-    def member(params: PyTree, moments: PyTree, heard: Heard) -> Array:
-        batch = _batch(heard, moments)
-        return bundle.scorer.traced_activation(
-            apply(params, batch, {}, None).label_logits
-        )
+    def member(params: PyTree, standardizer: PyTree, inputs: PredictInputs) -> Array:
+        outputs = apply(params, _batch(inputs, standardizer), {}, None)
+        return bundle.scorer.traced_activation(outputs.label_logits)
 
-    def predicted(heard: Heard) -> dict[str, Array]:
-        each = jax.vmap(member, in_axes=(0, 0, None))(*fixed, heard)
+    def predicted(inputs: PredictInputs) -> dict[str, Array]:
+        each = jax.vmap(member, in_axes=(0, 0, None))(*fixed, inputs)
         mean = each.mean(0)
-        return {name: mean[..., place] for place, name in enumerate(bundle.labels)}
+        return {name: mean[..., index] for index, name in enumerate(bundle.labels)}
 
     return predicted
 
 
-def _batch(heard: Heard, moments: Mapping[str, tuple[Array, Array]]) -> Batch:
-    """What the network sees: as `Assembler` makes it, inside the artifact."""
-    present = {name: own & heard["visible"] for name, own in heard["present"].items()}
+def _batch(
+    inputs: PredictInputs, standardizer: Mapping[str, tuple[Array, Array]]
+) -> Batch:
+    """The inputs of the network, standardised as `Assembler` does it."""
+    present = {
+        name: flags & inputs["visible"] for name, flags in inputs["present"].items()
+    }
     inputs = {
         name: jnp.where(
             present[name][..., None],
-            (values - moments[name][0]) / moments[name][1],
+            (values - standardizer[name][0]) / standardizer[name][1],
             0.0,
         )
-        for name, values in heard["inputs"].items()
+        for name, values in inputs["inputs"].items()
     }
-    nothing = jnp.zeros_like(heard["party"])
+    zeros = jnp.zeros_like(inputs["party"])
     return Batch(
         inputs=inputs,
         present=present,
-        visible=heard["visible"],
-        party=heard["party"],
-        label=nothing,
+        visible=inputs["visible"],
+        party=inputs["party"],
+        label=zeros,
         domain={},
-        row=nothing,
+        row=zeros,
         num_frames={},
     )
 
 
-def _shapes(bundle: Bundle) -> Heard:
-    dims = {name: own.dim for name, own in bundle.description.modalities.items()}
-    framewise = [
-        name for name, own in bundle.description.modalities.items() if own.framewise
-    ]
+def _shapes(bundle: Bundle) -> PredictInputs:
+    modalities = bundle.description.modalities.items()
+    dims = {name: modality.dim for name, modality in modalities}
+    framewise = [name for name, modality in modalities if modality.framewise]
     if framewise:
         raise BundleError(
-            f"{', '.join(framewise)}: a model that hears frames cannot be exported yet"
+            f"{', '.join(framewise)}: a model of frames cannot be exported yet"
         )
     turns = export.symbolic_shape("b, t")
 

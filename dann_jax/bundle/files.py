@@ -66,7 +66,7 @@ def write_bundle(
     remove_leftovers(folder.parent, folder.name)
     domain_heads = heads_of(description.adversaries, params)
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
-    moments = {
+    standardizer_arrays = {
         f"{part}/{name}": array
         for name, pair in standardiser.items()
         for part, array in zip(("mean", "scale"), pair, strict=True)
@@ -75,7 +75,7 @@ def write_bundle(
     try:
         partial.mkdir(parents=True, exist_ok=True)
         _write_arrays(partial / "parameters.npz", flatten_dict(kept, sep="/"))
-        _write_arrays(partial / "standardiser.npz", moments)
+        _write_arrays(partial / "standardiser.npz", standardizer_arrays)
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_json(partial / "bundle.json", to_json(description))
         write_checksums(partial, _FILES)
@@ -110,10 +110,10 @@ def load_bundle(path: epath.PathLike, *, allow_code: bool = False) -> Bundle:
         if not (folder / needed).exists():
             raise BundleError(f"{folder} has no {needed}; it is no whole bundle")
     try:
-        found = json.loads((folder / "bundle.json").read_text())
+        fields = json.loads((folder / "bundle.json").read_text())
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}/bundle.json is not JSON: {error}") from None
-    description = from_json(found, f"{folder}/bundle.json")
+    description = from_json(fields, f"{folder}/bundle.json")
     if not allow_code and (words := own_code(description.encoder)):
         raise BundleError(
             f"{folder}/bundle.json names code that is not of this package: "
@@ -127,7 +127,7 @@ def load_bundle(path: epath.PathLike, *, allow_code: bool = False) -> Bundle:
 
 
 def _require_unchanged(folder: epath.Path) -> None:
-    """Last, since what is wrong with a part says more than that a bit is."""
+    """Checked last: errors of a part say more than a wrong checksum."""
     # Older bundles have none.
     if (folder / CHECKSUMS).exists() and (file := damaged_file(folder)):
         raise BundleError(
@@ -194,15 +194,15 @@ def _read_arrays(
         if name not in arrays or name not in expected:
             state = "is missing" if name in expected else "does not belong there"
             raise BundleError(f"{path}: array {name!r} {state}")
-        found = arrays[name]
-        if found.shape != expected[name] or found.dtype != np.float32:
+        array = arrays[name]
+        if array.shape != expected[name] or array.dtype != np.float32:
             raise BundleError(
-                f"{path}: array {name!r} is {found.dtype} {found.shape}, "
+                f"{path}: array {name!r} is {array.dtype} {array.shape}, "
                 f"expected float32 {expected[name]}"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(array).all():
             raise BundleError(f"{path}: array {name!r} holds NaN or infinite values")
-        if (largest := np.abs(found).max(initial=0)) > LARGEST:
+        if (largest := np.abs(array).max(initial=0)) > LARGEST:
             raise BundleError(
                 f"{path}: array {name!r} holds values as large as {largest:g}, with "
                 f"which nothing can be computed"

@@ -193,7 +193,7 @@ class Bundle:
         """
         if self.description.standardised_by:
             raise BundleError(
-                f"this model hears features standardised by "
+                f"this model takes features standardised by "
                 f"{self.description.standardised_by!r} over a whole corpus, and a "
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )

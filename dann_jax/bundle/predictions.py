@@ -8,7 +8,12 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.audio_features import Features, corpus_of, features_of, rates_of
+from dann_jax.bundle.audio_features import (
+    UtteranceFeatures,
+    corpus_of,
+    features_of,
+    rates_of,
+)
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.data.features.audio import AudioError, read_audio
@@ -19,8 +24,8 @@ from dann_jax.utils.text import encodable, one_line, table_cell
 _log = logging.getLogger(__name__)
 
 
-class Heard(NamedTuple):
-    """A clip, how many seconds of it there are, and what it sounds like."""
+class ClipPrediction(NamedTuple):
+    """A clip, its duration in seconds, and its prediction."""
 
     clip: Clip
     duration: float
@@ -29,15 +34,15 @@ class Heard(NamedTuple):
 
 def predict_clips(
     bundle: Bundle, clips: Iterable[Clip], *, report: Report, batch_size: int = 16
-) -> Iterator[Heard]:
+) -> Iterator[ClipPrediction]:
     """Predict recordings in the order in which they come.
 
     Memory holds one recording and the features of one batch.
 
     Args:
       bundle: the model; its features must be ones that are made from audio.
-      clips: what to hear; read as they are needed.
-      report: told of each clip that cannot be heard; the others are predicted.
+      clips: recordings or parts of them; read as they are needed.
+      report: called with a line for each clip that cannot be predicted.
       batch_size: clips at a time.
 
     Raises:
@@ -46,32 +51,32 @@ def predict_clips(
     bundle.require_answers()
     extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
-        heard = [
-            (clip, *made)
+        readable = [
+            (clip, *features)
             for clip in batch
-            if (made := _hear(extractors, clip, report, limit)) is not None
+            if (features := _features(extractors, clip, report, limit)) is not None
         ]
-        if not heard:
+        if not readable:
             continue
-        known, durations, features = zip(*heard, strict=True)
+        clips_read, durations, features = zip(*readable, strict=True)
         corpus = corpus_of(
             extractors,
             features,
-            dialogue=[clip.dialogue for clip in known],
-            speaker=[clip.speaker for clip in known],
+            dialogue=[clip.dialogue for clip in clips_read],
+            speaker=[clip.speaker for clip in clips_read],
         )
-        found = bundle.predict_corpus(corpus, batch_size=batch_size, finite=False)
-        for clip, duration, row in zip(known, durations, found, strict=True):
+        outputs = bundle.predict_corpus(corpus, batch_size=batch_size, finite=False)
+        for clip, duration, row in zip(clips_read, durations, outputs, strict=True):
             if np.isfinite(row).all():
-                yield Heard(clip, duration, bundle.named(row))
+                yield ClipPrediction(clip, duration, bundle.named(row))
             else:
-                report(f"{clip.name}: the model's answer is not a finite number")
+                report(f"{clip.name}: the model's output is not a finite number")
 
 
-def _hear(
+def _features(
     extractors: Mapping[str, Extractor], clip: Clip, report: Report, max_frames: int
-) -> tuple[float, Features] | None:
-    """Seconds and features of a clip; None, and a report, where there are none."""
+) -> tuple[float, UtteranceFeatures] | None:
+    """Seconds and features of a clip; None, and a line to `report`, on an error."""
     try:
         read = {
             rate: read_audio(
@@ -90,8 +95,8 @@ def _hear(
     # Some stores have errors of their own; one file must not cost the others.
     except Exception as error:
         reason = str(error).replace(clip.file, clip.name, 1)
-        known = isinstance(error, AudioError)
-        report(reason if known else f"{clip.name}: {type(error).__name__}: {reason}")
+        is_named = isinstance(error, AudioError)
+        report(reason if is_named else f"{clip.name}: {type(error).__name__}: {reason}")
         return None
     recording = next(iter(read.values()))
     if recording.problems:
@@ -101,13 +106,17 @@ def _hear(
 
 
 def write_csv(
-    file: IO[str], heard: Iterable[Heard], columns: Sequence[str], *, timed: bool
+    file: IO[str],
+    predictions: Iterable[ClipPrediction],
+    columns: Sequence[str],
+    *,
+    timed: bool,
 ) -> None:
     """A header, then a line for each clip as soon as its batch is predicted.
 
     Args:
       file: open for text.
-      heard: from `predict_clips`.
+      predictions: from `predict_clips`.
       columns: of the model's predictions.
       timed: whether there are columns `start` and `end`.
 
@@ -117,8 +126,8 @@ def write_csv(
     names = ["file", *times, "duration", *columns]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(table_cell(name) for name in names)
-    for own in heard:
-        record = _record(own)
+    for prediction in predictions:
+        record = _record(prediction)
         writer.writerow(
             table_cell(cell) if isinstance(cell, str) else cell
             for cell in (record[name] for name in names)
@@ -127,27 +136,31 @@ def write_csv(
 
 
 def write_jsonl(
-    file: IO[str], heard: Iterable[Heard], columns: Sequence[str], *, timed: bool
+    file: IO[str],
+    predictions: Iterable[ClipPrediction],
+    columns: Sequence[str],
+    *,
+    timed: bool,
 ) -> None:
     """An object a line with the keys that `write_csv` has for columns."""
     del columns
-    for own in heard:
-        record = _record(own)
+    for prediction in predictions:
+        record = _record(prediction)
         if not timed:
             del record["start"], record["end"]
         print(json.dumps(record), file=file, flush=True)
 
 
 FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
-"""The word on the command line -> what writes it."""
+"""Value of the flag `--format` -> the function that writes it."""
 
 
-def _record(heard: Heard) -> dict[str, Any]:
-    clip = heard.clip
+def _record(prediction: ClipPrediction) -> dict[str, Any]:
+    clip = prediction.clip
     return {
         "file": encodable(clip.name),
         "start": round(clip.start, 3),
-        "end": round(clip.start + heard.duration, 3),
-        "duration": round(heard.duration, 3),
-        **heard.prediction.cells(),
+        "end": round(clip.start + prediction.duration, 3),
+        "duration": round(prediction.duration, 3),
+        **prediction.prediction.cells(),
     }

@@ -1,4 +1,4 @@
-"""Features for a model: whether they are its own, and how to make them again."""
+"""Check that features are those a model was trained on, and compute them again."""
 
 from dann_jax.bundle.description import (
     BundleError,
@@ -11,23 +11,23 @@ from dann_jax.data.features.catalogue import extractor_from
 from dann_jax.data.features.extractor import Extractor, mismatch
 
 
-def difference(expected: Modality, found: Modality) -> str | None:
-    """Why features are not those that were learned from; None where they are."""
-    if found[:2] != expected[:2]:
-        return f"expected {expected.shape()}, found {found.shape()}"
-    return mismatch(expected.provenance, found.provenance)
+def difference(expected: Modality, given: Modality) -> str | None:
+    """Why features differ from those of the training; None where they do not."""
+    if given[:2] != expected[:2]:
+        return f"expected {expected.shape()}, found {given.shape()}"
+    return mismatch(expected.provenance, given.provenance)
 
 
 def require_features(description: Description, corpus: Corpus) -> None:
-    """Raise `BundleError` unless a corpus has what a model learned from."""
-    found = modalities_of(corpus)
+    """Raise `BundleError` unless a corpus has the features of the training."""
+    modalities = modalities_of(corpus)
     for name, expected in description.modalities.items():
-        if name not in found:
+        if name not in modalities:
             raise BundleError(
-                f"the model hears {', '.join(description.modalities)}; "
-                f"corpus {corpus.name!r} has {', '.join(found)}"
+                f"the model takes {', '.join(description.modalities)}; "
+                f"corpus {corpus.name!r} has {', '.join(modalities)}"
             )
-        reason = difference(expected, found[name])
+        reason = difference(expected, modalities[name])
         if reason:
             raise BundleError(
                 f"{name!r} of corpus {corpus.name!r} is not what the model learned "
@@ -42,34 +42,34 @@ def require_features(description: Description, corpus: Corpus) -> None:
 
 
 def extractor_of(name: str, modality: Modality) -> Extractor:
-    """What makes the features of a bundle from sound, or why nothing can.
+    """The extractor that computes the features of a bundle from audio.
 
     Args:
       name: of the modality, for messages.
       modality: of the bundle's description.
 
     Raises:
-      BundleError: nobody recorded how they were made, they are made of text, or they
+      BundleError: how they were made is unknown, they are made from text, or they
         are made otherwise by what is installed here.
     """
-    made = modality.provenance
-    if made is None:
+    provenance = modality.provenance
+    if provenance is None:
         raise BundleError(
-            f"nobody recorded how the features {name!r} were made, so they cannot be "
+            f"it is unknown how the features {name!r} were made, so they cannot be "
             f"made again from audio; use Bundle.predict_corpus with features"
         )
-    if made.get("sample_rate", 0) is None:
+    if provenance.get("sample_rate", 0) is None:
         raise BundleError(
             f"the features {name!r} are made from a transcript, not from audio; "
             f"use Bundle.predict_corpus with features"
         )
     try:
-        extractor = extractor_from(made)
+        extractor = extractor_from(provenance)
     except ValueError as error:
         raise BundleError(
             f"the features {name!r} cannot be made here: {error}"
         ) from None
-    reason = mismatch(made, extractor.provenance())
+    reason = mismatch(provenance, extractor.provenance())
     if reason:
         raise BundleError(f"the features {name!r} are made otherwise here: {reason}")
     return extractor

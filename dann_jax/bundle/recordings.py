@@ -29,7 +29,7 @@ MANIFESTS = (".csv", ".jsonl")
 _log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
-"""Is told, in a line, what cannot be predicted and why."""
+"""Called with a line on a recording that cannot be predicted, and why."""
 
 
 class Clip(NamedTuple):
@@ -40,9 +40,9 @@ class Clip(NamedTuple):
       name: what it is called in the output.
       start: in seconds.
       end: in seconds; None is the end of the file.
-      dialogue: clips that follow each other and share it are heard together; an empty
+      dialogue: consecutive clips that share it are predicted together; an empty
         string stands for a clip by itself.
-      speaker: who talks, within a dialogue.
+      speaker: name of the speaker within the dialogue.
     """
 
     file: str
@@ -64,7 +64,7 @@ def find_clips(
         relative to its folder, and perhaps `start`, `end`, `dialogue` and `speaker`;
         or `-`, for `listed`.
       listed: paths, one a line; read as they are needed.
-      report: told of what names nothing.
+      report: called for names without recordings.
     """
     for word in arguments:
         path = _path(word, report)
@@ -128,7 +128,7 @@ def windows(
 def cut_into_windows(
     clips: Iterable[Clip], *, window: float, hop: float
 ) -> Iterator[Clip]:
-    """Every clip in windows, each heard by itself; see `windows`.
+    """Every clip cut into windows, each predicted alone; see `windows`.
 
     Files are read once to find how long they are, as headers err. What cannot be read,
     or is no cut of its file, stays as it is, so that reading it says what is wrong.

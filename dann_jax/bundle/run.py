@@ -40,13 +40,13 @@ def bundle_run(
 ) -> epath.Path:
     """Write the bundle of one arm: the selected parameters of its first seed.
 
-    The models of all folds become an ensemble, averaged in what they answer.
+    The models of all folds become an ensemble, whose outputs are averaged.
 
     Args:
       folder: of the bundle.
       state: of all replicas.
-      task: what they learned from.
-      layout: which replica stands where.
+      task: of the run.
+      layout: of the replicas.
       system: name of what was trained.
       encoder: keyword arguments of `DialogueEncoder`.
       heads: the other keyword arguments of `Dann`.
@@ -65,14 +65,14 @@ def bundle_run(
     """
     arms = list(layout.arms)
     arm = arm or default_arm(arms)
-    for word, known in ((arm, arms), (members, MEMBERS)):
-        if word not in known:
-            raise BundleError(f"{word!r} is none of {', '.join(known)}")
+    for name, choices in ((arm, arms), (members, MEMBERS)):
+        if name not in choices:
+            raise BundleError(f"{name!r} is none of {', '.join(choices)}")
     first_seed = layout.seed_of[: layout.num_groups] == next(iter(layout.seeds))
     groups = np.flatnonzero(first_seed)[: 1 if members == "first" else None]
     folds = layout.fold_of[groups]
 
-    def kept(leaf: jax.Array) -> np.ndarray:
+    def selected(leaf: jax.Array) -> np.ndarray:
         return np.asarray(leaf)[groups, arms.index(arm)]
 
     description = Description(
@@ -90,7 +90,7 @@ def bundle_run(
                 "step": int(step),
             }
             for group, fold, step in zip(
-                groups, folds, kept(state.best_step), strict=True
+                groups, folds, selected(state.best_step), strict=True
             )
         ),
         modalities=modalities_of(task.corpus),
@@ -109,12 +109,12 @@ def bundle_run(
     }
     _log.info("the bundle %s keeps the arm %r", folder, arm)
     return write_bundle(
-        folder, description, jax.tree.map(kept, state.best), standardiser
+        folder, description, jax.tree.map(selected, state.best), standardiser
     )
 
 
 def default_arm(arms: Sequence[str]) -> str:
-    """The arm to keep where nobody said which: no score chooses it.
+    """The arm to keep by default; not chosen by a score.
 
     Args:
       arms: names, the baseline first.
@@ -133,7 +133,7 @@ def default_arm(arms: Sequence[str]) -> str:
 def measured_of(
     results: Mapping[str, Any], analysis: Mapping[str, Any], arm: str
 ) -> dict[str, Any]:
-    """What was found of one arm: `measured` of a `Description`.
+    """Results of one arm: `measured` of a `Description`.
 
     Args:
       results: as in `results.json`.
@@ -142,9 +142,9 @@ def measured_of(
     """
     groups: dict[str, Any] = {}
     for entry in analysis.get("groups", ()):
-        found = {key: entry[key] for key in ("rows", "speakers") if key in entry}
-        found |= _known(entry["scores"].get(arm, {}))
-        groups.setdefault(entry["column"], {})[str(entry["value"])] = found
+        group_scores = {key: entry[key] for key in ("rows", "speakers") if key in entry}
+        group_scores |= _measured(entry["scores"].get(arm, {}))
+        groups.setdefault(entry["column"], {})[str(entry["value"])] = group_scores
     return {
         "arm": arm,
         "scores": results["summary"][arm],
@@ -160,20 +160,20 @@ def measured_of(
 
 def _spread(scores: list[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Metric -> number of speakers, and the least, middle and greatest of them."""
-    known = [_known(own) for own in scores]
-    found = {}
-    for metric in dict.fromkeys(name for own in known for name in own):
-        values = [own[metric] for own in known if metric in own]
-        found[metric] = {
+    measured = [_measured(of_speaker) for of_speaker in scores]
+    spread = {}
+    for metric in dict.fromkeys(name for one in measured for name in one):
+        values = [one[metric] for one in measured if metric in one]
+        spread[metric] = {
             "speakers": len(values),
             "min": float(min(values)),
             "median": float(np.median(values)),
             "max": float(max(values)),
         }
-    return found
+    return spread
 
 
-def _known(scores: Mapping[str, float | None]) -> dict[str, float]:
+def _measured(scores: Mapping[str, float | None]) -> dict[str, float]:
     """The scores that were measured."""
     return {
         name: float(value)

@@ -1,4 +1,4 @@
-"""How every command starts: its own flags, its help, and one line for what is wrong."""
+"""Start of every command: its flags, its help, and one line for a wrong argument."""
 
 import contextlib
 import difflib
@@ -17,48 +17,48 @@ _HELP = ("-?", "-h", "-help", "--help", "-helpshort", "--helpshort")
 _FULL = ("-helpfull", "--helpfull")
 
 Parse = Callable[[list[str]], list[str]]
-"""Takes its flags out of the words of a command line, and returns the others."""
+"""Removes its flags from a command line, and returns the other arguments."""
 
 
 def run(
     main: Callable[[list[str]], None],
-    own: flags.FlagValues,
+    command_flags: flags.FlagValues,
     usage: str,
     *,
-    also: Parse = lambda words: words,
+    also: Parse = lambda arguments: arguments,
 ) -> None:
     """Parse the command line and call `main` with what is left of it.
 
     Args:
       main: called with the name of the program and the arguments that are no flags.
-      own: the flags of the command; those of Abseil are parsed beside them.
+      command_flags: the flags of the command; those of Abseil are parsed beside them.
       usage: what `--help` shows above the flags.
-      also: parses what else the command understands, once `own` is parsed.
+      also: parses what else the command understands, once `command_flags` is parsed.
     """
 
-    def parse(words: list[str]) -> list[str]:
-        _help_if_asked(words[1:], own, usage)
+    def parse(arguments: list[str]) -> list[str]:
+        _help_if_asked(arguments[1:], command_flags, usage)
         with exit_on_misuse(), exit_when_interrupted():
-            return _parse(words, own, also)
+            return _parse(arguments, command_flags, also)
 
-    def call(words: list[str]) -> None:
+    def call(arguments: list[str]) -> None:
         with exit_on_misuse(), exit_when_interrupted():
-            main(words)
+            main(arguments)
 
     for stream in (sys.stdout, sys.stderr):
         # A name from a corpus may hold what an ASCII terminal cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # TensorFlow only feeds batches and writes stores; its messages help nobody.
+    # TensorFlow only feeds batches and writes stores; its messages do not help users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     app.run(call, flags_parser=parse)
 
 
-def require_no_arguments(words: list[str]) -> None:
-    """Refuse words that are no flags."""
-    if len(words) > 1:
-        raise app.UsageError(f"unexpected argument {words[1]!r}")
+def require_no_arguments(arguments: list[str]) -> None:
+    """Refuse arguments that are no flags."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected argument {arguments[1]!r}")
 
 
 def require_flags(*needed: flags.FlagHolder) -> None:
@@ -79,7 +79,7 @@ def exit_on_misuse() -> Iterator[None]:
 
 @contextlib.contextmanager
 def exit_when_interrupted() -> Iterator[None]:
-    """End as a shell says of Ctrl-C, wherever in a command it came."""
+    """Exit with 130 on Ctrl-C, wherever in a command it came."""
     try:
         yield
     except KeyboardInterrupt:
@@ -87,11 +87,11 @@ def exit_when_interrupted() -> Iterator[None]:
         sys.exit(128 + signal.SIGINT)
 
 
-def help_text(own: flags.FlagValues, usage: str) -> str:
+def help_text(command_flags: flags.FlagValues, usage: str) -> str:
     """The usage, and every flag of the command with its default."""
     lines = [usage.strip(), "", "Flags:"]
-    module = own.find_module_defining_flag(next(iter(own)))
-    for flag in own.get_flags_for_module(module):
+    module = command_flags.find_module_defining_flag(next(iter(command_flags)))
+    for flag in command_flags.get_flags_for_module(module):
         default = flag.default_as_str
         known = "" if flag.default in (None, []) else f" (default: {default})"
         lines.append(f"  --{'[no]' if flag.boolean else ''}{flag.name}")
@@ -99,27 +99,31 @@ def help_text(own: flags.FlagValues, usage: str) -> str:
     return "\n".join(lines)
 
 
-def _parse(words: list[str], own: flags.FlagValues, also: Parse) -> list[str]:
-    for name in own:
+def _parse(
+    arguments: list[str], command_flags: flags.FlagValues, also: Parse
+) -> list[str]:
+    for name in command_flags:
         # A process may call a command more than once.
-        own[name].unparse()
+        command_flags[name].unparse()
     try:
-        return flags.FLAGS(also(own(words, known_only=True)))
+        return flags.FLAGS(also(command_flags(arguments, known_only=True)))
     except flags.UnrecognizedFlagError as error:
         name = error.flagname
-        close = difflib.get_close_matches(name, [*own, *flags.FLAGS])
+        close = difflib.get_close_matches(name, [*command_flags, *flags.FLAGS])
         hint = f"; did you mean --{close[0]}?" if close else ""
         raise flags.Error(f"unknown flag --{name}{hint}") from None
     except ValueError as error:
         raise flags.Error(str(error)) from None
 
 
-def _help_if_asked(words: list[str], own: flags.FlagValues, usage: str) -> None:
-    words = words[: words.index("--")] if "--" in words else words
-    full = any(word in _FULL for word in words)
-    if not full and not any(word in _HELP for word in words):
+def _help_if_asked(
+    arguments: list[str], command_flags: flags.FlagValues, usage: str
+) -> None:
+    arguments = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    full = any(argument in _FULL for argument in arguments)
+    if not full and not any(argument in _HELP for argument in arguments):
         return
-    shown = [help_text(own, usage)]
+    shown = [help_text(command_flags, usage)]
     shown.append(flags.FLAGS.get_help() if full else "  --helpfull\n      the others")
     try:
         print("\n".join(shown), flush=True)

@@ -1,4 +1,4 @@
-"""The config of a run: found, loaded, and changed by `--config.KEY=VALUE`."""
+"""Find and load the config of a run, and apply `--config.KEY=VALUE`."""
 
 import difflib
 import importlib.util
@@ -27,14 +27,14 @@ class ConfigError(ValueError):
 
 
 def configs_folder() -> pathlib.Path:
-    """Where the configs are that come with the package."""
+    """The folder of the configs in the package."""
     package = pathlib.Path(__file__).parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def find_config(name: str) -> pathlib.Path:
-    """The file that a user means.
+    """The path of a config file given by name.
 
     Args:
       name: of a file; what is not found from the working directory, such as
@@ -43,15 +43,15 @@ def find_config(name: str) -> pathlib.Path:
     Raises:
       ConfigError: there is no such file; the message lists those of the package.
     """
-    own = configs_folder()
-    inside = own / pathlib.Path(name or "?").with_suffix(".py").name
+    packaged = configs_folder()
+    inside = packaged / pathlib.Path(name or "?").with_suffix(".py").name
     for path in (pathlib.Path(name), inside):
         if path.is_file():
             return path
-    known = sorted(path.stem for path in own.glob("[!_]*.py"))
+    known = sorted(path.stem for path in packaged.glob("[!_]*.py"))
     hint = difflib.get_close_matches(inside.stem, known, 1)
     raise ConfigError(
-        f"no config file {name!r}, from here or in {own}; "
+        f"no config file {name!r}, from here or in {packaged}; "
         + (f"did you mean {hint[0]}? " if hint else "")
         + f"There are {', '.join(known)}"
     )
@@ -85,15 +85,15 @@ def load_config(named: str) -> ConfigDict:
 
 
 def change_config(config: ConfigDict, words: list[str]) -> list[str]:
-    """Apply every `--config.KEY=VALUE` among words, and return the other words.
+    """Apply every `--config.KEY=VALUE` of a command line, and return the rest.
 
     Raises:
-      ConfigError: there is no such key, or the value is of another kind.
+      ConfigError: there is no such key, or the value has the wrong type.
     """
     end = words.index("--") if "--" in words else len(words)
     changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
-    for found in changed:
-        _require_key(config, found[1])
+    for change in changed:
+        _require_key(config, change[1])
     words = [*_with_lists(words[:end], config), *words[end:]]
     values = flags.FlagValues()
     try:
@@ -103,7 +103,7 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
         others = values(words, known_only=True)
     except (flags.Error, ValueError, TypeError, SyntaxError) as error:
         raise ConfigError(_wrong_value(" ".join(str(error).split()), config)) from None
-    _require_effect(config, [found[1] for found in changed])
+    _require_effect(config, [change[1] for change in changed])
     return others
 
 
@@ -111,7 +111,9 @@ def keys(config: ConfigDict) -> Iterator[tuple[str, Any]]:
     """Dotted name and value of every key; that of an empty section is `{}`."""
     for name, value in config.items():
         if isinstance(value, ConfigDict) and len(value):
-            yield from ((f"{name}.{inner}", own) for inner, own in keys(value))
+            yield from (
+                (f"{name}.{inner}", inner_value) for inner, inner_value in keys(value)
+            )
         else:
             yield name, {} if isinstance(value, ConfigDict) else value
 
@@ -122,21 +124,21 @@ def _run_file(path: pathlib.Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
-    # It is the user's file: what it raises is theirs to mend.
+    # It is the user's file, and may raise anything.
     except Exception as error:
         raise _told(path, error) from None
     return module
 
 
 def _told(path: pathlib.Path, error: Exception) -> ConfigError:
-    """What a config file raised, in a line that says where."""
+    """The error of a config file as one line with its position."""
     if isinstance(error, SyntaxError):
         return ConfigError(f"{error.filename}, line {error.lineno}: {error.msg}")
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
     reason = shortened(str(error))
     if isinstance(error, ValueError) and "does not accept dots" in reason:
-        # What ml_collections says of a name such as `s0.3`.
+        # The error of ml_collections for a name such as `s0.3`.
         named = reason.rpartition("the key ")[2].removesuffix(" contains one.")
         reason = f"the name {named!r} holds a dot; use letters, digits and _"
     if isinstance(error, ValueError):
@@ -145,17 +147,17 @@ def _told(path: pathlib.Path, error: Exception) -> ConfigError:
     return ConfigError(f"{path}{where}: {type(error).__name__}: {reason}")
 
 
-def _with_lists(words: list[str], config: ConfigDict) -> Iterator[str]:
-    """`--config.KEY=a,b` as it is meant where KEY is a list: once for a, once for b."""
+def _with_lists(arguments: list[str], config: ConfigDict) -> Iterator[str]:
+    """Split `--config.KEY=a,b` where KEY is a list: one argument for a, one for b."""
     values = dict(keys(config))
-    for word in words:
-        found = _OVERRIDE.match(word)
-        listed = found and found[2] and isinstance(values.get(found[1]), tuple)
-        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", found[2][1:]):
-            items = found[2][1:].split(",")
-            yield from (f"--config.{found[1]}={item}" for item in items)
+    for argument in arguments:
+        match = _OVERRIDE.match(argument)
+        listed = match and match[2] and isinstance(values.get(match[1]), tuple)
+        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", match[2][1:]):
+            items = match[2][1:].split(",")
+            yield from (f"--config.{match[1]}={item}" for item in items)
         else:
-            yield word
+            yield argument
 
 
 def _require_key(config: ConfigDict, key: str) -> None:
@@ -186,7 +188,7 @@ def _require_key(config: ConfigDict, key: str) -> None:
 
 
 def _require_effect(config: ConfigDict, changed: list[str]) -> None:
-    """Refuse to change what nothing would read."""
+    """Refuse to change a key that nothing would read."""
     unread = without_effect(config)
     for key in changed:
         if key in unread:
@@ -194,14 +196,14 @@ def _require_effect(config: ConfigDict, changed: list[str]) -> None:
 
 
 def _wrong_value(reason: str, config: ConfigDict) -> str:
-    """What Abseil says of a value, and what there is instead."""
-    found = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
-    was = dict(keys(config)).get(found[1]) if found else None
+    """Abseil's message on a value, with the expected type in words."""
+    match = re.match(r"flag --config\.([^=]+)=(.*?): ", reason)
+    was = dict(keys(config)).get(match[1]) if match else None
     if was is None:
         return reason
     # Abseil speaks of Python's types.
     kind = Sequence[Any] if isinstance(was, tuple) else type(was)
     return (
-        f"--config.{found[1]}={shortened(found[2], 80)} must be {in_words(kind)}, as "
+        f"--config.{match[1]}={shortened(match[2], 80)} must be {in_words(kind)}, as "
         f"its default {shown(was)} is"
     )

@@ -1,4 +1,4 @@
-"""What every command says to the person who runs it."""
+"""Messages, warnings and errors of every command."""
 
 import contextlib
 import logging
@@ -17,10 +17,10 @@ def start_logging() -> None:
     absl_logging.set_verbosity(absl_logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    own = logging.getLogger("dann_jax")
-    own.setLevel(logging.INFO)
-    own.propagate = False
-    own.handlers = [handler]
+    logger = logging.getLogger("dann_jax")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [handler]
 
 
 @contextlib.contextmanager
@@ -59,12 +59,12 @@ def exit_with_message(
             raise
         sys.exit(f"error: files at {error.args[0]} cannot be read or written here")
     except (MemoryError, JaxRuntimeError) as error:
-        said = shortened(str(error))
-        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in said:
+        message = shortened(str(error))
+        if isinstance(error, JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in message:
             raise
         sys.exit(
-            f"error: not enough memory ({said[:200]}); a smaller batches.batch_size, "
-            f"encoder.width or seeds needs less"
+            f"error: not enough memory ({message[:200]}); a smaller "
+            f"batches.batch_size, encoder.width or seeds needs less"
         )
     except Interrupted as stopped:
         _exit(f"{stopped}; the same command goes on from there", stopped.number)
@@ -78,10 +78,10 @@ def exit_with_message(
 
 
 def _said(error: Exception, writes_to: object = None) -> str:
-    """What the system says of a file, without its number; else the message."""
+    """The system's message on a file, without its error number; else the message."""
     if isinstance(error, OSError) and error.strerror:
-        place = error.filename or (writes_to and f"while writing to {writes_to}")
-        return shortened(f"{error.strerror}{f': {place}' if place else ''}")
+        location = error.filename or (writes_to and f"while writing to {writes_to}")
+        return shortened(f"{error.strerror}{f': {location}' if location else ''}")
     return shortened(str(error))
 
 

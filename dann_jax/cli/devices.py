@@ -1,10 +1,10 @@
-"""What a command computes on, and where it keeps what is compiled for it."""
+"""The devices of a command, and its compilation cache."""
 
 import jax
 from absl import flags
 
 from dann_jax.training.compilation import use_compilation_cache
-from dann_jax.utils.cores import usable_cores
+from dann_jax.utils.resources import usable_cores
 
 
 def define_cpu_devices(values: flags.FlagValues) -> flags.FlagHolder[int]:

@@ -37,7 +37,7 @@ _OUTPUT = flags.DEFINE_string(
 
 
 def main(arguments: list[str]) -> None:
-    """Export, and say what was."""
+    """Export the bundle and print how to call it."""
     command.require_no_arguments(arguments)
     command.require_flags(_MODEL, _OUTPUT)
     start_logging()

@@ -86,8 +86,8 @@ _STDIN_AUDIO = flags.DEFINE_bool(
 def main(arguments: list[str]) -> None:
     """Predict; exit with 1 if anything could not be read."""
     command.require_flags(_MODEL)
-    words = arguments[1:]
-    if bool(words) == _STDIN_AUDIO.value:
+    arguments = arguments[1:]
+    if bool(arguments) == _STDIN_AUDIO.value:
         raise app.UsageError(
             "name files, folders, patterns or manifests, or `-` for a list of paths "
             "on standard input; or give --stdin_audio and nothing else"
@@ -115,21 +115,21 @@ def main(arguments: list[str]) -> None:
     with (
         exit_with_message(interrupted="interrupted"),
         _open_output() as file,
-        _clips(words, report) as clips,
+        _clips(arguments, report) as clips,
     ):
         bundle = load_bundle(_MODEL.value, allow_code=_ALLOW_CODE.value)
         # Whether it can be done at all, before a line is written.
         bundle.require_answers()
         bundle.extractors()
-        timed = any(word.lower().endswith(MANIFESTS) for word in words)
+        timed = any(argument.lower().endswith(MANIFESTS) for argument in arguments)
         if _WINDOW.value is not None:
             hop = _WINDOW.value if _HOP.value is None else _HOP.value
             clips, timed = cut_into_windows(clips, window=_WINDOW.value, hop=hop), True
-        heard = predict_clips(
+        predictions = predict_clips(
             bundle, clips, report=report, batch_size=_BATCH_SIZE.value
         )
         try:
-            FORMATS[_FORMAT.value](file, heard, bundle.columns, timed=timed)
+            FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)
         except BrokenPipeError:
             # Whoever read the output, such as `head`, has seen enough. Python would
             # complain once more when it closes the stream.
@@ -140,12 +140,12 @@ def main(arguments: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _clips(words: list[str], report: Report) -> Iterator[Iterator[Clip]]:
-    if words:
+def _clips(arguments: list[str], report: Report) -> Iterator[Iterator[Clip]]:
+    if arguments:
         # Not every name of a file is text; as an argument it comes like this, too.
         with contextlib.suppress(AttributeError):
             sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
-        yield find_clips(words, listed=sys.stdin, report=report)
+        yield find_clips(arguments, listed=sys.stdin, report=report)
         return
     with tempfile.NamedTemporaryFile() as file:
         # A pipe cannot be sought in, which many a format needs.

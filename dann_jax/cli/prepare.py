@@ -130,10 +130,10 @@ def _prepare() -> str:
 def _layouts() -> dict[str, str]:
     """Name of each corpus -> its layout; they are the same unless both are given."""
     layouts: dict[str, str] = {}
-    for word in _CORPUS.value:
-        name, named, layout = word.partition("=")
+    for argument in _CORPUS.value:
+        name, named, layout = argument.partition("=")
         if not re.fullmatch(r"[\w.-]+", name) or (named and not layout):
-            raise app.UsageError(f"--corpus names a corpus {word!r}")
+            raise app.UsageError(f"--corpus names a corpus {argument!r}")
         if name in layouts:
             raise app.UsageError(
                 f"--corpus names {name!r} twice; give each a name of its own, such as "
@@ -170,7 +170,7 @@ def _features() -> dict[str, dict[str, Any]]:
             f"--feature_args must map some of {', '.join(_FEATURES.value)} to their "
             f"parameters"
         )
-    return {word: arguments.get(word, {}) for word in _FEATURES.value}
+    return {name: arguments.get(name, {}) for name in _FEATURES.value}
 
 
 def run() -> None:

@@ -43,7 +43,7 @@ _OUTPUT = flags.DEFINE_string(
 
 
 def main(arguments: list[str]) -> None:
-    """Print, write, draw, and say where everything is."""
+    """Print tables, write the page and figures, and print their paths."""
     runs = arguments[1:]
     if bool(runs) != _COMPARE.value or bool(runs) == bool(_WORKDIR.value):
         raise app.UsageError("give --workdir=W, or --compare W1 W2 ...")
@@ -78,11 +78,11 @@ def _compare(workdirs: Sequence[str]) -> None:
 
 
 def _named(workdirs: Sequence[str]) -> dict[str, Run]:
-    """Runs by the last part of their path, or by all of it where that is not enough."""
-    found = {workdir: read_run(workdir) for workdir in workdirs}
-    if len({run.name for run in found.values()}) == len(found):
-        return {run.name: run for run in found.values()}
-    return found
+    """Runs by the last part of their path, or by the whole path if those repeat."""
+    runs = {workdir: read_run(workdir) for workdir in workdirs}
+    if len({run.name for run in runs.values()}) == len(runs):
+        return {run.name: run for run in runs.values()}
+    return runs
 
 
 def _say(words: str) -> None:

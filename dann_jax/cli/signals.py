@@ -1,4 +1,4 @@
-"""How a command ends at a signal, where no loop can be asked to stop."""
+"""End a command at a signal, where no training loop handles it."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Where commands begin: light, so that signals are answered while all is imported."""
+"""Entry points of the commands, light so that signals work during imports."""
 
 import functools
 import gc

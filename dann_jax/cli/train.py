@@ -1,4 +1,4 @@
-"""`dann-train`: run an experiment, or what is left of it, and print its table."""
+"""`dann-train`: run or resume an experiment, and print its table."""
 
 import functools
 import logging
@@ -104,7 +104,7 @@ def main(words: list[str], config: ConfigDict) -> None:
 
 
 def saved_in(workdir: str) -> str:
-    """What a run that is stopped outside of its loop leaves, in words."""
+    """A message on what a run stopped outside of its loop has saved."""
     steps = complete_steps(epath.Path(workdir) / "checkpoints")
     if not steps:
         return "no step is saved yet; the same command begins again"
@@ -112,7 +112,7 @@ def saved_in(workdir: str) -> str:
 
 
 def default_workdir(config: str) -> str:
-    """Where a run goes that names no place.
+    """The work directory of a run without --workdir.
 
     Example:
       >>> default_workdir("configs/speakers.py:emodb")
@@ -123,7 +123,7 @@ def default_workdir(config: str) -> str:
 
 
 def _one_prediction(workdir: str) -> str:
-    """What a model hears in a recording of the speaker that it did not learn from."""
+    """The prediction for a recording of the test speaker."""
     from dann_jax.bundle import load_bundle
     from dann_jax.data.embedded import voices_folder
     from dann_jax.data.features.audio import read_audio
@@ -135,10 +135,11 @@ def _one_prediction(workdir: str) -> str:
     if f"speaker {speaker}" in folds:
         bundle = bundle.member(folds.index(f"speaker {speaker}"))
         by = f"by the model that saw no label of {speaker}"
-    heard = read_audio(path, sample_rate=16000)
-    found = bundle.predict(heard.samples, heard.sample_rate)
+    recording = read_audio(path, sample_rate=16000)
+    prediction = bundle.predict(recording.samples, recording.sample_rate)
+    probability = prediction.probabilities[prediction.label]
     return (
-        f"{path.name}: {found.label} ({found.probabilities[found.label]:.0%}), {by}; "
+        f"{path.name}: {prediction.label} ({probability:.0%}), {by}; "
         f"of any recording: dann-predict --model={workdir} {path}"
     )
 

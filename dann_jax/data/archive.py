@@ -1,7 +1,7 @@
-"""Archives of arrays: what they hold is known before any of it is unpacked.
+"""Read `.npz` archives safely: names, types and shapes before any values.
 
 A few kilobytes of zeros unpack to any number of gigabytes, so names, types and shapes
-come from the headers, and the arrays are read one by one as they are asked for.
+come from the headers, and the arrays are read one by one when requested.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.utils.memory import available_memory
+from dann_jax.utils.resources import available_memory
 
 
 class StoredArray(NamedTuple):
@@ -62,7 +62,7 @@ def open_archive(path: epath.PathLike) -> dict[str, StoredArray]:
 
 
 def read_archive(path: epath.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of an .npz archive.
+    """All arrays of an .npz archive: name -> array `[...]` of any shape.
 
     Raises:
       CorpusError: it is none, or it takes more memory than there is.
@@ -112,7 +112,7 @@ def _stored(
     array = StoredArray(shape, dtype, lambda: _read_member(path, member.filename))
     if array.nbytes != size:
         raise ValueError(
-            f"{member.filename} says shape {shape} of {dtype} and holds {size} bytes"
+            f"{member.filename} declares shape {shape} of {dtype}, and has {size} bytes"
         )
     return array
 

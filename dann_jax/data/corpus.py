@@ -1,4 +1,4 @@
-"""What a corpus is to everything downstream: columns and feature arrays, row by row."""
+"""A corpus: columns of text and arrays of features, row by row."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dann_jax.utils.words import listed, shorten
 
 
 class CorpusError(ValueError):
-    """The data on disk is not what it should be; the message says where and how."""
+    """The data on disk is invalid; the message says where and how."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Corpus:
         return len(self.columns["utt_id"])
 
     def column(self, name: str) -> np.ndarray:
-        """The column, or an error that lists what there is."""
+        """The column `[N]`; an error lists the columns that exist."""
         if name not in self.columns:
             raise CorpusError(
                 f"corpus {self.name!r} has no column {name!r}; "
@@ -58,10 +58,10 @@ class Corpus:
             ) from None
 
     def dialogues(self) -> list[np.ndarray]:
-        """Row indices of every dialogue, in the order of its turns.
+        """Row indices `[turns]` of every dialogue, in the order of its turns.
 
-        An utterance that belongs to none, by an empty value or for want of a
-        `dialogue` column, is a dialogue by itself.
+        An utterance without a dialogue (an empty value, or no column `dialogue`) is a
+        dialogue of one turn.
         """
         alone = np.array([f"\0{row}" for row in range(len(self))])
         names = self.columns.get("dialogue", np.full(len(self), ""))
@@ -73,14 +73,14 @@ class Corpus:
         return np.split(grouped, np.cumsum(np.bincount(groups))[:-1])
 
     def turn_order(self) -> np.ndarray:
-        """Rows by `turn`, else by `start`, empty ones last; else as they stand."""
+        """Row indices `[N]` by `turn`, else by `start` (empty last), else in order."""
         for name in ("turn", "start"):
             if name in self.columns:
                 return np.argsort(self.numbers(name), kind="stable")
         return np.arange(len(self))
 
     def parties(self) -> np.ndarray:
-        """Which speaker of its dialogue talks in each row: 0, 1, ..., int32 `[N]`."""
+        """Index of each row's speaker within its dialogue: 0, 1, ..., int32 `[N]`."""
         party = np.zeros(len(self), np.int32)
         for rows in self.dialogues():
             party[rows] = np.unique(self.columns["speaker"][rows], return_inverse=True)[
@@ -93,11 +93,11 @@ class Corpus:
 
         0 where no feature has a time axis.
         """
-        found = np.zeros(len(self), np.int64)
+        counts = np.zeros(len(self), np.int64)
         for name, array in self.features.items():
             if isinstance(array, Frames):
-                found = np.maximum(found, array.lengths * self.present[name])
-        return found
+                counts = np.maximum(counts, array.lengths * self.present[name])
+        return counts
 
     def select(self, modalities: tuple[str, ...]) -> "Corpus":
         """The same corpus with these modalities only, in this order."""
@@ -116,7 +116,11 @@ class Corpus:
 
 
 def corpus_name(columns: Mapping[str, np.ndarray], limit: int = 4) -> str:
-    """What to call the rows of one corpus or of several; empty without the column.
+    """Name of the rows of one corpus or of several; empty without a column `corpus`.
+
+    Args:
+      columns: column -> string array `[N]`.
+      limit: more names than this are counted, not listed.
 
     Example:
       >>> corpus_name({"corpus": np.array(["urdu", "emodb", "urdu"])})
@@ -131,7 +135,7 @@ def corpus_name(columns: Mapping[str, np.ndarray], limit: int = 4) -> str:
 
 
 def corpora_of(corpus: Corpus) -> list[str]:
-    """The corpora that a corpus is put together from: all of them, or its own name."""
+    """Names of the corpora in a combined corpus, or of the corpus itself."""
     if corpus.name != corpus_name(corpus.columns):
         return [corpus.name]
     return np.unique(corpus.columns["corpus"][corpus.columns["corpus"] != ""]).tolist()

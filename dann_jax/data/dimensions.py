@@ -40,12 +40,12 @@ def with_dimensions(corpus: Corpus) -> Corpus:
     """
     if "emotion" not in corpus.columns:
         return corpus
-    made = {
+    columns = {
         name: np.array([words.get(word, "") for word in corpus.columns["emotion"]])
         for name, words in _table().items()
         if name not in corpus.columns
     }
-    return dataclasses.replace(corpus, columns={**corpus.columns, **made})
+    return dataclasses.replace(corpus, columns={**corpus.columns, **columns})
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Names that may be one person or two, and rows of nobody: for a person to decide."""
+"""Warnings about names that may be the same person, and about rows without a name."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ from dann_jax.data.identifiers import IDENTIFIERS
 from dann_jax.utils.words import listed, shorten
 
 _NO_NAMES = ("utt_id", "file", "text", "emotion", "emotion_word", "audio_hash")
-"""Columns in which values that look alike are nobody's double."""
+"""Columns in which similar values are not suspicious."""
 
 _MOST_VALUES = 1000
 """A column of more values is no domain, unless it is one of `IDENTIFIERS`."""
@@ -23,16 +23,21 @@ _log = logging.getLogger(__name__)
 
 
 def report_doubts(columns: Mapping[str, np.ndarray], where: str) -> None:
-    """Log what `doubts` says of columns that have been cleaned."""
+    """Log the `doubts` of columns.
+
+    Args:
+      columns: column -> string array `[N]`, as `clean_columns` returns them.
+      where: begins every line.
+    """
     for doubt in doubts(columns):
         _log.warning("%s: %s", where, doubt)
 
 
 def doubts(columns: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """What only a person can decide: rows of nobody, and names that are nearly one.
+    """Sentences on rows without a name, and on names that differ only in spelling.
 
     Args:
-      columns: of `clean_columns`.
+      columns: column -> string array `[N]`, as `clean_columns` returns them.
 
     Example:
       >>> list(doubts({"speaker": np.array(["Bea", "bea", "bo"])}))
@@ -64,10 +69,10 @@ def _near_doubles(name: str, values: np.ndarray) -> Iterator[str]:
     for value in values.tolist():
         alike[_key(value)].append(value)
     doubles: dict[str, list[str]] = defaultdict(list)
-    for found in alike.values():
-        if len(found) > 1:
-            pair = " and ".join(repr(shorten(value)) for value in found[:4])
-            doubles[_difference(found)].append(pair)
+    for values in alike.values():
+        if len(values) > 1:
+            pair = " and ".join(repr(shorten(value)) for value in values[:4])
+            doubles[_difference(values)].append(pair)
     what = _PLURALS.get(name, f"values of {name!r}")
     end = "one person or two?" if name == "speaker" else "one or two?"
     for difference, pairs in doubles.items():
@@ -89,7 +94,7 @@ def _shared_names(speaker: np.ndarray, corpus: np.ndarray) -> Iterator[str]:
 
 
 def unique_names(speaker: str, corpus: str) -> str:
-    """For messages: how people of one name in two corpora are told apart."""
+    """Advice for messages: how to distinguish speakers of the same name."""
     return (
         f"if they are other people, give every corpus names of its own, such as "
         f"'{corpus}:{speaker}' (dann-prepare does, for several corpora)"

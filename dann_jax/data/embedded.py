@@ -1,4 +1,4 @@
-"""The corpora that need no files of one's own: made from a seed."""
+"""The synthetic corpora, made from a seed without files."""
 
 from collections.abc import Callable, Mapping
 

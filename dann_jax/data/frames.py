@@ -12,7 +12,7 @@ from dann_jax.types import UNKNOWN
 class Frames:
     """Frame features of `N` utterances, one after the other.
 
-    The values may be memory-mapped: only the rows that are asked for are read.
+    The values may be memory-mapped: only requested rows are read.
 
     Attributes:
       values: float `[frames of all utterances, dim]`.
@@ -53,29 +53,29 @@ class Frames:
         return self.values[start : start + self.lengths[index]]
 
     def places(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where in `values` utterances of `length` frames are, the longest cut evenly.
+        """Indices into `values` of the frames of utterances, cut or padded.
 
         Args:
-          rows: int, any shape; `UNKNOWN` for nothing.
+          rows: int `[...]`; `UNKNOWN` for no utterance.
           length: of the result; of a longer utterance the middle is kept.
 
         Returns:
-          int `[*rows.shape, length]`, `UNKNOWN` where there is nothing, and how many
-          frames there are, int32 of the shape of `rows`.
+          int `[..., length]`, `UNKNOWN` where there is no frame, and the number of
+          frames, int32 `[...]`.
         """
         counts = np.where(rows == UNKNOWN, 0, self.lengths[rows])
         first = self.starts[rows] + np.maximum(counts - length, 0) // 2
         counts = np.minimum(counts, length)[..., None]
         frames = np.arange(length)
-        places = np.where(frames < counts, first[..., None] + frames, UNKNOWN)
+        indices = np.where(frames < counts, first[..., None] + frames, UNKNOWN)
         small = len(self.values) <= np.iinfo(np.int32).max
         return (
-            places.astype(np.int32 if small else np.int64),
+            indices.astype(np.int32 if small else np.int64),
             counts[..., 0].astype(np.int32),
         )
 
     def take(self, rows: np.ndarray) -> "Frames":
-        """These utterances, in this order, in memory."""
+        """The utterances of these rows `[n]`, in this order, in memory."""
         parts = [self.row(index) for index in rows]
         empty = np.zeros((0, self.values.shape[1]), self.values.dtype)
         return Frames(np.concatenate([empty, *parts]), self.lengths[rows])

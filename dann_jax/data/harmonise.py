@@ -1,6 +1,6 @@
 """One set of names for the emotions of all corpora.
 
-Which word of which corpus means what is data: `emotions/CORPUS.csv`, with the columns
+The emotion words of each corpus are data: `emotions/CORPUS.csv`, with the columns
 `word` and `emotion`. A word with an empty emotion is known to name none ("no
 agreement").
 """
@@ -15,7 +15,7 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError
-from dann_jax.data.identifiers import NOBODY, is_nobody, spelled
+from dann_jax.data.identifiers import NOBODY, is_unknown_name, spelled
 from dann_jax.data.manifest import read_manifest
 from dann_jax.utils.words import listed, shorten
 
@@ -35,7 +35,7 @@ def emotion_map(corpus: str, own: epath.PathLike | None = None) -> dict[str, str
         those of the package. Its emotions may be any.
 
     Returns:
-      The map; every name in `EMOTIONS` stands for itself unless a row says otherwise.
+      The map; every name in `EMOTIONS` maps to itself unless a row maps it otherwise.
 
     Raises:
       CorpusError: the own map cannot be read, or gives a word two emotions.
@@ -63,22 +63,26 @@ def harmonise(words: np.ndarray, mapping: Mapping[str, str]) -> np.ndarray:
       ['anger', 'boredom', '']
     """
     values, index = np.unique(words, return_inverse=True)
-    return np.array([mapping.get(plain(word), "") for word in values])[index]
+    return np.array([mapping.get(plain(value), "") for value in values])[index]
 
 
 def unknown_words(words: np.ndarray, mapping: Mapping[str, str]) -> dict[str, int]:
     """The words that the map lacks, most frequent first, and how often they occur.
 
-    Words that say that nothing is known, such as `?`, are not among them.
+    Placeholders for an unknown emotion, such as `?`, are not among them.
+
+    Args:
+      words: string array `[N]`.
+      mapping: emotion word -> emotion.
 
     >>> unknown_words(np.array(["W", "y", "x", "y", "?"]), emotion_map("emodb"))
     {'y': 2, 'x': 1}
     """
     counts = Counter(np.asarray(words, str).tolist()).most_common()
     return {
-        word: times
-        for word, times in counts
-        if not is_nobody(word) and plain(word) not in mapping
+        value: times
+        for value, times in counts
+        if not is_unknown_name(value) and plain(value) not in mapping
     }
 
 
@@ -89,7 +93,7 @@ def describe_unknown(unknown: Mapping[str, int], flag: str) -> str:
       >>> describe_unknown({"Wut": 58}, "--emotions").partition(";")[0]
       'unknown emotion words: Wut (58)'
     """
-    words = [f"{shorten(word)} ({times})" for word, times in unknown.items()]
+    words = [f"{shorten(value)} ({times})" for value, times in unknown.items()]
     return (
         f"unknown emotion words: {listed(words, 10)}; map them with {flag}=MAP.csv "
         f"(columns word,emotion)"
@@ -103,17 +107,17 @@ def with_emotions(
 
     Args:
       corpus: any; one without that column comes back as it is.
-      labels: words that stand for themselves, whatever the map says of them.
+      labels: words that keep their spelling, whatever the map has for them.
       own: a map of one's own, as in `emotion_map`.
 
     Returns:
       The corpus; a word that is neither a label nor in the map stays as it is, a word
-      that says that nothing is known is empty.
+      for an unknown emotion becomes empty.
     """
     if "emotion" not in corpus.columns:
         return corpus
     # That an emotion is known to be none, such as "no agreement", is worth keeping.
-    known = {word: name for word, name in emotion_map("manifest").items() if name}
+    known = {value: name for value, name in emotion_map("manifest").items() if name}
     known |= _read_map(epath.Path(own)) if own else {}
     emotion = match_labels(corpus.columns["emotion"], labels, known)
     columns = {**corpus.columns, "emotion": emotion}
@@ -123,7 +127,7 @@ def with_emotions(
 def match_labels(
     words: np.ndarray, labels: Sequence[str], mapping: Mapping[str, str] = {}
 ) -> np.ndarray:
-    """Each word as one of the labels, as the map has it, or as it is.
+    """Each word as a label, mapped by the table, else unchanged.
 
     Args:
       words: strings `[N]`.
@@ -140,18 +144,18 @@ def match_labels(
     likely = {plain(label): label for label in labels if forms[plain(label)] == 1}
     blank = dict.fromkeys(NOBODY, "")
 
-    def match(word: str) -> str:
-        for written in (word, spelled(word)):
+    def match(value: str) -> str:
+        for written in (value, spelled(value)):
             if written in labels:
                 return written
-        form = plain(word)
+        form = plain(value)
         for meant in (likely, mapping):
             if form in meant:
                 return meant[form]
-        return blank.get(spelled(word).casefold(), spelled(word))
+        return blank.get(spelled(value).casefold(), spelled(value))
 
     values, index = np.unique(np.asarray(words, str), return_inverse=True)
-    return np.array([match(word) for word in values.tolist()])[index]
+    return np.array([match(value) for value in values.tolist()])[index]
 
 
 def _read_map(path: epath.Path) -> dict[str, str]:
@@ -169,7 +173,7 @@ def _read_map(path: epath.Path) -> dict[str, str]:
 
 
 def plain(word: str) -> str:
-    """A word as it is looked up: case, space and marks between words do not matter.
+    """A word as a key of the map, without case, spaces and punctuation.
 
     Example:
       >>> plain(" Pleasant_Surprise")

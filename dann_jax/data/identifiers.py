@@ -1,8 +1,8 @@
-"""Who is who: one spelling for each name, and no name for nobody.
+"""One spelling for each speaker (or other name), and an empty one for unknown ones.
 
 Two spellings of one person are two people to a split: each half would be tested by a
 model that was trained on the other half. So every entrance of data goes through
-`clean_columns`, and what it cannot decide is said by `doubts.report_doubts`.
+`clean_columns`, and doubtful cases are logged by `doubts.report_doubts`.
 """
 
 import unicodedata
@@ -27,7 +27,7 @@ _AS_WRITTEN = ("file", "text")
 def spelled(value: str) -> str:
     r"""The value in one spelling: Unicode NFC, single spaces, none at the ends.
 
-    Characters that nobody sees, such as a zero-width space, are left out.
+    Invisible characters, such as a zero-width space, are removed.
 
     Example:
       >>> spelled(" Mu\u0308ller\u00a0 \u200bjr"), spelled("ann ")
@@ -35,17 +35,17 @@ def spelled(value: str) -> str:
     """
     text = str(value)
     if not text.isascii():
-        seen = (c for c in text if unicodedata.category(c) != "Cf")
-        text = unicodedata.normalize("NFC", "".join(seen))
+        visible_characters = (c for c in text if unicodedata.category(c) != "Cf")
+        text = unicodedata.normalize("NFC", "".join(visible_characters))
     return " ".join(text.split())
 
 
-def is_nobody(value: str) -> bool:
-    """Whether a value says that nothing is known.
+def is_unknown_name(value: str) -> bool:
+    """Whether a value means that the name is unknown.
 
     Example:
-      >>> is_nobody("N/A"), is_nobody(" unknown"), is_nobody("Nan Goldin")
-      (True, True, False)
+      >>> [is_unknown_name(name) for name in ("N/A", " unknown", "Nan Goldin")]
+      [True, True, False]
     """
     return spelled(value).casefold() in NOBODY
 
@@ -71,7 +71,7 @@ def clean_columns(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def codes(values: np.ndarray) -> np.ndarray:
-    """Each value as its place among the sorted ones, int32 `[N]`; nobody is -1.
+    """Index of each value among the sorted ones, int32 `[N]`; -1 for an empty value.
 
     Example:
       >>> codes(np.array(["b", "", "a", "b"])).tolist()
@@ -86,5 +86,5 @@ def _clean(name: str, values: np.ndarray) -> np.ndarray:
     words, index = np.unique(np.asarray(values, str), return_inverse=True)
     cleaned = [spelled(word) for word in words]
     if name in IDENTIFIERS:
-        cleaned = ["" if is_nobody(word) else word for word in cleaned]
+        cleaned = ["" if is_unknown_name(word) else word for word in cleaned]
     return np.array(cleaned, str)[index]

@@ -77,7 +77,7 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
 def read_manifest(
     path: epath.PathLike, required: Sequence[str] = ("utt_id", "speaker", "emotion")
 ) -> dict[str, np.ndarray]:
-    """Read a manifest as it stands: column -> string array `[N]`, rows in file order.
+    """Read a manifest: column -> string array `[N]`, rows in file order.
 
     Args:
       path: of a CSV or JSON lines file.
@@ -114,13 +114,13 @@ def _manifest_path(source: epath.Path) -> epath.Path:
         raise CorpusError(f"no such file or folder: {source}")
     if not source.is_dir():
         return source
-    found = [source / name for name in NAMES if (source / name).exists()]
-    if len(found) != 1:
+    manifests = [source / name for name in NAMES if (source / name).exists()]
+    if len(manifests) != 1:
         raise CorpusError(
-            f"{source} holds {'two manifests' if found else 'no manifest'}; expected "
-            f"one of {' and '.join(NAMES)}"
+            f"{source} holds {'two manifests' if manifests else 'no manifest'}; "
+            f"expected one of {' and '.join(NAMES)}"
         )
-    return found[0]
+    return manifests[0]
 
 
 def _default_id(row: Mapping[str, str]) -> str:
@@ -155,7 +155,7 @@ def _check_ids(
         if earlier != line:
             raise CorpusError(
                 f"{path}, line {line}: utt_id {shorten(row['utt_id'])!r} is that of "
-                f"line {earlier} too; a column utt_id must tell the rows apart"
+                f"line {earlier} too; a column utt_id must give every row an id"
             )
 
 
@@ -177,5 +177,5 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
     if len(missing) == len(files):
         raise CorpusError(absent)
     if missing:
-        # Like files that cannot be read, they are the business of whoever reads them.
+        # Checked when the files are read.
         _log.warning("%s", absent)

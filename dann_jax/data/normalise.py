@@ -1,4 +1,4 @@
-"""Normalisation that belongs to the corpus, not to a fold."""
+"""Normalisation by a column of the whole corpus (not fitted by fold)."""
 
 import dataclasses
 import logging
@@ -42,15 +42,15 @@ def standardise_by(corpus: Corpus, column: str) -> Corpus:
         values = np.array(array.values if framewise else array, np.float32)
         group_of = np.repeat(groups, array.lengths) if framewise else groups
         shown = np.repeat(corpus.present[name], array.lengths if framewise else 1)
-        # Rows of nobody are not those of one person: they go by the rows of everybody.
-        nobody = (group_of < 0) & shown
-        if nobody.any():
+        # Rows without a value are not of one speaker: all rows standardise them.
+        without_value = (group_of < 0) & shown
+        if without_value.any():
             fitted = StandardScaler().fit(values[shown])
-            values[nobody] = fitted.transform(values[nobody])
+            values[without_value] = fitted.transform(values[without_value])
         for group in range(groups.max() + 1):
             rows = (group_of == group) & shown
             if rows.any():
                 values[rows] = StandardScaler().fit_transform(values[rows])
         features[name] = Frames(values, array.lengths) if framewise else values
-    made = {**corpus.provenance, "standardised_by": column}
-    return dataclasses.replace(corpus, features=features, provenance=made)
+    provenance = {**corpus.provenance, "standardised_by": column}
+    return dataclasses.replace(corpus, features=features, provenance=provenance)

@@ -1,4 +1,4 @@
-"""Opening a corpus by a word, a folder or a file."""
+"""Open a corpus by its name, folder or file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -41,8 +41,8 @@ def open_corpus(
         see `keep_rows`.
       emotions: a map of one's own from words to emotions, as in
         `harmonise.emotion_map`.
-      labels: words that the column `emotion` keeps, whatever maps say of them: the
-        classes that somebody wants to tell apart.
+      labels: words that the column `emotion` keeps, whatever maps have for them:
+        the classes of the protocol.
 
     Example:
       >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
@@ -75,5 +75,7 @@ def _stores(folder: epath.Path) -> list[epath.Path]:
     """The folder itself or its versions, if they are stores; oldest first."""
     if not folder.is_dir():
         return []
-    places = [folder, *sorted(folder.iterdir())]
-    return [place for place in places if (place / "dataset_info.json").exists()]
+    folders = [folder, *sorted(folder.iterdir())]
+    return [
+        candidate for candidate in folders if (candidate / "dataset_info.json").exists()
+    ]

@@ -1,4 +1,4 @@
-"""The story of a preparation: read a corpus, compute its features, write its store."""
+"""Prepare a corpus: read it, compute its features, write its store."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from etils import epath
 
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
-from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns
 from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
 from dann_jax.data.features.origin import ORIGIN
@@ -21,7 +21,7 @@ from dann_jax.data.renewal import (
     keep_features,
     require_whole,
 )
-from dann_jax.data.store.places import claimed
+from dann_jax.data.store.folders import claimed
 from dann_jax.data.store.reading import cached_arrays
 from dann_jax.data.store.writing import require_beam, write_claimed
 
@@ -29,7 +29,7 @@ from dann_jax.data.store.writing import require_beam, write_claimed
 def prepare(
     sources: Mapping[str, epath.PathLike],
     *,
-    features: Features,
+    features: FeatureSpecs,
     data_dir: epath.PathLike,
     name: str,
     layouts: Mapping[str, str] = {},
@@ -41,7 +41,7 @@ def prepare(
     renew: bool = False,
     wait: bool = False,
 ) -> str:
-    """Make the store of a corpus, or find it made.
+    """Make the store of a corpus, unless it is there and current.
 
     A store knows its recordings: it is found made only while they, the table of
     utterances and the features are the same. What could not be used is tried again.
@@ -66,7 +66,7 @@ def prepare(
       wait: for another process that makes the same store, instead of raising an error.
 
     Returns:
-      What to tell the person who asked.
+      A summary for the user.
 
     Raises:
       CorpusError: a corpus cannot be read, there is a store of that name that differs
@@ -152,7 +152,7 @@ def _read(
         return next(iter(tables.values()))
     for corpus, table in tables.items():
         for name in {"utt_id", "speaker", "dialogue"} & set(table):
-            # An empty value stays one: it says that nothing is known.
+            # An empty value means unknown, and stays empty.
             known = [f"{corpus}:{text}" if text else "" for text in table[name]]
             table[name] = np.array(known)
         table["corpus"] = np.full(len(table["utt_id"]), corpus)
@@ -197,14 +197,14 @@ def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     if unlabelled:
         counts.append(f"unlabelled {unlabelled}")
     speakers = corpus.columns["speaker"]
-    nobody = int((speakers == "").sum())
+    without_speaker = int((speakers == "").sum())
     lines = [
         f"{len(corpus)} utterances of {len(set(speakers.tolist()) - {''})} speakers"
         f"{_hours(corpus)}",
         f"emotions: {', '.join(counts)}",
     ]
-    if nobody:
-        lines.append(f"utterances without a speaker: {nobody}")
+    if without_speaker:
+        lines.append(f"utterances without a speaker: {without_speaker}")
     for severity in ("error", "warning"):
         of_this = [problem for problem in problems if problem.severity == severity]
         if of_this:

@@ -1,4 +1,4 @@
-"""Whether a store is what a preparation would make, and what of it can be kept."""
+"""Compare a store with the requested preparation, and reuse its features."""
 
 import logging
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.features.extraction import usable
-from dann_jax.data.features.extraction_worker import Features
+from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import read_problems, unusable
 from dann_jax.data.features.origin import (
@@ -21,14 +21,14 @@ from dann_jax.data.features.reuse import write_parts_of
 from dann_jax.data.features.settings import claim, differences, package_changes
 from dann_jax.data.store import read_metadata, read_store, store_folder
 from dann_jax.data.store.damage import DamageError
+from dann_jax.data.store.folders import retry_folder, work_folder
 from dann_jax.data.store.layout import verify_store
-from dann_jax.data.store.places import retry_folder, work_folder
 
 _log = logging.getLogger(__name__)
 
 
 class Preparation(NamedTuple):
-    """What is to be made of which recordings.
+    """A requested preparation: recordings, settings and store.
 
     Attributes:
       name: of the store.
@@ -44,13 +44,13 @@ class Preparation(NamedTuple):
     data_dir: epath.PathLike
     columns: Columns
     root: Root
-    features: Features
+    features: FeatureSpecs
     settings: dict[str, Any]
     workers: int
 
     @property
     def store(self) -> epath.Path:
-        """Where the store is, or would be."""
+        """The folder of the store."""
         return store_folder(self.name, self.data_dir)
 
     @property
@@ -71,41 +71,41 @@ def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
       CorpusError: it must, and may not be; the message says why.
     """
     try:
-        found = _changes_since(asked)
-        mended = _usable_now(asked) if retry and not found else []
+        reasons = _changes_since(asked)
+        mended = _usable_now(asked) if retry and not reasons else []
     except DamageError as error:
         if not renew:
             raise
         _log.warning("%s; it is made again", error)
         return True
     if mended:
-        found = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
-    if not found and not (asked.store / ORIGIN).exists():
+        reasons = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
+    if not reasons and not (asked.store / ORIGIN).exists():
         # An earlier version made it, which kept no list.
-        unknown = "it does not say which recordings it was made of"
-        found = [unknown] if renew else []
+        unknown = "it does not record which recordings it was made from"
+        reasons = [unknown] if renew else []
         _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
-    if found and not renew:
+    if reasons and not renew:
         raise CorpusError(
-            f"{asked.store} was made of other recordings or in another way: "
-            f"{'; '.join(found)}. --renew makes it again and computes what has changed "
-            f"only; or choose another --name or --data_dir"
+            f"{asked.store} was made from other recordings or with other settings: "
+            f"{'; '.join(reasons)}. --renew makes it again and computes only what has "
+            f"changed; or choose another --name or --data_dir"
         )
-    if found:
-        _log.info("%s is made again: %s", asked.store, "; ".join(found))
-    return bool(found)
+    if reasons:
+        _log.info("%s is made again: %s", asked.store, "; ".join(reasons))
+    return bool(reasons)
 
 
 def require_whole(asked: Preparation) -> None:
     """Raise `CorpusError` where utterances were left out of the store."""
     path = asked.store / "problems.csv"
-    said = unusable(read_problems(path), len(asked.columns["utt_id"]))
-    if said:
-        raise CorpusError(f"{said}; all of them are in {path}")
+    problem = unusable(read_problems(path), len(asked.columns["utt_id"]))
+    if problem:
+        raise CorpusError(f"{problem}; all of them are in {path}")
 
 
 def _changes_since(asked: Preparation) -> list[str]:
-    """How the store differs from what would be made now, in words.
+    """Differences between the store and the requested preparation, in words.
 
     Raises:
       DamageError: files of the store are not what was written.
@@ -113,19 +113,19 @@ def _changes_since(asked: Preparation) -> list[str]:
     """
     metadata = read_metadata(asked.store)
     verify_store(asked.store, metadata)
-    made = metadata["provenance"]
-    found = differences(made, asked.settings)
+    provenance = metadata["provenance"]
+    changes = differences(provenance, asked.settings)
     origin = read_origin(asked.store)
     if origin is None:
-        if made.get("columns") != asked.settings["columns"]:
-            found.append("the manifest is another one")
-        return found
+        if provenance.get("columns") != asked.settings["columns"]:
+            changes.append("the manifest is another one")
+        return changes
     table = table_differences(origin.columns, asked.columns)
     if table:
-        found.append(f"the manifest is another one: {'; '.join(table)}")
+        changes.append(f"the manifest is another one: {'; '.join(table)}")
     items = items_of(asked.columns, asked.root, asked.settings)
     now = dict(zip(asked.columns["utt_id"].tolist(), items, strict=True))
-    return found + recording_differences(origin, now)
+    return changes + recording_differences(origin, now)
 
 
 def _usable_now(asked: Preparation) -> list[str]:
@@ -137,13 +137,13 @@ def _usable_now(asked: Preparation) -> list[str]:
     columns = {name: column[left_out] for name, column in asked.columns.items()}
     folder = retry_folder(asked.name, asked.data_dir)
     try:
-        found = usable(
+        is_usable = usable(
             *(columns, asked.root, asked.features, folder), workers=asked.workers
         )
     finally:
         if folder.exists():
             folder.rmtree()
-    return columns["utt_id"][found].tolist()
+    return columns["utt_id"][is_usable].tolist()
 
 
 def keep_features(asked: Preparation) -> None:
@@ -158,9 +158,9 @@ def keep_features(asked: Preparation) -> None:
     try:
         metadata = read_metadata(asked.store)
         verify_store(asked.store, metadata)
-        made, origin = metadata["provenance"], read_origin(asked.store)
-        otherwise = differences(made, asked.settings)
-        if otherwise or package_changes(made, asked.settings) or origin is None:
+        provenance, origin = metadata["provenance"], read_origin(asked.store)
+        otherwise = differences(provenance, asked.settings)
+        if otherwise or package_changes(provenance, asked.settings) or origin is None:
             return
         corpus = read_store(asked.store)
     except DamageError as error:

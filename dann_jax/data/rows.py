@@ -29,11 +29,11 @@ KNOWN = frozenset(
         *("valence", "activation", "arousal", "dominance", "style", "split"),
     )
 )
-"""Columns that something in this package reads by name."""
+"""Columns that this package reads by name."""
 
 
 def column_name(name: str) -> str:
-    """The name of a column without what a spreadsheet adds to it.
+    """The name of a column without additions of spreadsheets.
 
     Example:
       >>> column_name(" Speaker"), column_name("UTT ID"), column_name("Room A")

@@ -1,4 +1,4 @@
-"""Rows by what their columns say."""
+"""Select rows by the values of columns."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ def rows_with(corpus: Corpus, wanted: Mapping[str, Sequence[str]]) -> np.ndarray
     """
     chosen = np.ones(len(corpus), bool)
     for column, words in wanted.items():
-        found = corpus.column(column)
+        values_of_rows = corpus.column(column)
         if isinstance(words, str):
             raise CorpusError(
                 f"values of {column!r} must be a list such as ({words!r},), "
                 f"not the word {words!r}"
             )
-        unknown = sorted({*map(str, words)} - set(found.tolist()))
+        unknown = sorted({*map(str, words)} - set(values_of_rows.tolist()))
         if unknown or not len(words):
             raise CorpusError(
                 f"column {column!r} of corpus {corpus.name!r} has no value "
                 f"{listed(map(repr, map(shorten, unknown))) or '(none named)'}; it has "
-                f"{listed(map(shorten, np.unique(found)), 10)}"
+                f"{listed(map(shorten, np.unique(values_of_rows)), 10)}"
             )
-        chosen &= np.isin(found, list(words))
+        chosen &= np.isin(values_of_rows, list(words))
     return chosen
 
 

@@ -79,7 +79,12 @@ def held_out_guesses(
 
 
 def one_value_each(target: np.ndarray, groups: np.ndarray) -> bool:
-    """Whether all rows of each group share one value of the target."""
+    """Whether all rows of each group share one value of the target.
+
+    Args:
+      target: `[n]`.
+      groups: `[n]`.
+    """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     return bool((target == target[first][group]).all())
 

@@ -33,7 +33,13 @@ def confusion_counts(
 def pooled(
     counts: np.ndarray, metric: str, *, scores: Scores = scores_of_confusion
 ) -> float:
-    """Score of all test utterances together, averaged over seeds."""
+    """Score of all test utterances together, averaged over seeds.
+
+    Args:
+      counts: of test rows by seed and speaker, `[seeds, speakers, ...]`.
+      metric: a key of what `scores` returns.
+      scores: from counts to metrics.
+    """
     return float(scores(counts.sum(1))[metric].mean())
 
 

@@ -17,7 +17,7 @@ from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import Layout
 from dann_jax.types import UNKNOWN, PyTree
-from dann_jax.utils.memory import available_memory, size
+from dann_jax.utils.resources import available_memory, size
 
 _CELL = 19
 """Bytes of an utterance in a fold: its side and role, whether it is visible, its label

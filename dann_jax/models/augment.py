@@ -17,16 +17,15 @@ Deviations = Annotated[float, Range(0), Range(high=100)]
 class FrameAugmentation(nn.Module):
     """Masks, gain and noise on `[..., F, dim]`, a fresh draw for every utterance.
 
-    It works in the units of the standardised features, and only in training: an
-    evaluation passes `deterministic`. The frames that are hidden become 0, the mean of
-    the training rows.
+    For standardised features, and only in training: an evaluation passes
+    `deterministic`. Masked values become 0, the mean of the training rows.
 
     Reference: Park et al., "SpecAugment", Interspeech 2019 (1904.08779), without time
     warping.
 
     Attributes:
-      time_mask: the longest hidden stretch, as a share of the utterance in [0, 1].
-      feature_mask: the widest hidden band, as a share of the features in [0, 1].
+      time_mask: the longest masked stretch, as a share of the utterance in [0, 1].
+      feature_mask: the widest masked band, as a share of the features in [0, 1].
       gain: the largest shift of all features together, in standard deviations; on log
         energies it is a louder or a quieter recording.
       noise: standard deviation of what is added to every value.
@@ -56,8 +55,8 @@ class FrameAugmentation(nn.Module):
 
 
 def _stretch(start: Array, share: Array, count: Array, length: int) -> Array:
-    """A run of `share * count` places of `length`, at `start` in [0, 1] of the rest."""
+    """Mask `[..., length]` of `share * count` indices, from `start` in [0, 1] on."""
     size = jnp.floor(share * (count + 1))
     first = jnp.floor(start * (count - size + 1))
-    place = jnp.arange(length)
-    return (place >= first[..., None]) & (place < (first + size)[..., None])
+    index = jnp.arange(length)
+    return (index >= first[..., None]) & (index < (first + size)[..., None])

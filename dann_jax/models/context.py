@@ -1,4 +1,4 @@
-"""From the utterances of a dialogue to utterances that know their context."""
+"""Context of a dialogue: a recurrence over its utterances, then self-attention."""
 
 import functools
 
@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.dropout import turn_dropout
-from dann_jax.models.ops.attention import NOT_HEARD, attend
+from dann_jax.models.layers import GateProjection, turn_dropout
+from dann_jax.models.ops.attention import MASK_VALUE, attend
 from dann_jax.models.ops.dense import dense_product
-from dann_jax.models.ops.fusion_barrier import materialised
-from dann_jax.models.ops.gates import GateProjection
-from dann_jax.models.ops.gru import Weights, gated_recurrence, permuted
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
+from dann_jax.models.ops.gru import GruWeights, gated_recurrence, permuted
 from dann_jax.types import Array
 
 
@@ -25,14 +24,13 @@ def _orthogonal_blocks(key: Array, streams: int, width: int) -> Array:
 
 
 class BidirectionalGru(nn.Module):
-    """A gated recurrent unit read in both directions; `[B, T, D] -> [B, T, 2 width]`.
+    """A bidirectional gated recurrent unit; `[B, T, D] -> [B, T, 2 width]`.
 
-    With `own_turns` a second one goes over each speaker's own turns as if nobody else
-    had talked, and the outputs of both are added up.
+    With `own_turns` a second one runs over the turns of each speaker separately, and
+    the outputs of both are added.
 
-    All directions share one loop; the input projections are made outside of it.
-    Invisible turns leave the state untouched and output zeros, so padding and held-out
-    turns are as if they were not there.
+    All directions share one loop; the input projections are computed before it.
+    Invisible turns (padding, held-out turns) leave the state unchanged and give zeros.
 
     Reference: for a state for every speaker, Majumder et al., "DialogueRNN", AAAI 2019;
     for the unit, see `gated_recurrence`.
@@ -50,12 +48,14 @@ class BidirectionalGru(nn.Module):
             # A stable sort keeps the time order of each speaker's turns.
             order = jnp.argsort(party, axis=1, stable=True)
             inverse = jnp.argsort(order, axis=1)
-            sorted_party, heard = (
+            sorted_party, sorted_visible = (
                 jnp.take_along_axis(turns, order, 1) for turns in (party, visible)
             )
             begins = sorted_party[:, 1:] != sorted_party[:, :-1]
-            own = permuted(x, order, inverse)
-            streams += _both_directions(own, heard, jnp.pad(begins, ((0, 0), (1, 0))))
+            sorted_x = permuted(x, order, inverse)
+            streams += _both_directions(
+                sorted_x, sorted_visible, jnp.pad(begins, ((0, 0), (1, 0)))
+            )
         # Stream and turn first: [streams, T, B, ...].
         steps = jax.tree.map(lambda *parts: jnp.stack(parts), *streams)
         weights = self._weights(len(streams), x.shape[-1])
@@ -63,12 +63,12 @@ class BidirectionalGru(nn.Module):
         output = _read_back(*states[:2])
         if self.own_turns:
             output += permuted(_read_back(*states[2:]), inverse, order)
-        return materialised(output * visible[..., None])
+        return fusion_barrier(output * visible[..., None])
 
-    def _weights(self, streams: int, dim: int) -> Weights:
+    def _weights(self, streams: int, dim: int) -> GruWeights:
         width, zeros = self.width, nn.initializers.zeros
         kernel, bias = GateProjection(3 * streams * width, name="input")(dim)
-        weights = Weights(
+        weights = GruWeights(
             input=kernel.reshape(dim, streams, 3 * width).swapaxes(0, 1),
             input_bias=bias.reshape(streams, 1, 3 * width),
             recurrent=self.param("recurrent", _orthogonal_blocks, streams, width),
@@ -80,13 +80,14 @@ class BidirectionalGru(nn.Module):
 def _both_directions(
     x: Array, visible: Array, begins: Array
 ) -> list[tuple[Array, Array, Array]]:
-    """What a loop over turns needs, forth and back, each with time first.
+    """Arguments of `gated_recurrence` for the forward and the backward direction.
 
-    Inputs, which turns are visible, and before which turns the state is forgotten:
-    forth where `begins`, back after a turn before which it is.
+    Inputs `[T, B, D]`, which turns are visible and before which turns the state is
+    reset, bool `[T, B, 1]`: where `begins` in the forward direction; backwards, at the
+    last turn before that.
     """
     ends = jnp.pad(begins[:, 1:], ((0, 0), (0, 1)))
-    x = materialised(x.swapaxes(0, 1))
+    x = fusion_barrier(x.swapaxes(0, 1))
     visible, begins, ends = (turns.T[..., None] for turns in (visible, begins, ends))
     return [(x, visible, begins), (x[::-1], visible[::-1], ends[::-1])]
 
@@ -102,8 +103,8 @@ class DialogueContext(nn.Module):
     Attributes:
       width: GRU width in each direction.
       heads: attention heads; a divisor of `width`.
-      own_heads: how many of them hear the speaker's own turns only; the others hear
-        the whole dialogue.
+      own_heads: how many of them attend to turns of the same speaker only; the others
+        attend to the whole dialogue.
       own_turns: whether a second GRU goes over the speaker's own turns.
       dropout: rate after the GRU and on the attention's output.
       dtype: compute type; parameters stay float32.
@@ -138,14 +139,14 @@ class DialogueContext(nn.Module):
         return hidden + drop(attended) * visible[..., None]
 
     def _bias(self, visible: Array, party: Array) -> Array:
-        """What `attend` adds, so that each turn hears what it may."""
-        # Numbers that are equal where one hears the other, and float: comparing several
-        # integers and flags for each pair took four times as long.
-        own = jnp.arange(self.heads)[:, None] < self.own_heads
-        of_turn = jnp.where(own, party[:, None].astype(jnp.float32), 0.0)
-        listens, talks = (
-            materialised(jnp.where(visible[:, None], of_turn, nobody))
-            for nobody in (-1.0, -2.0)
+        """The mask of `attend`, float32 `[B, heads, T, T]`."""
+        # A query may attend to a key where their ids are equal. One float for a turn:
+        # comparing several integers and flags for each pair took four times as long.
+        same_speaker = jnp.arange(self.heads)[:, None] < self.own_heads
+        ids = jnp.where(same_speaker, party[:, None].astype(jnp.float32), 0.0)
+        query_ids, key_ids = (
+            fusion_barrier(jnp.where(visible[:, None], ids, invisible))
+            for invisible in (-1.0, -2.0)
         )
-        hears = listens[..., :, None] == talks[..., None, :]
-        return materialised(jnp.where(hears, 0.0, NOT_HEARD))
+        can_attend = query_ids[..., :, None] == key_ids[..., None, :]
+        return fusion_barrier(jnp.where(can_attend, 0.0, MASK_VALUE))

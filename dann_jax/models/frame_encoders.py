@@ -1,4 +1,4 @@
-"""The words that name encoders of frames."""
+"""The encoders of frames that a config can name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +16,8 @@ FRAME_ENCODERS = {
     "tdnn_lstm": TdnnLstm,
     "waveform": WaveformEncoder,
 }
-"""The word in a config -> a module `(x [..., F, dim], num_frames [...],
-deterministic=) -> [..., out]` to which padding makes no difference."""
+"""Name in a config -> a module `(x [..., F, dim], num_frames [...], deterministic=) ->
+[..., out]` whose output does not depend on padding."""
 
 
 def make_frame_encoder(
@@ -29,7 +29,7 @@ def make_frame_encoder(
       options: `name`, one of `FRAME_ENCODERS` (`attentive` if there is none) or
         `package.module:Name`, and arguments of its constructor.
       dtype: compute type.
-      module: what its parameters are called in the module around it.
+      module: name of its parameters in the enclosing module.
 
     Raises:
       ValueError: there is no such encoder, or it has no such argument.
@@ -41,8 +41,8 @@ def make_frame_encoder(
     arguments = dict(options)
     name = arguments.pop("name", "attentive")
     encoder = named("encoder.frames.name", name, FRAME_ENCODERS)
-    own = {"parent", "name", "dtype"}
-    valid = sorted(set(encoder.__dataclass_fields__) - own)
+    set_by_caller = {"parent", "name", "dtype"}
+    valid = sorted(set(encoder.__dataclass_fields__) - set_by_caller)
     unknown = sorted(set(arguments) - set(valid))
     if unknown:
         raise ValueError(

@@ -12,7 +12,15 @@ from dann_jax.utils.arguments import FrameCount, Rate, Width
 
 
 def frame_mask(num_frames: Array, length: int) -> Array:
-    """Which of `length` frames are real, bool `[..., length]`."""
+    """Mask of the frames that are not padding.
+
+    Args:
+      num_frames: int `[...]`.
+      length: frames with padding.
+
+    Returns:
+      Bool `[..., length]`.
+    """
     return jnp.arange(length) < num_frames[..., None]
 
 
@@ -73,7 +81,7 @@ class FrameEncoder(nn.Module):
 
     Attributes:
       width: channels of every layer; the output has `2 * width` values.
-      kernels: frames that each layer looks at.
+      kernels: kernel size of each layer, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first layer.
       dropout: rate between layers, whole channels at a time.
@@ -130,14 +138,15 @@ def time_delay_layers(
       x: float `[N, F, dim]`.
       count: int32 `[N]`, frames that are not padding; the others may hold anything.
       width: channels of every layer.
-      kernels: frames that each layer looks at.
+      kernels: kernel size of each layer, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first layer.
       drop: applied after every layer.
       dtype: compute type.
 
     Returns:
-      Float `[N, ceil(F / stride), width]`, and how many of these frames count.
+      Float `[N, ceil(F / stride), width]`, and how many of these frames are not
+      padding, int32 `[N]`.
     """
     for index, (kernel, dilation) in enumerate(zip(kernels, dilations, strict=True)):
         x = jnp.where(frame_mask(count, x.shape[1])[..., None], x, 0.0)
@@ -154,8 +163,8 @@ def time_delay_layers(
 class TimeConvolution(nn.Module):
     """A convolution over time as one matrix product; `[N, F, dim] -> [N, F', width]`.
 
-    The frames that an output looks at are laid side by side first: on CPU this is much
-    faster than XLA's convolution, elsewhere as fast.
+    The frames of an output's receptive field are concatenated first: on CPU this is
+    much faster than XLA's convolution, elsewhere as fast.
     """
 
     width: int

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.layers import turn_dropout
 from dann_jax.models.ops.dense import dense_product
-from dann_jax.models.ops.fusion_barrier import materialised
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
 from dann_jax.types import Array
 
 
@@ -51,7 +51,7 @@ class AttentionFusion(nn.Module):
         )
         projected = jnp.stack(
             [
-                materialised(project(name=f"project_{name}")(drop(x)))
+                fusion_barrier(project(name=f"project_{name}")(drop(x)))
                 for name, x in zip(names, clean, strict=True)
             ],
             axis=-2,
@@ -63,4 +63,4 @@ class AttentionFusion(nn.Module):
         weights = nn.softmax(scores.astype(jnp.float32), axis=-1, where=mask)
         # With no modality at all the masked softmax is 0 / 0.
         weights = jnp.where(mask, weights, 0.0).astype(self.dtype)
-        return materialised(drop(jnp.einsum("...m,...mw->...w", weights, projected)))
+        return fusion_barrier(drop(jnp.einsum("...m,...mw->...w", weights, projected)))

@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dann_jax.models.dropout import turn_dropout
+from dann_jax.models.layers import turn_dropout
 from dann_jax.models.ops.dense import dense_product
 from dann_jax.types import Array
 

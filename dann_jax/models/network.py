@@ -1,4 +1,4 @@
-"""Encoder, emotion head and adversaries joined into one pure function."""
+"""Encoder, emotion head and adversaries as one network and one pure function."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class DialogueEncoder(nn.Module):
       width: size of an utterance vector and of the GRU in each direction.
       context: False leaves out the encoder of context and nothing else.
       heads: attention heads.
-      own_heads: how many of them hear only the speaker's own turns.
+      own_heads: how many of them attend only to turns of the same speaker.
       own_turns: whether a second GRU goes over the speaker's own turns.
       dropout: rate in fusion and context.
       dtype: compute type, `float32` or `bfloat16`.
@@ -96,15 +96,15 @@ class Dann(nn.Module):
     Attributes:
       encoder: module `(batch, deterministic=) -> features [..., width]`.
       num_labels: emotions.
-      num_domains: adversary -> how many domains it tells apart.
-      conditional: the adversaries that see the features together with the predicted
-        class, as the outer product of both; the others see the features alone.
+      num_domains: adversary -> number of domains.
+      conditional: the adversaries whose input is the outer product of the features and
+        the predicted posterior; the input of the others is the features.
       class_wise: the adversaries that are one discriminator for each class, with
         logits `[..., labels, domains]`.
       generator_hidden: hidden widths of a generator that makes the inputs from the
-        features, and of the discriminator of what it makes; None for neither. Their
-        outputs are in `Outputs.extra`, see `generate`. What the generator sends back
-        is scaled by the strength `generator`, 0 where there is none.
+        features, and of the discriminator of generated inputs; None for neither. Their
+        outputs are in `Outputs.extra`, see `generate`. The gradient from the generator
+        to the features is scaled by the strength `generator`, 0 where there is none.
       domain_hidden: hidden widths of every domain head.
       head_dropout: dropout of the emotion head and the domain heads.
 
@@ -135,29 +135,29 @@ class Dann(nn.Module):
         label_logits = ClassifierHead(
             self.num_labels, (), self.head_dropout, name="label_head"
         )(features, deterministic=deterministic)
-        # The class is what it is given; only the features are to change.
+        # The adversary's gradient must not change the posterior, only the features.
         posterior = jax.lax.stop_gradient(nn.softmax(label_logits))
         domain_logits = {}
         for name, count in sorted(self.num_domains.items()):
-            seen = features
+            head_input = features
             if name in self.conditional:
-                seen = jnp.einsum("...w,...c->...wc", features, posterior)
-                seen = seen.reshape(*features.shape[:-1], -1)
-            seen = reverse_gradient(seen, strength[name])
+                head_input = jnp.einsum("...w,...c->...wc", features, posterior)
+                head_input = head_input.reshape(*features.shape[:-1], -1)
+            head_input = reverse_gradient(head_input, strength[name])
             several = name in self.class_wise
             heads = [f"{name}_head_{label}" for label in range(self.num_labels)]
             logits = [
                 ClassifierHead(count, self.domain_hidden, self.head_dropout, name=head)(
-                    seen, deterministic=deterministic
+                    head_input, deterministic=deterministic
                 )
                 for head in (heads if several else [f"{name}_head"])
             ]
             domain_logits[name] = jnp.stack(logits, -2) if several else logits[0]
         extra = {}
         if self.generator_hidden is not None:
-            # Like an adversary, it learns at full speed at any strength.
-            seen = reverse_gradient(features, -strength.get("generator", 0.0))
-            extra = generate(seen, batch, self.generator_hidden, deterministic)
+            # The strength scales the gradient to the encoder, not the generator's own.
+            head_input = reverse_gradient(features, -strength.get("generator", 0.0))
+            extra = generate(head_input, batch, self.generator_hidden, deterministic)
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 
 
@@ -211,9 +211,9 @@ def own_code(encoder: Mapping[str, Any]) -> list[str]:
 
 
 def with_units(params: PyTree, mean: Array, scale: Array) -> PyTree:
-    """The same network, but its label head says `mean + scale * x` where it said `x`.
+    """The same network with the outputs of the label head mapped to `mean + scale * x`.
 
-    The head is linear, so that this is another kernel and another bias of it.
+    The head is linear, so that only its kernel and bias change.
 
     Args:
       params: of a `Dann`, with any leading axes.
@@ -249,9 +249,15 @@ def as_apply(module: nn.Module) -> Apply:
 
 
 def initialise(module: nn.Module, batch: Batch, key: jax.Array) -> PyTree:
-    """Fresh float32 parameters for batches shaped as `batch`."""
+    """Initial float32 parameters.
+
+    Args:
+      module: called as `Dann` is.
+      batch: of which only the shapes matter; fields `[B, T, ...]`.
+      key: scalar PRNG key.
+    """
     strength = dict.fromkeys(batch.domain, jnp.float32(0))
     # Only shapes matter: given arrays, the whole forward pass would be compiled too.
     shapes = jax.eval_shape(lambda: (batch, strength))
-    found = module.lazy_init(key, *shapes, deterministic=True, mutable="params")
-    return found["params"]
+    variables = module.lazy_init(key, *shapes, deterministic=True, mutable="params")
+    return variables["params"]

@@ -1,4 +1,4 @@
-"""Batch normalisation over the rows that a step may look at, domain by domain.
+"""Batch normalisation over the visible rows of a batch, domain by domain.
 
 In training the statistics are those of the batch. In evaluation they are `mean` and
 `variance` of the parameter tree, which no gradient reaches and which training leaves
@@ -45,7 +45,7 @@ def normalise(
     column: str = "",
     groups: Sequence[str] = (),
 ) -> Array:
-    """Normalise utterance vectors; what is not visible has no say and becomes 0.
+    """Normalise utterance vectors; invisible rows are ignored and become 0.
 
     To be called within a module: it adds the submodule `normalisation`.
 
@@ -58,8 +58,11 @@ def normalise(
         domain, and `domain_specific` a scale and a bias of its own as well; `adaptive`
         is trained as `separate` is, and each domain that is evaluated has the
         statistics of the evaluated rows.
-      column: what the domains are, as in `Task`; it is here for the record.
-      groups: the values of it, in the order of `batch.group`.
+      column: of the corpus, whose values are the domains; recorded, not used.
+      groups: the values of this column, in the order of `batch.group`.
+
+    Returns:
+      Float `[B, T, width]`.
 
     Raises:
       ValueError: there is no such mode, or one `BY_DOMAIN` has no domains.
@@ -90,9 +93,9 @@ def normalise(
 class BatchNormalisation(nn.Module):
     """`(x - mean) / sqrt(variance + epsilon) * scale + bias`, by group of rows.
 
-    The last of its statistics are those of all visible rows together; they serve rows
-    of no group, and groups of fewer than two rows. The moments of the visible rows are
-    reported in the collection `MOMENTS` where that is mutable.
+    The last statistics are those of all visible rows together; they are used for rows
+    of no group, and for groups of fewer than two rows. The moments of the visible rows
+    are stored in the collection `MOMENTS` where that is mutable.
 
     Attributes:
       num_groups: how many groups there are beside all rows together.
@@ -111,38 +114,38 @@ class BatchNormalisation(nn.Module):
         """`[..., width] -> [..., width]`; `group` int `[...]`, None for no group."""
         size, width = self.num_groups + 1, x.shape[-1]
         if group is None or not self.num_groups:
-            place = jnp.full(visible.shape, self.num_groups)
+            index = jnp.full(visible.shape, self.num_groups)
         else:
-            place = jnp.where(group == UNKNOWN, self.num_groups, group)
-        seen = visible[..., None]
+            index = jnp.where(group == UNKNOWN, self.num_groups, group)
+        mask = visible[..., None]
         # Half precision is too coarse for sums over rows.
-        values = jnp.where(seen, x, 0.0).astype(jnp.float32)
-        found = row_moments(values, visible, place, size)
+        values = jnp.where(mask, x, 0.0).astype(jnp.float32)
+        batch_moments = row_moments(values, visible, index, size)
         if self.is_mutable_collection(MOMENTS):
-            for word, value in found.items():
-                self.put_variable(MOMENTS, word, value)
+            for name, value in batch_moments.items():
+                self.put_variable(MOMENTS, name, value)
         mean = self.param("mean", nn.initializers.zeros, (size, width))
         variance = self.param("variance", nn.initializers.ones, (size, width))
         if not deterministic:
-            mean, variance = statistics(found)
+            mean, variance = statistics(batch_moments)
         shape = (size, width) if self.own_scales else (1, width)
         scale = self.param("scale", nn.initializers.ones, shape)
         bias = self.param("bias", nn.initializers.zeros, shape)
-        own = place if self.own_scales else 0
-        normed = (values - mean[place]) * jax.lax.rsqrt(variance[place] + self.epsilon)
-        normed = normed * scale[own] + bias[own]
-        return jnp.where(seen, normed, 0.0).astype(x.dtype)
+        scale_index = index if self.own_scales else 0
+        normed = (values - mean[index]) * jax.lax.rsqrt(variance[index] + self.epsilon)
+        normed = normed * scale[scale_index] + bias[scale_index]
+        return jnp.where(mask, normed, 0.0).astype(x.dtype)
 
 
 def row_moments(
-    x: Array, visible: Array, place: Array, size: int
+    x: Array, visible: Array, index: Array, size: int
 ) -> dict[str, jax.Array]:
-    """Moments of the visible rows of each group, and of all of them as the last.
+    """Moments of the visible rows of each group; the last are those of all groups.
 
     Args:
       x: float32 `[..., width]`.
       visible: bool `[...]`; other rows take no part.
-      place: int `[...]` in [0, size).
+      index: int `[...]` in [0, size).
       size: groups, and one for all rows.
 
     Returns:
@@ -150,14 +153,14 @@ def row_moments(
       `[size, width]`.
 
     Example:
-      >>> x, place = jnp.array([[1.0], [3.0], [8.0], [99.0]]), jnp.array([0, 0, 1, 1])
-      >>> found = row_moments(x, jnp.array([True, True, True, False]), place, 3)
-      >>> found["mean"][:, 0].tolist(), found["square"][:, 0].tolist()
+      >>> x, index = jnp.array([[1.0], [3.0], [8.0], [99.0]]), jnp.array([0, 0, 1, 1])
+      >>> moments = row_moments(x, jnp.array([True, True, True, False]), index, 3)
+      >>> moments["mean"][:, 0].tolist(), moments["square"][:, 0].tolist()
       ([2.0, 8.0, 4.0], [2.0, 0.0, 26.0])
     """
     x, rows = x.reshape(-1, x.shape[-1]), visible.reshape(-1)
     ids = jnp.arange(size)[:, None]
-    member = rows & ((place.reshape(-1) == ids) | (ids == size - 1))
+    member = rows & ((index.reshape(-1) == ids) | (ids == size - 1))
     weight = member.astype(x.dtype)
     count = weight.sum(1)
     mean = weight @ x / jnp.maximum(count, 1.0)[:, None]
@@ -166,7 +169,15 @@ def row_moments(
 
 
 def merged(one: Mapping[str, Array], other: Mapping[str, Array]) -> dict[str, Array]:
-    """Moments of the rows of both; leading axes are mapped over.
+    """Moments of two sets of rows together.
+
+    Args:
+      one: `count` `[..., size]`, `mean` and `square` `[..., size, width]`, as
+        `row_moments` returns them.
+      other: of other rows, of the same shapes.
+
+    Returns:
+      The same keys and shapes.
 
     Reference: Chan, Golub and LeVeque, COMPSTAT 1982.
     """
@@ -197,22 +208,24 @@ def statistics(moments: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def normalisations(params: PyTree) -> list[tuple[str, ...]]:
-    """Where in a parameter tree there are statistics to be filled in."""
+    """Paths in a parameter tree to the modules whose statistics are to be filled in."""
     return [path[:-1] for path in flatten_dict(params) if path[-1] == "variance"]
 
 
 def with_statistics(params: PyTree, moments: PyTree) -> PyTree:
     """Parameters with the statistics of these moments; leading axes are mapped over.
 
-    Scales and biases of domains that training has not seen become the mean of those
-    that it has.
+    Scales and biases of domains that have no training rows become the mean of those
+    that have some.
     """
-    flat, found = flatten_dict(params), flatten_dict(moments)
+    flat, batch_moments = flatten_dict(params), flatten_dict(moments)
     for path in normalisations(params):
-        own = {word: found[*path, word] for word in ("count", "mean", "square")}
-        flat[*path, "mean"], flat[*path, "variance"] = statistics(own)
-        for word in ("scale", "bias"):
-            flat[*path, word] = _for_unseen(flat[*path, word], own["count"])
+        group_moments = {
+            name: batch_moments[*path, name] for name in ("count", "mean", "square")
+        }
+        flat[*path, "mean"], flat[*path, "variance"] = statistics(group_moments)
+        for name in ("scale", "bias"):
+            flat[*path, name] = _for_unseen(flat[*path, name], group_moments["count"])
     return unflatten_dict(flat)
 
 
@@ -220,27 +233,27 @@ def _for_unseen(values: Array, count: Array) -> Array:
     """`[..., size, width]`, or `[..., 1, width]` where all groups share one."""
     if values.shape[-2] == 1:
         return values
-    # The last place is no domain of its own.
-    seen = (count >= _ENOUGH) & (np.arange(count.shape[-1]) < count.shape[-1] - 1)
-    seen = seen[..., None]
-    total = jnp.where(seen, values, 0.0).sum(-2, keepdims=True)
-    mean = total / jnp.maximum(seen.sum(-2, keepdims=True), 1)
-    return jnp.where(seen, values, mean)
+    # The last index is no domain: it is all rows.
+    mask = (count >= _ENOUGH) & (np.arange(count.shape[-1]) < count.shape[-1] - 1)
+    mask = mask[..., None]
+    total = jnp.where(mask, values, 0.0).sum(-2, keepdims=True)
+    mean = total / jnp.maximum(mask.sum(-2, keepdims=True), 1)
+    return jnp.where(mask, values, mean)
 
 
 def as_moments(module: nn.Module) -> Callable[[PyTree, Batch], PyTree]:
     """`(params, batch) -> moments` of a network called as `Dann` is.
 
-    Without dropout, in the collection `MOMENTS`; empty where nothing is normalised by
-    its batch.
+    What the network stores in the collection `MOMENTS`, without dropout; empty where
+    it has no batch normalisation.
     """
 
     def moments(params: PyTree, batch: Batch) -> PyTree:
         strength = dict.fromkeys(batch.domain, 0.0)
         variables = {"params": params}
-        _, found = module.apply(
+        _, batch_moments = module.apply(
             variables, batch, strength, deterministic=True, mutable=[MOMENTS]
         )
-        return found.get(MOMENTS, {})
+        return batch_moments.get(MOMENTS, {})
 
     return moments

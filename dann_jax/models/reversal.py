@@ -65,7 +65,9 @@ def reverse_gradient(tree: PyTree, strength: Scalar) -> PyTree:
 
 
 def largest_strength(strength: Mapping[str, Scalar]) -> Array:
-    """The largest strength of any adversary, for what belongs to none of them.
+    """The largest strength of any adversary, a float32 scalar.
+
+    For a loss term that belongs to no adversary.
 
     Example:
       >>> float(largest_strength({"speaker": 0.25, "corpus": 0.5}))

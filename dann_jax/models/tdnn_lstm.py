@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from dann_jax.models.frames import frame_mask, time_delay_layers, weighted_statistics
-from dann_jax.models.ops.gates import GateProjection
-from dann_jax.models.ops.lstm import Weights, long_short_term_memory
+from dann_jax.models.layers import GateProjection
+from dann_jax.models.ops.lstm import LstmWeights, long_short_term_memory
 from dann_jax.types import Array
 from dann_jax.utils.arguments import FrameCount, Rate, Width
 
@@ -33,13 +33,15 @@ class Lstm(nn.Module):
         kernel, bias = GateProjection(4 * width, name="input")(x.shape[-1])
         recurrent = self.param("recurrent", make, (width, 4 * width))
         # The forget gate begins open.
-        weights = Weights(kernel, bias.at[width : 2 * width].add(1.0)[None], recurrent)
-        seen = frame_mask(count, x.shape[1]).T[..., None]
+        weights = LstmWeights(
+            kernel, bias.at[width : 2 * width].add(1.0)[None], recurrent
+        )
+        mask = frame_mask(count, x.shape[1]).T[..., None]
         # One stream, and frame first: [1, F, N, ...].
         states = long_short_term_memory(
             jax.tree.map(lambda leaf: leaf.astype(self.dtype)[None], weights),
             x.astype(self.dtype).swapaxes(0, 1)[None],
-            seen[None],
+            mask[None],
         )
         return states[0].swapaxes(0, 1)
 
@@ -55,7 +57,7 @@ class TdnnLstm(nn.Module):
     Attributes:
       width: channels of every convolution and of the LSTM; the output has `2 * width`
         values.
-      kernels: frames that each convolution looks at.
+      kernels: kernel size of each convolution, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first convolution.
       dropout: rate after every layer, whole channels at a time.

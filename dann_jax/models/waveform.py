@@ -11,7 +11,7 @@ from dann_jax.utils.arguments import FrameCount, Rate, Width
 class LearnedFilters(nn.Module):
     """Filters on the samples; `[N, F, hop] -> [N, F, filters]`, log magnitudes.
 
-    Frames of samples that lie side by side are the signal. Each filter spans several
+    Consecutive frames of `hop` samples are the signal. Each filter spans several
     frames and moves by a fraction of one; `log(.01 + mean |y|)` over a frame's steps
     is what a log filter bank does, with filters that are learned.
 
@@ -45,16 +45,16 @@ class LearnedFilters(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.filters,))
         # The positions in a frame are columns of one matrix product over span + 1
         # frames: wide products are fast, and no sample is copied for every position.
-        moved = [
+        shifted_kernels = [
             jnp.pad(kernel, ((start, hop - start), (0, 0)))
             for start in range(0, hop, hop // self.steps)
         ]
-        moved = jnp.concatenate(moved, axis=1).astype(self.dtype)
+        shifted_kernels = jnp.concatenate(shifted_kernels, axis=1).astype(self.dtype)
         x = jnp.where(frame_mask(count, frames)[..., None], x, 0.0).astype(self.dtype)
         before = (self.span - 1) // 2
         x = jnp.pad(x, ((0, 0), (before, self.span - before), (0, 0)))
-        around = [x[:, first : first + frames] for first in range(self.span + 1)]
-        y = jnp.concatenate(around, axis=-1) @ moved
+        neighbours = [x[:, first : first + frames] for first in range(self.span + 1)]
+        y = jnp.concatenate(neighbours, axis=-1) @ shifted_kernels
         y = y.reshape(-1, frames, self.steps, self.filters) + bias.astype(self.dtype)
         return jnp.log(0.01 + jnp.abs(y).mean(2))
 
@@ -71,7 +71,7 @@ class WaveformEncoder(nn.Module):
       span: their length, in frames.
       steps: positions of a filter in a frame.
       width: channels of the layers above them; the output has `2 * width` values.
-      kernels: frames that each of these layers looks at.
+      kernels: kernel size of each of these layers, in frames.
       dilations: step between them, in frames of the layer.
       stride: of the first of them.
       dropout: rate between them, whole channels at a time.
@@ -95,8 +95,8 @@ class WaveformEncoder(nn.Module):
         bank = LearnedFilters(
             self.filters, self.span, self.steps, self.dtype, name="bank"
         )
-        heard = bank(x.reshape(-1, *x.shape[-2:]), count)
-        heard = nn.LayerNorm(dtype=self.dtype, name="loudness")(heard)
+        filtered = bank(x.reshape(-1, *x.shape[-2:]), count)
+        filtered = nn.LayerNorm(dtype=self.dtype, name="loudness")(filtered)
         pooled = FrameEncoder(
             self.width,
             self.kernels,
@@ -105,5 +105,5 @@ class WaveformEncoder(nn.Module):
             self.dropout,
             self.dtype,
             name="layers",
-        )(heard, count, deterministic=deterministic)
+        )(filtered, count, deterministic=deterministic)
         return pooled.reshape(*lead, -1)

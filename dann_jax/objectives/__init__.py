@@ -19,14 +19,14 @@ from dann_jax.types import Objective
 from dann_jax.utils.arguments import Rate
 
 
-def _penalty_alone(word: str) -> Callable[..., Objective]:
+def _penalty_alone(name: str) -> Callable[..., Objective]:
     def construct(
         *, label_smoothing: Rate = 0.0, label_balanced: bool = False, **options: object
     ) -> Objective:
         base = source_only(
             label_smoothing=label_smoothing, label_balanced=label_balanced
         )
-        return penalised(base, {word: options})
+        return penalised(base, {name: options})
 
     return construct
 
@@ -42,7 +42,7 @@ OBJECTIVES = {
     "group_dro": group_dro,
     "dynamic_joint": dynamic_joint,
     "addi": addi,
-    **{word: _penalty_alone(word) for word in PENALTIES},
+    **{name: _penalty_alone(name) for name in PENALTIES},
 }
 """The word in a config -> the constructor of an objective."""
 

@@ -37,17 +37,17 @@ def addi(
     pretraining_steps: CountOrNone = 0,
     label_smoothing: Rate = 0.0,
 ) -> StatefulObjective:
-    """Three players: encoder with generator and classifier, and two discriminators.
+    """An encoder with generator and classifier against two kinds of discriminators.
 
     The feature discriminators are the domain heads of `dann`, behind their reversal.
-    The data discriminator learns to tell inputs from what the generator makes of their
-    features; the generator learns to rebuild the input and to be taken for real. One
-    loss trains all: each player is constant in the terms of the others, so that with
-    its own optimiser (`players` of `make_optimizer`) each plays its own game. What the
-    generator sends back to the encoder is scaled by its strength, as reversal is.
+    The data discriminator learns to tell inputs from generated ones; the generator
+    learns to reconstruct the input and to be classified as real. One loss trains all:
+    the parameters of each are constants in the terms of the others, so that each can
+    have its own optimiser (`players` of `make_optimizer`). The gradient from the
+    generator to the encoder is scaled by its strength, as a reversal is.
 
     Needs a network with a generator (`generator_hidden`). The state counts the steps
-    at which those who are pre-trained have a strength.
+    in which the pre-trained arms have a strength.
 
     Args:
       adversaries: the largest of their strengths is that of the generator; by default
@@ -55,7 +55,7 @@ def addi(
       self_supervised: the largest of their strengths is that of augmentation and says
         whether there is pre-training; by default `adversaries`.
       reconstruction: weight of the squared error of the generator, mean over inputs.
-      generation: weight of the generator's loss of being found out.
+      generation: weight of the generator's loss against the data discriminator.
       augmentation: weight, times its strength, of the label loss of generated rows
         with the labels of the rows that they were made from; it trains the encoder
         and the label head.
@@ -80,14 +80,17 @@ def addi(
         key: Array | None,
         state: Array,
     ) -> tuple[Array, tuple[Metrics, Array]]:
-        on = largest_strength(_of(strength, adversaries))
-        own = largest_strength(_of(strength, self_supervised or adversaries))
-        pretraining = (state < pretraining_steps) & (own > 0)
-        heard = {**strength, "generator": jnp.where(pretraining, 1.0, on)}
-        outputs = forward(frozen(params, _JUDGE), batch, heard, key)
+        generator_strength = largest_strength(_of(strength, adversaries))
+        self_strength = largest_strength(_of(strength, self_supervised or adversaries))
+        pretraining = (state < pretraining_steps) & (self_strength > 0)
+        scales = {
+            **strength,
+            "generator": jnp.where(pretraining, 1.0, generator_strength),
+        }
+        outputs = forward(frozen(params, _JUDGE), batch, scales, key)
         others = [part for part in params if part not in _JUDGE]
-        judged = forward(frozen(params, others), batch, heard, key)
-        rows = _taking_part(batch)
+        judged = forward(frozen(params, others), batch, scales, key)
+        rows = _used_rows(batch)
         task, metrics = adversarial(outputs, batch, strength)
         terms = {
             "reconstruction": reconstruction * _rebuilding(outputs, rows),
@@ -95,14 +98,14 @@ def addi(
             "data": _judgement(judged, rows, generated_as=0, real_as=1),
         }
         if augmentation:
-            made = _generated_batch(batch, outputs.extra["generated"])
-            again = forward(frozen(params, _JUDGE), made, heard, key)
-            found = labelling(again, batch, strength)[0]
-            weight = jnp.where(pretraining, 0.0, augmentation * own)
-            terms["augmentation"] = weight * found
+            generated_batch = _generated_batch(batch, outputs.extra["generated"])
+            again = forward(frozen(params, _JUDGE), generated_batch, scales, key)
+            label_loss = labelling(again, batch, strength)[0]
+            weight = jnp.where(pretraining, 0.0, augmentation * self_strength)
+            terms["augmentation"] = weight * label_loss
         loss = jnp.where(pretraining, 0.0, 1.0) * task + sum(terms.values())
         metrics |= {f"loss/{name}": value for name, value in terms.items()}
-        return loss, (metrics, state + (own > 0))
+        return loss, (metrics, state + (self_strength > 0))
 
     return StatefulObjective(lambda outputs: jnp.int32(0), apply)
 
@@ -119,8 +122,8 @@ def _of(
     return {name: strength[name] for name in adversaries} or strength
 
 
-def _taking_part(batch: Any) -> Array:
-    """Rows with a label or a domain."""
+def _used_rows(batch: Any) -> Array:
+    """Rows with a label or a domain, bool `[B, T]`."""
     rows = batch.label != UNKNOWN
     for ids in batch.domain.values():
         rows = rows | (ids != UNKNOWN)
@@ -128,29 +131,29 @@ def _taking_part(batch: Any) -> Array:
 
 
 def _rebuilding(outputs: Outputs, rows: Array) -> Array:
-    """Mean squared error of what is generated."""
-    made, original = outputs.extra["generated"], outputs.extra["original"]
-    error = jnp.where(rows[..., None], made - original, 0.0)
+    """Mean squared error of the generated inputs."""
+    generated, original = outputs.extra["generated"], outputs.extra["original"]
+    error = jnp.where(rows[..., None], generated - original, 0.0)
     return masked_mean(jnp.mean(error**2, -1), rows)
 
 
 def _judgement(
     outputs: Outputs, rows: Array, *, generated_as: int, real_as: int | None = None
 ) -> Array:
-    """How badly the data discriminator says what it is asked to say."""
+    """Loss of the data discriminator with the given targets."""
 
     def loss(logits: Array, answer: int) -> Array:
         answers = jnp.where(rows, answer, UNKNOWN)
         return masked_mean(*binary_cross_entropy(logits=logits, labels=answers))
 
-    found = loss(outputs.extra["generated_logit"], generated_as)
+    generated_loss = loss(outputs.extra["generated_logit"], generated_as)
     if real_as is None:
-        return found
-    return 0.5 * (found + loss(outputs.extra["real_logit"], real_as))
+        return generated_loss
+    return 0.5 * (generated_loss + loss(outputs.extra["real_logit"], real_as))
 
 
 def _generated_batch(batch: Any, generated: Array) -> Any:
-    """The batch with what was generated, constant to the gradient, as its input."""
+    """The batch with generated inputs, constant to the gradient."""
     names = sorted(batch.inputs)
     ends = list(itertools.accumulate(batch.inputs[name].shape[-1] for name in names))
     parts = jnp.split(jax.lax.stop_gradient(generated), ends[:-1], -1)

@@ -16,7 +16,7 @@ from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 from dann_jax.utils.arguments import Rate
 
 BALANCES = ("rows", "domains", "domains_and_classes")
-"""What counts alike in a domain loss: rows, domains, or each class of each domain."""
+"""Units of equal weight in a domain loss: rows, domains, or classes of domains."""
 
 
 def dann(
@@ -36,9 +36,9 @@ def dann(
 
     Args:
       label_smoothing: share of the emotion target spread over all classes.
-      label_balanced: count each class alike in the emotion loss.
-      balance: what counts alike in a domain loss: `rows`; `domains`, where some have
-        many more rows than others; or `domains_and_classes`, so that an adversary
+      label_balanced: give each class the same weight in the emotion loss.
+      balance: units of equal weight in a domain loss: `rows`; `domains`, where some
+        have many more rows than others; or `domains_and_classes`, so that an adversary
         cannot tell domains by their share of each class (unlabelled rows are one more
         class).
       certainty: weigh rows in the domain loss by `1 + exp(-entropy)` of their class
@@ -102,17 +102,17 @@ def ccc_regression(*, penalties: Mapping[str, Mapping[str, Any]] = {}) -> Object
       penalties: more terms, of those that need no classes; see `penalised`.
 
     Raises:
-      ValueError: a penalty looks at classes.
+      ValueError: a penalty needs classes.
 
     Reference:
       Abdelwahab and Busso, "Domain Adversarial for Acoustic Emotion Recognition",
       IEEE/ACM TASLP 26 (2018), 1804.07690.
     """
-    words = {options.get("name", word) for word, options in penalties.items()}
-    if words - {*OF_FEATURES}:
+    names = {options.get("name", key) for key, options in penalties.items()}
+    if names - {*OF_FEATURES}:
         raise ValueError(
-            f"{', '.join(sorted(words - {*OF_FEATURES}))}: values have no classes to "
-            f"look at; ccc_regression takes {', '.join(OF_FEATURES)}"
+            f"{', '.join(sorted(names - {*OF_FEATURES}))}: values have no classes; "
+            f"ccc_regression takes {', '.join(OF_FEATURES)}"
         )
     return penalised(_with_adversaries(regression(), _known), penalties)
 
@@ -148,7 +148,7 @@ def class_wise_dann(
     unlabelled: bool = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> Objective:
-    """One adversary for each class, which sees the rows of that class alone.
+    """One adversary for each class, trained on the rows of that class alone.
 
     Needs a head with one discriminator a class, `[..., classes, domains]` (`class_wise`
     of the network). Each row counts once, in the discriminator of its class. Other
@@ -156,9 +156,9 @@ def class_wise_dann(
 
     Args:
       label_smoothing: share of the emotion target spread over all classes.
-      label_balanced: count each class alike in the emotion loss.
-      balance: `rows` or `domains`, as in `dann`; a discriminator of one class counts
-        the domains alike within that class.
+      label_balanced: give each class the same weight in the emotion loss.
+      balance: `rows` or `domains`, as in `dann`; the discriminator of a class
+        gives its domains the same weight.
       unlabelled: let unlabelled rows take part in every class's adversary as far as
         their posterior (constant to the gradient) says; otherwise they stay out.
       penalties: more terms; see `penalised`.
@@ -204,20 +204,22 @@ def class_wise_dann(
 
 
 def _class_weights(outputs: Outputs, batch: Any, ids: Array, unlabelled: bool) -> Array:
-    """How much a row counts for the discriminator of each class, `[..., classes]`."""
+    """Weight of each row for the discriminator of each class, `[..., classes]`."""
     known = ids != UNKNOWN
     if not unlabelled:
         known = known & (batch.label != UNKNOWN)[..., None]
     # Rows that stay out may hold anything.
-    seen = jnp.where(known, outputs.label_logits, 0.0)
-    return jnp.where(known, class_weights(seen, batch.label), 0.0)
+    posterior_logits = jnp.where(known, outputs.label_logits, 0.0)
+    return jnp.where(known, class_weights(posterior_logits, batch.label), 0.0)
 
 
 def _domains_alike(ids: Array, weight: Array, count: int) -> Array:
     """Weights `[..., classes]`, scaled to sum 1 for each domain of each class."""
-    own = members(ids, count) * weight
-    totals = jnp.sum(own, axis=tuple(range(1, own.ndim - 1)), keepdims=True)
-    return jnp.sum(own / jnp.where(totals > 0, totals, 1.0), 0)
+    membership = members(ids, count) * weight
+    totals = jnp.sum(
+        membership, axis=tuple(range(1, membership.ndim - 1)), keepdims=True
+    )
+    return jnp.sum(membership / jnp.where(totals > 0, totals, 1.0), 0)
 
 
 def _is_class_wise(outputs: Outputs, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Losses that only a whole batch has. Masked, and safe to differentiate."""
+"""Masked losses over a whole batch, safe to differentiate."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from dann_jax.types import Array
 
 
 def certainty_weights(logits: Array) -> Array:
-    """`1 + exp(-H)`: 2 for a certain row, `1 + 1 / classes` for a clueless one.
+    """`1 + exp(-H)`: 2 for a certain row, `1 + 1 / classes` for a uniform one.
 
     Args:
       logits: float `[..., classes]`.
@@ -48,14 +48,14 @@ def information_loss(logits: Array, mask: Array) -> Array:
 
 
 def class_confusion(logits: Array, mask: Array, *, temperature: float = 2.5) -> Array:
-    """How often the classes are taken for each other, judged by the posteriors alone.
+    """Confusion between classes, estimated from the posteriors alone.
 
     `C = Y' W Y` for softened posteriors `Y` and weights `W` that favour certain rows,
     each row of `C` scaled to sum 1; the loss is the mean of what is off its diagonal.
 
     Args:
       logits: float `[..., classes]`.
-      mask: bool `[...]`, the rows to look at.
+      mask: bool `[...]`, the rows to use.
       temperature: > 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Domain confusion: a domain head that learns, an encoder that leaves it clueless."""
+"""Domain confusion: the encoder is trained to make the domain posterior uniform."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,11 +28,11 @@ def confusion(
     label_balanced: bool = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> StatefulObjective:
-    """Domain heads learn on features as they are; the encoder wants them uniform.
+    """Domain heads learn as classifiers; the encoder makes their outputs uniform.
 
-    Unlike reversal, whose encoder is content when the head is wrong, the encoder is
-    content when the head is undecided. Its gradient, times the strength, comes through
-    the frozen head.
+    With reversal the loss of the encoder is lowest when the head is wrong; here, when
+    the head is undecided. Its gradient, times the strength, comes through the frozen
+    head.
 
     Args:
       on: an adversary; it alone is to be confused, by a strength of its own,
@@ -40,7 +40,7 @@ def confusion(
       reversal: share of the strength with which the heads' own loss is reversed into
         the encoder as well; 0 for confusion alone.
       label_smoothing: share of the emotion target spread over all classes.
-      label_balanced: count each class alike in the emotion loss.
+      label_balanced: give each class the same weight in the emotion loss.
       penalties: more terms; see `penalised`.
 
     Reference:
@@ -68,12 +68,12 @@ def confusion(
         )
         # A reversal of negative strength passes the gradient on as it is. The second
         # pass costs its gradient only: the compiler computes equal values once.
-        held = frozen(params, heads_of(strength, params))
+        frozen_params = frozen(params, heads_of(strength, params))
         by = {on: strength["confusion"]} if on else strength
-        passed = {name: -by.get(name, 0.0) for name in strength}
-        seen = forward(held, batch, passed, key)
-        for name in [on] if on else seen.domain_logits:
-            logits = seen.domain_logits[name]
+        negated = {name: -by.get(name, 0.0) for name in strength}
+        frozen_outputs = forward(frozen_params, batch, negated, key)
+        for name in [on] if on else frozen_outputs.domain_logits:
+            logits = frozen_outputs.domain_logits[name]
             rows = batch.domain[name] != UNKNOWN
             logits = jnp.where(rows[..., None], logits, 0.0)
             term = masked_mean(uniform_cross_entropy(logits), rows)

@@ -1,4 +1,4 @@
-"""How far apart groups of features are: CORAL, MMD and the proxy A-distance.
+"""Distances between groups of features: CORAL, MMD and the proxy A-distance.
 
 A group is a row of weights over all features, so a mask, a posterior and the product of
 both are groups alike. Of several groups the mean over all pairs is taken, which for
@@ -104,7 +104,7 @@ def conditional_mmd(
     Args:
       features: float `[..., d]`.
       groups: bool or float >= 0 `[groups, ...]`.
-      posterior: float `[..., classes]`: how much of a row counts for each class; the
+      posterior: float `[..., classes]`: weight of a row for each class; the
         one-hot label where it is known. A constant to the gradient.
       multiples: as in `mmd`.
       scale: as in `mmd`.
@@ -128,10 +128,16 @@ def conditional_mmd(
 
 
 def proxy_a_distance(error: Array) -> Array:
-    """`2 (1 - 2 error)` of a classifier that tells two domains apart on new rows.
+    """Proxy A-distance `2 (1 - 2 error)` of a classifier of two domains on new rows.
 
     0 when they cannot be told apart, 2 when they always can; negative for a classifier
     that is worse than chance.
+
+    Args:
+      error: error rates in [0, 1], float `[...]`.
+
+    Returns:
+      Float `[...]`.
 
     Example:
       >>> proxy_a_distance(0.25)

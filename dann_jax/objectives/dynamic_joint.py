@@ -1,4 +1,4 @@
-"""Dynamic joint adaptation: marginal against conditional, weighed by what is left."""
+"""Dynamic joint adaptation: marginal and conditional terms with a dynamic weight."""
 
 import functools
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from dann_jax.utils.arguments import Count, Positive, Rate, Share, Weight
 
 
 class Balance(NamedTuple):
-    """What is remembered for one domain column.
+    """The state for one domain column.
 
     The first of the `1 + classes` domain classifiers sees all rows, each other one the
     rows of its class.
@@ -34,7 +34,7 @@ class Balance(NamedTuple):
     Attributes:
       mu: weight of the conditional term, in [0, 1].
       kernels: of the linear classifiers, `[1 + classes, width + 1, domains]`.
-      wrong: weight of the held-out rows they got wrong since `mu` was last set,
+      wrong: weight of held-out rows misclassified since `mu` was last set,
         `[1 + classes]`.
       seen: weight of those rows, `[1 + classes]`.
       step: int32, steps taken.
@@ -65,8 +65,8 @@ def dynamic_joint(
     error is that of pairs: how often another domain of the batch is preferred.
 
     Args:
-      refresh_steps: `mu` starts at .5 and is set every so many steps; an epoch's worth
-        is what is meant (`refresh_epochs` in a config, see `Timetable.in_steps`).
+      refresh_steps: `mu` starts at .5 and is set again every so many steps; usually one
+        epoch (`refresh_epochs` in a config, see `Timetable.in_steps`).
       learning_rate: of the linear classifiers, on standardised features.
       multiples: widths of the kernels; see `mmd`.
       scale: of the kernels; see `mmd`.
@@ -133,30 +133,30 @@ def _start(outputs: Outputs, fixed: Mapping[str, float] = {}) -> dict[str, Balan
 def _observed(
     balance: Balance, outputs: Outputs, batch: Any, name: str, learning_rate: float
 ) -> Balance:
-    """Judge the classifiers by the odd rows, then teach them the even ones."""
+    """Test the classifiers on the odd rows, then train them on the even ones."""
     domain = batch.domain[name].ravel()
     inputs = _standardised(outputs.features, domain != UNKNOWN)
     held_out = batch.row.ravel() % 2 == 1
     # Each domain of the batch weighs as much as any other.
-    taught, asked = (
-        _seen_by_each(outputs, batch, name)
+    taught, weights = (
+        _classifier_weights(outputs, batch, name)
         * balancing_weights(jnp.where(rows, domain, UNKNOWN), balance.kernels.shape[-1])
         for rows in (~held_out, held_out)
     )
     answers = jnp.einsum("nw,cwk->cnk", inputs, balance.kernels)
     errors, comparable = _pair_errors(answers, domain)
-    asked = asked * comparable
+    weights = weights * comparable
     gradient = jax.grad(_classifier_loss)(balance.kernels, inputs, domain, taught)
     return balance._replace(
         kernels=balance.kernels - learning_rate * gradient,
-        wrong=balance.wrong + jnp.sum(asked * errors, -1),
-        seen=balance.seen + asked.sum(-1),
+        wrong=balance.wrong + jnp.sum(weights * errors, -1),
+        seen=balance.seen + weights.sum(-1),
         step=balance.step + 1,
     )
 
 
-def _seen_by_each(outputs: Outputs, batch: Any, name: str) -> Array:
-    """How much each classifier sees of each row, `[1 + classes, rows]`."""
+def _classifier_weights(outputs: Outputs, batch: Any, name: str) -> Array:
+    """Weight of each row for each classifier, `[1 + classes, rows]`."""
     known = (batch.domain[name] != UNKNOWN)[..., None]
     logits = jnp.where(known, outputs.label_logits, 0.0)
     classes = penalties.class_weights(logits, batch.label)
@@ -186,7 +186,7 @@ def _standardised(features: Array, known: Array) -> Array:
 
 
 def _pair_errors(answers: Array, domain: Array) -> tuple[Array, Array]:
-    """Share of the batch's other domains that are preferred to a row's own.
+    """Share of the batch's other domains with a larger logit than a row's domain.
 
     A tie is half an error. `[classifiers, rows]`, and which rows have a rival `[rows]`.
     """
@@ -195,25 +195,25 @@ def _pair_errors(answers: Array, domain: Array) -> tuple[Array, Array]:
     here = jnp.any(domain[:, None] == ids, 0)
     rivals = here & (domain[:, None] != ids) & (domain != UNKNOWN)[:, None]
     # [classifiers, rows, 1]
-    own = answers[:, jnp.arange(len(domain)), jnp.maximum(domain, 0)][..., None]
-    preferred = 0.5 * (jnp.sign(answers - own) + 1.0)
+    true_logit = answers[:, jnp.arange(len(domain)), jnp.maximum(domain, 0)][..., None]
+    preferred = 0.5 * (jnp.sign(answers - true_logit) + 1.0)
     count = rivals.sum(-1)
     return jnp.sum(preferred * rivals, -1) / jnp.maximum(count, 1), count > 0
 
 
 def _refreshed(balance: Balance, refresh_steps: int) -> Balance:
-    """`mu` from the errors since the last time, if it is time again."""
+    """Set `mu` from the errors since the last update, if one is due."""
     due = balance.step % refresh_steps == 0
     error = balance.wrong / jnp.where(balance.seen > 0, balance.seen, 1.0)
     distance = jnp.where(balance.seen > 0, proxy_a_distance(error), 0.0)
-    # Worse than chance is as good as nothing to tell apart.
+    # Worse than chance counts as chance: distance 0.
     distance = jnp.maximum(distance, 0.0)
     marginal, conditional = distance[0], masked_mean(distance[1:], balance.seen[1:] > 0)
     total = marginal + conditional
-    told = due & (total > 0)
+    update = due & (total > 0)
     mu = conditional / jnp.where(total > 0, total, 1.0)
     return balance._replace(
-        mu=jnp.where(told, mu, balance.mu),
+        mu=jnp.where(update, mu, balance.mu),
         wrong=jnp.where(due, 0.0, balance.wrong),
         seen=jnp.where(due, 0.0, balance.seen),
     )

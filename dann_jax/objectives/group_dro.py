@@ -1,4 +1,4 @@
-"""Group distributionally robust optimisation: the worst domain leads."""
+"""Group distributionally robust optimisation: weights follow the worst domain."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rows by group (domain, class): who belongs, their means, and weights that balance."""
+"""Rows by group (domain or class): membership, means, and balancing weights."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ def group_means(values: Array, groups: Array) -> tuple[Array, Array]:
 
 
 def members(ids: Array, count: int) -> Array:
-    """Which rows belong to each id, bool `[count, ...]`; `UNKNOWN` to none.
+    """Membership of rows in each id, bool `[count, ...]`; `UNKNOWN` belongs to none.
 
     Example:
       >>> members(jnp.array([1, -1, 0]), 2).tolist()

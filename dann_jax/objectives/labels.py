@@ -1,4 +1,4 @@
-"""What every objective has: the loss of the labelled rows."""
+"""The part that every objective has: the loss of the labelled rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +20,8 @@ def source_only(
 
     Args:
       label_smoothing: share of the target spread over all classes, in [0, 1).
-      label_balanced: count each class of the batch alike, however frequent it is
-        (weights of one over its frequency among the labelled rows).
+      label_balanced: give each class of the batch the same weight, however frequent
+        it is (one over its frequency among the labelled rows).
 
     Example:
       >>> from types import SimpleNamespace
@@ -71,17 +71,28 @@ def regression() -> Objective:
     ) -> tuple[Array, Metrics]:
         del strength
         known = ~jnp.isnan(batch.value)
-        found = jax.vmap(concordance, (-1, -1, -1))(
+        concordances = jax.vmap(concordance, (-1, -1, -1))(
             outputs.label_logits, batch.value, known
         )
         enough = jnp.sum(known.reshape(-1, known.shape[-1]), 0) >= 2
-        loss = masked_mean(1.0 - found, enough)
-        return loss, {"loss/label": loss, "ccc/label": masked_mean(found, enough)}
+        loss = masked_mean(1.0 - concordances, enough)
+        return loss, {
+            "loss/label": loss,
+            "ccc/label": masked_mean(concordances, enough),
+        }
 
     return objective
 
 
 def accuracy(logits: Array, labels: Array) -> Array:
-    """Share of the rows with a label whose largest logit is that label's."""
+    """Share of the labelled rows that are classified correctly.
+
+    Args:
+      logits: float `[..., classes]`.
+      labels: int `[...]`, `UNKNOWN` where a row has none.
+
+    Returns:
+      Scalar in [0, 1].
+    """
     hits = (jnp.argmax(logits, -1) == labels).astype(jnp.float32)
     return masked_mean(hits, labels != UNKNOWN)

@@ -1,4 +1,4 @@
-"""An objective and penalties: which there are, and what strength each has.
+"""Add penalties to an objective, each with its strength.
 
 A penalty that is `on` a column by name has a strength of its own, and so can be an arm.
 """
@@ -32,11 +32,11 @@ PENALTIES = {
     "soft_labels": soft_labels,
     "labels_of": labels_of,
 }
-"""The word in a config -> the constructor of a penalty."""
+"""Name in a config -> the constructor of a penalty."""
 
 
 OF_FEATURES = ("coral", "mmd")
-"""Those that need no classes."""
+"""Penalties that need no classes."""
 
 
 def penalised(
@@ -46,51 +46,51 @@ def penalised(
 
     Args:
       objective: what it is added to.
-      penalties: word -> arguments of the penalty, and beside them `name`, the word of
-        `PENALTIES` (by default the same word), `weight` (1 by default) and `on`. A
-        penalty that is `on` an adversary looks at its column alone, by
-        `strength[word]`; any other at every column, by `strength[column]`.
+      penalties: key -> arguments of the penalty, and beside them `name`, a key of
+        `PENALTIES` (by default the same key), `weight` (1 by default) and `on`. A
+        penalty that is `on` an adversary uses only the column of that adversary, and
+        `strength[key]`; any other uses every column, and `strength[column]`.
 
     Raises:
       ValueError: there is no such penalty.
     """
     terms = {
-        word: call(f"penalty {word!r}", _term, word, **options)
-        for word, options in penalties.items()
+        key: call(f"penalty {key!r}", _term, key, **options)
+        for key, options in penalties.items()
     }
 
     def with_penalties(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Array, Metrics]:
         loss, metrics = objective(outputs, batch, strength)
-        for word, (penalty, weight, on) in terms.items():
+        for key, (penalty, weight, on) in terms.items():
             for name in [on] if on else outputs.domain_logits:
                 value = penalty(outputs, batch, name)
-                loss = loss + strength[word if on else name] * weight * value
-                metrics[f"{word}/{name}"] = value
+                loss = loss + strength[key if on else name] * weight * value
+                metrics[f"{key}/{name}"] = value
         return loss, metrics
 
     return with_penalties if terms else objective
 
 
 def _term(
-    word: str, *, name: str = "", weight: Weight = 1.0, on: str = "", **options: Any
+    key: str, *, name: str = "", weight: Weight = 1.0, on: str = "", **options: Any
 ) -> tuple[Penalty, float, str]:
-    name = name or word
+    name = name or key
     if name not in PENALTIES:
         raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
-    return call(f"penalty {word!r}", PENALTIES[name], **options), weight, on
+    return call(f"penalty {key!r}", PENALTIES[name], **options), weight, on
 
 
 def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the strengths, beside the adversaries', that an objective looks at.
+    """Names of the strengths, beside the adversaries', that an objective uses.
 
     Args:
       objective: `name` and options of an objective, as in a config; those of it and
-        its penalties that are `on` an adversary have a strength by their own word.
+        its penalties that are `on` an adversary have a strength of their own name.
 
     Raises:
-      ValueError: what a penalty has is no arguments.
+      ValueError: a penalty has something else than arguments.
 
     Example:
       >>> penalties = {"soft_labels": {"on": "style", "target": 1}, "coral": {}}
@@ -98,10 +98,10 @@ def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
       ('soft_labels',)
     """
     terms = {objective["name"]: objective, **objective.get("penalties", {})}
-    for word, options in terms.items():
+    for key, options in terms.items():
         if not isinstance(options, Mapping):
             raise ValueError(
-                f"penalty {word!r} must have arguments, such as {{'on': 'speaker'}}, "
+                f"penalty {key!r} must have arguments, such as {{'on': 'speaker'}}, "
                 f"got {options!r}"
             )
-    return tuple(word for word, options in terms.items() if options.get("on"))
+    return tuple(key for key, options in terms.items() if options.get("on"))

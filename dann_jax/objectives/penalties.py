@@ -1,4 +1,4 @@
-"""Penalties: what a strength multiplies, beside an adversary or instead of one.
+"""Penalties: loss terms scaled by a strength, beside or in place of an adversary.
 
 A penalty looks at one domain column: `(outputs, batch, name) -> scalar`. The rows that
 take part are those with a domain in it; the unlabelled ones among them are the target.
@@ -182,7 +182,7 @@ def labels_of(
       target's, `domains=(source,)` at strength 1 makes `L + (S - L) = S` of `L`, and
       `domains=(target,), instead_of=(source,)` beside it `(1 - s) S + s T`.
     """
-    own, others = jnp.asarray(domains), jnp.asarray(instead_of, jnp.int32)
+    domains_used, others = jnp.asarray(domains), jnp.asarray(instead_of, jnp.int32)
 
     def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
         losses, known = cross_entropy(
@@ -190,7 +190,7 @@ def labels_of(
         )
         ids = batch.domain[name]
         replaced = known & jnp.isin(ids, others) if instead_of else known
-        mean = masked_mean(losses, known & jnp.isin(ids, own))
+        mean = masked_mean(losses, known & jnp.isin(ids, domains_used))
         return mean - masked_mean(losses, replaced)
 
     return penalty
@@ -218,6 +218,16 @@ def class_weights(logits: Array, labels: Array) -> Array:
 
 
 def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]:
-    """Mean label loss of every domain, and which domains have labelled rows."""
+    """Mean label loss of every domain.
+
+    Args:
+      outputs: of the network.
+      batch: of the same rows.
+      name: of the domain column.
+
+    Returns:
+      Losses `[domains]`, 0 without labelled rows, and bool `[domains]`: whether there
+      are any.
+    """
     losses, known = cross_entropy(logits=outputs.label_logits, labels=batch.label)
     return group_means(losses, groups_of(outputs, batch, name) & known)

@@ -24,13 +24,13 @@ from dann_jax.utils.arguments import Positive, Rate, Share, Weight
 
 
 def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObjective:
-    """Train on mixtures of two labelled rows and, in the same parts, of their labels.
+    """Train on mixtures of two labelled rows, and of their labels in the same ratio.
 
     Every labelled row is mixed with one other of the batch, all in the same parts. The
     largest strength scales the part of the partner, so that 0 mixes nothing.
 
     Args:
-      alpha: of the Beta distribution of the parts, > 0; near 0 rows stay as they are.
+      alpha: of the Beta distribution of the ratio, > 0; near 0 rows stay unmixed.
       label_smoothing: share of the emotion target spread over all classes.
 
     Reference:
@@ -47,16 +47,16 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
     ) -> tuple[Array, tuple[Metrics, PyTree]]:
         partner_key, part_key = jax.random.split(jax.random.fold_in(key, 1))
         partner = partners(partner_key, batch.label != UNKNOWN)
-        part = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
-        mixed = batch._replace(inputs=_mixed_inputs(batch, partner, part))
+        ratio = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
+        mixed = batch._replace(inputs=_mixed_inputs(batch, partner, ratio))
         logits = forward(params, mixed, strength, key).label_logits
-        own, known = cross_entropy(
+        row_loss, known = cross_entropy(
             logits=logits, labels=batch.label, smoothing=label_smoothing
         )
-        other, _ = cross_entropy(
+        partner_loss, _ = cross_entropy(
             logits=logits, labels=_take(batch.label, partner), smoothing=label_smoothing
         )
-        loss = masked_mean((1.0 - part) * own + part * other, known)
+        loss = masked_mean((1.0 - ratio) * row_loss + ratio * partner_loss, known)
         metrics = {"loss/label": loss, "accuracy/label": accuracy(logits, batch.label)}
         return loss, (metrics, state)
 
@@ -64,7 +64,7 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
 
 
 def partners(key: Array, mask: Array) -> Array:
-    """For each row of the mask another one, at random; for the rest the row itself.
+    """A random other row for each row of the mask; for other rows the row itself.
 
     The rows of the mask form one random ring, so that each is a partner once.
 
@@ -73,15 +73,15 @@ def partners(key: Array, mask: Array) -> Array:
       mask: bool `[...]`.
 
     Returns:
-      int32, flat indices in the shape of the mask.
+      Flat indices, int32 `[...]`.
     """
     flat = mask.ravel()
-    places = jnp.arange(len(flat))
+    index = jnp.arange(len(flat))
     # Those of the mask come first, in random order.
     order = jnp.argsort(jax.random.uniform(key, flat.shape) + 2.0 * ~flat)
     count = flat.sum()
-    following = jnp.where(places < count, (places + 1) % jnp.maximum(count, 1), places)
-    return jnp.zeros_like(places).at[order].set(order[following]).reshape(mask.shape)
+    following = jnp.where(index < count, (index + 1) % jnp.maximum(count, 1), index)
+    return jnp.zeros_like(index).at[order].set(order[following]).reshape(mask.shape)
 
 
 def _take(values: Array, rows: Array) -> Array:
@@ -89,13 +89,13 @@ def _take(values: Array, rows: Array) -> Array:
     return jnp.asarray(values).reshape(-1, *values.shape[rows.ndim :])[rows]
 
 
-def _mixed_inputs(batch: Any, partner: Array, part: Array) -> dict[str, Array]:
+def _mixed_inputs(batch: Any, partner: Array, ratio: Array) -> dict[str, Array]:
     mixed = {}
     for name, values in batch.inputs.items():
         values, present = jnp.asarray(values), jnp.asarray(batch.present[name])
         # A modality that only one of the two has cannot be mixed.
         both = _over(present & _take(present, partner), values)
-        change = part * (_take(values, partner) - values)
+        change = ratio * (_take(values, partner) - values)
         mixed[name] = values + jnp.where(both, change, 0.0)
     return mixed
 
@@ -108,7 +108,7 @@ def _over(mask: Array, values: Array) -> Array:
 def cross_gradient(
     *, share: Share = 0.5, epsilon: Weight = 1.0, limit: Weight = 0.1
 ) -> StatefulObjective:
-    """CrossGrad: each head learns to bear what would mislead the other.
+    """CrossGrad: each head is trained on inputs perturbed against the other.
 
     `x_d` is the input moved to where its domain is harder to tell, `x_f` to where its
     label is. `L_g = (1 - s a) CE(g(x), y) + s a CE(g(x_d), y)` for the encoder and the
@@ -134,25 +134,32 @@ def cross_gradient(
         key: Array | None,
         state: PyTree,
     ) -> tuple[Array, tuple[Metrics, PyTree]]:
-        apart = dict.fromkeys(strength, 0.0)
-        held = jax.lax.stop_gradient(params)
+        no_strength = dict.fromkeys(strength, 0.0)
+        frozen_params = jax.lax.stop_gradient(params)
 
-        def moved(which: str) -> Any:
+        def perturbed_batch(which: str) -> Any:
             def loss_of(inputs: PyTree) -> Array:
                 return _summed_losses(
-                    forward, held, batch._replace(inputs=inputs), key
+                    forward, frozen_params, batch._replace(inputs=inputs), key
                 )[which]
 
             return batch._replace(
                 inputs=_step(batch, jax.grad(loss_of)(batch.inputs), epsilon, limit)
             )
 
-        plain = both(forward(params, batch, apart, key), batch, strength)[1]
-        by_domain, by_label = moved("domain"), moved("label")
-        label = both(forward(params, by_domain, apart, key), batch, strength)[1]
-        domain = both(forward(params, by_label, apart, key), batch, strength)[1]
-        part = share * largest_strength(strength)
-        loss = (1.0 - part) * plain["loss/label"] + part * label["loss/label"]
+        plain = both(forward(params, batch, no_strength, key), batch, strength)[1]
+        against_domain, against_label = (
+            perturbed_batch("domain"),
+            perturbed_batch("label"),
+        )
+        label = both(
+            forward(params, against_domain, no_strength, key), batch, strength
+        )[1]
+        domain = both(
+            forward(params, against_label, no_strength, key), batch, strength
+        )[1]
+        ratio = share * largest_strength(strength)
+        loss = (1.0 - ratio) * plain["loss/label"] + ratio * label["loss/label"]
         for name in strength:
             term = f"loss/{name}"
             loss = loss + (1.0 - share) * plain[term] + share * domain[term]

@@ -20,7 +20,7 @@ from dann_jax.types import (
 def from_outputs(objective: Objective | StatefulObjective) -> StatefulObjective:
     """Lift a function of the outputs: one forward pass, no state.
 
-    What is lifted already comes back as it is.
+    A `StatefulObjective` is returned unchanged.
     """
     if isinstance(objective, StatefulObjective):
         return objective
@@ -42,7 +42,7 @@ def from_outputs(objective: Objective | StatefulObjective) -> StatefulObjective:
 
 
 def stateless(outputs: Outputs) -> tuple[()]:
-    """The state of an objective that remembers nothing."""
+    """The empty state of an objective without one."""
     del outputs
     return ()
 
@@ -52,15 +52,15 @@ def heads_of(names: Iterable[str], params: Mapping[str, Any]) -> list[str]:
 
     A head is `NAME_head`, or several of them, `NAME_head_0` and on.
     """
-    wanted = [f"{name}_head" for name in names]
+    head_names = [f"{name}_head" for name in names]
     return [
         part
         for part in params
-        if any(part == head or part.startswith(f"{head}_") for head in wanted)
+        if any(part == head or part.startswith(f"{head}_") for head in head_names)
     ]
 
 
 def frozen(params: Mapping[str, Any], parts: Iterable[str]) -> dict[str, Any]:
     """The same parameters, of which these parts are constants to the gradient."""
-    held = {part: jax.lax.stop_gradient(params[part]) for part in parts}
-    return {**params, **held}
+    constants = {part: jax.lax.stop_gradient(params[part]) for part in parts}
+    return {**params, **constants}

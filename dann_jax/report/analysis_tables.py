@@ -63,8 +63,8 @@ def class_recalls(run: Run) -> dict[str, np.ndarray]:
 def _class_table(run: Run) -> Table:
     recalls = class_recalls(run)
     rows = [
-        [label, *(Number(float(recall[place])) for recall in recalls.values())]
-        for place, label in enumerate(run.results["labels"] if recalls else [])
+        [label, *(Number(float(recall[index])) for recall in recalls.values())]
+        for index, label in enumerate(run.results["labels"] if recalls else [])
     ]
     return Table("classes", "Recall of every class in %", ["class", *recalls], rows)
 
@@ -169,7 +169,7 @@ def distance_table(entries: list[Mapping[str, Any]]) -> Table:
     ]
     return Table(
         "a_distance",
-        "Proxy A-distance: 0 where a classifier cannot tell the sides apart, 2 where "
+        "Proxy A-distance: 0 where a classifier cannot distinguish the sides, 2 where "
         "it always can",
         ["arm", "adversary", "between", "distance"],
         rows,

@@ -58,7 +58,7 @@ def _leaks(name: str, run: Run) -> Markup | None:
 
 
 def protocol_table(runs: Mapping[str, Run]) -> Table:
-    """Under what each run was tested."""
+    """The protocol of each run."""
     rows = []
     for name, run in runs.items():
         protocol, replicas = run.results["protocol"], run.results["replicas"]
@@ -82,7 +82,7 @@ def protocol_table(runs: Mapping[str, Run]) -> Table:
 
 
 def _settings(runs: Mapping[str, Run]) -> Section:
-    """The keys of the configurations that are not the same everywhere."""
+    """The config keys whose values differ between runs."""
     flat = {name: dict(flattened(run.config)) for name, run in runs.items()}
     keys = {key for config in flat.values() for key in config}
     rows = []

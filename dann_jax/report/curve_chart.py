@@ -63,11 +63,11 @@ def curve_drawing(panel: Panel, arms: Sequence[str]) -> Drawing:
             x, _ = point(tick, low)
             marks.append(Mark("text", [x], [HEIGHT - BOTTOM + 15], text=f"{tick:g}"))
     if panel.reference:
-        word, value = panel.reference
+        name, value = panel.reference
         (left, y), (right, _) = point(first, value), point(last, value)
         marks.append(Mark("polyline", [left, right], [y, y], "chance"))
         above = y - 4 if y > 24 else y + 12
-        marks.append(Mark("text", [right], [above], text=word, anchor="end"))
+        marks.append(Mark("text", [right], [above], text=name, anchor="end"))
     for series in panel.series:
         marks += _curve(series, arms.index(series.arm), point)
     return Drawing(HEIGHT, marks, WIDTH)
@@ -122,7 +122,7 @@ def _readout(panel: Panel, arms: Sequence[str]) -> list[Markup]:
 
 
 def _description(panel: Panel) -> str:
-    """What somebody who does not see the chart should know of it."""
+    """A description of the chart for screen readers."""
     parts = [
         f"{series.arm} from {series.mean[0]:.3g} at epoch {series.epochs[0]:g} to "
         f"{series.mean[-1]:.3g} at epoch {series.epochs[-1]:g}"

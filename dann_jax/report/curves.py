@@ -22,7 +22,7 @@ _WORDS = {
 
 
 class Series(NamedTuple):
-    """What one arm did.
+    """The curve of one arm.
 
     Attributes:
       arm: its name.
@@ -54,7 +54,7 @@ class Panel(NamedTuple):
 
 
 class Family(NamedTuple):
-    """Panels that belong together: of the task, or of one adversary."""
+    """The panels of the task, or of one adversary."""
 
     name: str
     panels: list[Panel]
@@ -99,8 +99,10 @@ def _title(metric: str) -> str:
     if not name:
         return f"Total {kind}" if kind == "loss" else kind
     owner = "Label" if name == "label" else name
-    word = _WORDS.get(kind, kind.replace("_", " "))
-    return f"{owner}: {word}{' in training,' if kind == 'accuracy' else ''}{unit}"
+    description = _WORDS.get(kind, kind.replace("_", " "))
+    return (
+        f"{owner}: {description}{' in training,' if kind == 'accuracy' else ''}{unit}"
+    )
 
 
 def _scale(metric: str) -> float:
@@ -117,9 +119,9 @@ def _reference(run: Run, metric: str) -> tuple[str, float] | None:
     words = {"accuracy": ("chance", "chance"), "loss": ("guess_loss", "guessing")}
     if kind == "cosine":
         return "orthogonal", 0.0
-    key, word = words.get(kind, ("", ""))
+    key, description = words.get(kind, ("", ""))
     value = known.get(key, math.nan)
-    return None if math.isnan(value) else (word, _scale(metric) * value)
+    return None if math.isnan(value) else (description, _scale(metric) * value)
 
 
 def _series(run: Run, arm: str, metric: str) -> Series:

@@ -1,4 +1,4 @@
-"""What the sections of a page are put together from."""
+"""HTML elements of which the sections of a page consist."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class Section(NamedTuple):
 
 
 def legend(arms: Sequence[str]) -> Markup:
-    """Which colour is whose."""
+    """The legend: the colour of every arm."""
     return tag(
         "ul",
         (
@@ -39,37 +39,37 @@ def legend(arms: Sequence[str]) -> Markup:
 
 
 def scrolling(name: str, content: Markup) -> Markup:
-    """What may be wider than a phone; it scrolls by itself, by the keyboard too."""
+    """Content that may be wider than a phone, in a scrollable, focusable box."""
     return tag(
         "div", content, class_="scrolling", role="region", aria_label=name, tabindex=0
     )
 
 
 def data_table(table: Table) -> Markup:
-    """A table with its numbers to the right, and what surrounds them quieter.
+    """A table with right-aligned numbers, and their spread in a quieter colour.
 
     One with a column of drawings is a chart: all columns right of it are numbers.
     """
-    axes = [place for place, w in enumerate(table.header) if isinstance(w, Drawing)]
+    axes = [index for index, w in enumerate(table.header) if isinstance(w, Drawing)]
     styles = []
-    for place in range(len(table.header)):
-        cells = [row[place] for row in table.rows]
+    for index in range(len(table.header)):
+        cells = [row[index] for row in table.rows]
         numeric = any(isinstance(cell, (int, Number, Interval)) for cell in cells)
-        right = any(place > axis for axis in axes)
+        right = any(index > axis for axis in axes)
         style = "number" if numeric or right else None
-        styles.append("drawing" if place in axes else style)
+        styles.append("drawing" if index in axes else style)
 
-    def cell(value: Cell, place: int) -> Markup:
-        if place == 0:
+    def cell(value: Cell, index: int) -> Markup:
+        if index == 0:
             return tag("th", str(value), scope="row")
-        return tag("td", cell_content(value), class_=styles[place])
+        return tag("td", cell_content(value), class_=styles[index])
 
     head = (
-        tag("th", cell_content(word, "axis"), scope="col", class_=style)
-        for word, style in zip(table.header, styles, strict=True)
+        tag("th", cell_content(title, "axis"), scope="col", class_=style)
+        for title, style in zip(table.header, styles, strict=True)
     )
     body = (
-        tag("tr", (cell(value, place) for place, value in enumerate(row)))
+        tag("tr", (cell(value, index) for index, value in enumerate(row)))
         for row in table.rows
     )
     return scrolling(
@@ -96,17 +96,17 @@ def cell_content(cell: Cell, style: str | None = None) -> Child:
 
 
 def details(summary: str, *content: Child) -> Markup:
-    """What is shown on request."""
+    """Content that is folded until it is opened."""
     return tag("details", tag("summary", summary), content)
 
 
 def note(*content: Child) -> Markup:
-    """How to read what follows."""
+    """A note on how to read what follows."""
     return tag("p", content, class_="note")
 
 
 def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
-    """Words and what they stand for."""
+    """A list of terms and values."""
     return tag("dl", (tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs))
 
 

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png")
 
 MOST = 60
-"""More names than this find no room on paper."""
+"""More names than this do not fit on paper."""
 
 _MARKERS = "os^DPvX*"
 """Where colours repeat, another shape."""
 
 
 def write_figures(run: Run, folder: epath.Path) -> list[epath.Path]:
-    """Draw everything that a run has what is needed for, as SVG and PNG.
+    """Draw all figures that a run has the data for, as SVG and PNG.
 
     Args:
       run: see `read_run`.
@@ -166,7 +166,7 @@ def _maps(run: Run, column: str) -> "Figure | None":
     drawn: dict[str, np.ndarray] = {}
     for arm, by_place in maps.get("points", {}).items():
         for place, by_method in by_place.items():
-            known = [word for word in METHODS if word in by_method]
+            known = [method for method in METHODS if method in by_method]
             # The input is the same for all arms.
             if known and not (place == "input" and drawn):
                 owner = "" if place == "input" else f"{arm}, "
@@ -187,8 +187,8 @@ def _maps(run: Run, column: str) -> "Figure | None":
         axis.set_aspect("equal", "datalim")
     if len(values) <= MOST:
         handles, words = axes[0].get_legend_handles_labels()
-        place = {"loc": "outside lower center", "ncols": min(len(words), 6)}
-        figure.legend(handles, words, **place)
+        position = {"loc": "outside lower center", "ncols": min(len(words), 6)}
+        figure.legend(handles, words, **position)
     return figure
 
 
@@ -200,4 +200,4 @@ _FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
     "confusions": _confusions,
     "probes": lambda run: _charts(probe_charts(run), run.arms),
 }
-"""The name of a file -> what draws it, if the run has what is needed."""
+"""Name of a file -> the function that draws it, or returns None without data."""

@@ -1,4 +1,4 @@
-"""What stands over and under the tables of a result."""
+"""Titles, headings and legends of the tables of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,11 +26,11 @@ TITLES = {
     "ccc": "CCC",
     "rmse": "RMSE",
 }
-"""What tables call a metric of `results.json`."""
+"""Metric of `results.json` -> its title in tables."""
 
 
 def title_of(metric: str) -> str:
-    """What tables call a metric, of one target or of none.
+    """Title of a metric in tables, with its target if it has one.
 
     Example:
       >>> title_of("ua"), title_of("ccc_valence")
@@ -43,22 +43,22 @@ def title_of(metric: str) -> str:
 
 
 def headline(results: Mapping[str, Any]) -> tuple[str, str]:
-    """The two metrics that stand for a result.
+    """The two main metrics of a run.
 
     Example:
       >>> headline({"summary": {"dann": {"wa": {}, "ua": {}}}})
       ('wa', 'ua')
     """
-    found = next(iter(results["summary"].values()))
-    if "ccc" in found:
+    metrics = next(iter(results["summary"].values()))
+    if "ccc" in metrics:
         return ("pearson", "ccc")
-    return ("wa", "ua") if "wa" in found else ("eer_cosine", "eer_plda")
+    return ("wa", "ua") if "wa" in metrics else ("eer_cosine", "eer_plda")
 
 
 def shown_metrics(results: Mapping[str, Any]) -> list[str]:
     """The metrics of a result that tables have a title for, in their order."""
-    found = next(iter(results["summary"].values()))
-    return [name for name in TITLES if name in found]
+    metrics = next(iter(results["summary"].values()))
+    return [name for name in TITLES if name in metrics]
 
 
 def marked(name: str, results: Mapping[str, Any]) -> str:
@@ -76,9 +76,9 @@ def marked(name: str, results: Mapping[str, Any]) -> str:
 
 
 def notes(results: Mapping[str, Any]) -> list[str]:
-    """What has to be known of a result, without its leaks."""
+    """Folds, seeds, protocol and selection of a run; without its leaks."""
     protocol = results["protocol"]
-    found = [
+    lines = [
         _counted(results, "fold"),
         _counted(results, "seed"),
         "transductive: test rows are seen in training without their labels"
@@ -87,45 +87,46 @@ def notes(results: Mapping[str, Any]) -> list[str]:
         f"selection: {described_choice(protocol['selection'])}",
     ]
     if is_error(headline(results)[0]):
-        found.append("error rates in %: lower is better")
+        lines.append("error rates in %: lower is better")
     if results.get("targets"):
-        found.append("CCC and r in %, RMSE in the unit of the ratings")
-    return found
+        lines.append("CCC and r in %, RMSE in the unit of the ratings")
+    return lines
 
 
-def distinct(results: Mapping[str, Any], word: str) -> int:
+def distinct(results: Mapping[str, Any], name: str) -> int:
     """How many folds or seeds (`fold` or `seed`) there are."""
-    return len({replica[word] for replica in results["replicas"]})
+    return len({replica[name] for replica in results["replicas"]})
 
 
-def _counted(results: Mapping[str, Any], word: str) -> str:
-    count = distinct(results, word)
-    return f"{count} {word}{'s' * (count != 1)}"
+def _counted(results: Mapping[str, Any], name: str) -> str:
+    count = distinct(results, name)
+    return f"{count} {name}{'s' * (count != 1)}"
 
 
 def title(results: Mapping[str, Any]) -> str:
-    """The system and what it learned from."""
+    """The system and its corpora."""
     return f"{results['system']} on {', '.join(results['corpora'])}"
 
 
 def heading(results: Mapping[str, Any]) -> str:
     """Title, protocol, notes, and the leaks in capitals."""
-    protocol, found = results["protocol"], notes(results)
-    found += leak_notes(protocol["allowed_leaks"])
-    return f"{title(results)}, {protocol['name']} ({'; '.join(found)})"
+    protocol, lines = results["protocol"], notes(results)
+    lines += leak_notes(protocol["allowed_leaks"])
+    return f"{title(results)}, {protocol['name']} ({'; '.join(lines)})"
 
 
 def comparison_rule(results: Mapping[str, Any]) -> str:
-    """How the verdicts and the p of a result come about, once for all of them."""
+    """How the verdicts and p-values of a run are computed."""
     folds, seeds = (distinct(results, name) for name in ("fold", "seed"))
     over = "speakers and seeds" if seeds > 1 else "the speakers of one seed"
-    said = f"Better or worse: the interval, over {over}, excludes 0."
+    rule = f"Better or worse: the interval, over {over}, excludes 0."
     if headline(results)[0].startswith("eer"):
-        return f"{said} p comes from the same draws as the interval."
+        return f"{rule} p: from the same bootstrap draws as the interval."
     unit, count = ("folds", folds) if folds > 1 else ("seeds", seeds)
     if count < 2:
-        return f"{said} There is no p of a single training."
+        return f"{rule} A single training gives no p."
     return (
-        f"{said} p swaps the names of the arms within {unit}; of {count} it cannot be "
-        f"below {2.0 ** (1 - count):.2g}. Better or worse with a p above .05 is a hint."
+        f"{rule} p: permutation test over {unit}; with {count} {unit} the smallest "
+        f"possible value is {2.0 ** (1 - count):.2g}. Better or worse with a p above "
+        f".05 is a hint."
     )

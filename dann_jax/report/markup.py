@@ -53,8 +53,12 @@ def join(children: Child) -> Markup:
 def _attribute(key: str, value: object) -> str:
     if value is None or value is False:
         return ""
-    word = key.rstrip("_").replace("_", "-")
-    return f" {word}" if value is True else f' {word}="{html.escape(str(value))}"'
+    attribute = key.rstrip("_").replace("_", "-")
+    return (
+        f" {attribute}"
+        if value is True
+        else f' {attribute}="{html.escape(str(value))}"'
+    )
 
 
 def data_block(identifier: str, value: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,4 @@
-"""What a person would see on a map, in numbers."""
+"""How often neighbours on a map share a label or a domain."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ import numpy as np
 from dann_jax.report.table import Number, Table
 
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-"""What people call the ways to draw a map."""
+"""Method of a map -> its usual name."""
 
 NEIGHBOURS = 10
-"""How many of a row's neighbours on the map are asked who they are."""
+"""Number of nearest rows on the map that are compared."""
 
 
 def neighbour_table(maps: Mapping[str, Any]) -> Table:
-    """Who is whose neighbour on every map.
+    """The share of neighbours with the same values, for every map.
 
     Of the `NEIGHBOURS` nearest rows, the share that has the row's own value; chance is
     the share among all other rows. The input is the same for all arms.

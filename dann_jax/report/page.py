@@ -1,4 +1,4 @@
-"""The page of a run: one file, complete in itself."""
+"""The HTML page of a run: one file without external parts."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -29,7 +29,7 @@ SECTIONS = (
     data_section,
     making_section,
 )
-"""In the order of the page. Each turns a run into a section, or into nothing."""
+"""Functions from a run to a section, or None, in the order of the page."""
 
 # The browser itself refuses whatever is not in the file.
 _POLICY = (
@@ -57,7 +57,7 @@ def report_page(run: Run) -> str:
 
 
 def _said(run: Run) -> Markup | None:
-    """The numbers below the verdict, where they are few."""
+    """The main numbers, below the verdict."""
     lines = sentences(run.results)
     if not 0 < len(lines) <= 2:
         return None
@@ -67,7 +67,7 @@ def _said(run: Run) -> Markup | None:
 def leak_banner(
     protocol: Mapping[str, Any], title: str = "Leak allowed."
 ) -> Markup | None:
-    """What nobody may miss."""
+    """The banner of a run with an allowed leak."""
     warnings, notes = [], leak_notes(protocol["allowed_leaks"])
     if notes:
         warnings.append(f" {'. '.join(notes)}. The scores do not hold for new ones.")

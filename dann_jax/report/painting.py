@@ -95,13 +95,13 @@ def add_legend(figure: "Figure", arms: Sequence[str], *, dashed: bool = False) -
 
 def paint_chart(axis: "Axes", chart: Table) -> None:
     """The drawings of a chart one below the other, with the words left of them."""
-    place = next(i for i, w in enumerate(chart.header) if isinstance(w, Drawing))
+    index = next(i for i, w in enumerate(chart.header) if isinstance(w, Drawing))
     top, middles = 0.0, []
-    for drawing in (chart.header[place], *(row[place] for row in chart.rows)):
+    for drawing in (chart.header[index], *(row[index] for row in chart.rows)):
         paint(axis, drawing, top)
         middles.append(top + drawing.height / 2)
         top += drawing.height + _GAP
-    words = [", ".join(filter(None, map(str, row[:place]))) for row in chart.rows]
+    words = [", ".join(filter(None, map(str, row[:index]))) for row in chart.rows]
     axis.set_yticks(middles[1:], map(plain, words))
     axis.tick_params(left=False)
     axis.set(xlim=(0, 100), ylim=(top, 0))

@@ -1,4 +1,4 @@
-"""A finished run, as its work directory holds it."""
+"""Read a finished run from its work directory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ _KINDS = {
     **{"system": str, "corpora": list, "protocol": dict},
     **{"replicas": list, "summary": dict},
 }
-"""What `results.json` must hold."""
+"""Keys that `results.json` must have."""
 
 
 class Run(NamedTuple):
-    """What a report is made of.
+    """The content of a finished run's work directory.
 
     Attributes:
       name: the last part of the work directory's path.
@@ -41,7 +41,7 @@ class Run(NamedTuple):
 
 
 def read_run(workdir: epath.PathLike) -> Run:
-    """Read what a finished run left.
+    """Read the work directory of a finished run.
 
     Raises:
       ValueError: it is no finished run, or one of its files is damaged.
@@ -80,7 +80,7 @@ def with_nan(value: Any) -> Any:
       {'ci95': [nan, 0.5]}
     """
     if isinstance(value, dict):
-        return {key: with_nan(own) for key, own in value.items()}
+        return {key: with_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [with_nan(own) for own in value]
+        return [with_nan(item) for item in value]
     return float("nan") if value is None else value

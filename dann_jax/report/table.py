@@ -9,18 +9,18 @@ from typing import NamedTuple
 from dann_jax.report.drawing import Drawing
 
 ABSENT = "–"
-"""What stands for a number that was not measured."""
+"""Shown for a number that was not measured."""
 
 
 class Interval(NamedTuple):
-    """Low and high end of an interval, and what they are multiplied by to be read."""
+    """Ends of an interval, with the factor by which they are shown."""
 
     low: float
     high: float
     scale: float = 100.0
 
     def __str__(self) -> str:
-        """For people, in per cent.
+        """The text of a table cell, in per cent.
 
         Example:
           >>> str(Interval(0.1, 0.25))
@@ -31,7 +31,7 @@ class Interval(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A measured number and what is known of its spread.
+    """A measured number with its spread, interval and chance level.
 
     Attributes:
       value: NaN where it was not measured.
@@ -52,7 +52,7 @@ class Number(NamedTuple):
     signed: bool = False
 
     def __str__(self) -> str:
-        """For people.
+        """The text of a table cell.
 
         Example:
           >>> str(Number(0.5, std=0.01)), str(Number(float("nan")))
@@ -108,7 +108,7 @@ class Table(NamedTuple):
 def markdown(table: Table) -> str:
     """The table in Markdown, its columns aligned."""
     cells = [[_bar(str(cell)) for cell in row] for row in table.rows]
-    header = [_bar(word) for word in table.header]
+    header = [_bar(title) for title in table.header]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(row: list[str]) -> str:
@@ -120,7 +120,7 @@ def markdown(table: Table) -> str:
 
 
 def _bar(text: str) -> str:
-    """A bar or a line's end would end a cell of Markdown."""
+    """Escape what would end a cell of Markdown: bars and line breaks."""
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -130,37 +130,37 @@ def comma_separated(table: Table) -> str:
     Numbers are as in `results.json`, not in per cent and not rounded.
     """
     columns = []
-    for word, cells in zip(
+    for title, cells in zip(
         table.header, zip(*table.rows, strict=True) if table.rows else (), strict=False
     ):
-        columns += _columns(word, cells)
+        columns += _columns(title, cells)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([word for word, _ in columns] or table.header)
+    writer.writerow([title for title, _ in columns] or table.header)
     for row in zip(*(cells for _, cells in columns), strict=True):
         writer.writerow(["" if _absent(value) else value for value in row])
     return file.getvalue()
 
 
-def _columns(word: str, cells: Sequence[Cell]) -> list[tuple[str, list[object]]]:
-    """What one column of a table becomes."""
+def _columns(title: str, cells: Sequence[Cell]) -> list[tuple[str, list[object]]]:
+    """The CSV columns of one column of a table."""
     numbers = [cell for cell in cells if isinstance(cell, Number)]
     if cells and all(isinstance(cell, Interval) for cell in cells):
         return [
-            (f"{word} {end}", [getattr(cell, end) for cell in cells])
+            (f"{title} {end}", [getattr(cell, end) for cell in cells])
             for end in ("low", "high")
         ]
     if not numbers:
-        return [(word, list(cells))]
+        return [(title, list(cells))]
     parts = {"": [c.value if isinstance(c, Number) else c for c in cells]}
     for part in ("std", "chance"):
         if any(getattr(number, part) is not None for number in numbers):
             parts[f" {part}"] = [getattr(cell, part, None) for cell in cells]
     if any(number.interval is not None for number in numbers):
         ends = [getattr(cell, "interval", None) or (None, None) for cell in cells]
-        for place, end in enumerate((" low", " high")):
-            parts[end] = [pair[place] for pair in ends]
-    return [(word + part, values) for part, values in parts.items()]
+        for index, end in enumerate((" low", " high")):
+            parts[end] = [pair[index] for pair in ends]
+    return [(title + part, values) for part, values in parts.items()]
 
 
 def _absent(value: object) -> bool:
@@ -187,8 +187,8 @@ def latex(table: Table) -> str:
         return " & ".join(_escaped(str(cell)) for cell in row) + r" \\"
 
     kinds = "".join(
-        "r" if any(isinstance(row[place], Number) for row in table.rows) else "l"
-        for place in range(len(table.header))
+        "r" if any(isinstance(row[index], Number) for row in table.rows) else "l"
+        for index in range(len(table.header))
     )
     return "\n".join(
         [

@@ -25,7 +25,7 @@ ARROW = " -> "
 
 
 def result_table(results: Mapping[str, Any]) -> str:
-    """The whole result in Markdown: arms, folds, comparisons, and what to know of them.
+    """All tables of a run in Markdown: arms, folds, comparisons, with their legends.
 
     Args:
       results: as in `results.json`.
@@ -84,7 +84,7 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def arm_table(results: Mapping[str, Any]) -> Table:
-    """The scores of every arm, and what a probe finds in its features."""
+    """The scores of every arm, with the accuracy of a domain probe on its features."""
     main, rows = headline(results), []
     metrics = shown_metrics(results)
     for arm, scores in results["summary"].items():
@@ -104,12 +104,12 @@ def arm_table(results: Mapping[str, Any]) -> Table:
 
 
 def probed(results: Mapping[str, Any]) -> str:
-    """The column that the probe of every replica looks for."""
+    """The domain column that the probe of every replica predicts."""
     return results.get("probed", "speaker")
 
 
 def domain_probe(results: Mapping[str, Any], arm: str) -> Number:
-    """What the probe finds in the features of an arm, over its replicas."""
+    """Accuracy of the probe on the features of an arm, over its replicas."""
     probes = [r["domain_probe"] for r in results["replicas"] if r["arm"] == arm]
     accuracy, chance = (np.mean([p[k] for p in probes]) for k in ("accuracy", "chance"))
     return Number(float(accuracy), chance=float(chance))
@@ -122,7 +122,7 @@ def pooled_number(score: Mapping[str, Any], metric: str) -> Number:
 
 
 def target_table(results: Mapping[str, Any]) -> Table:
-    """How well every value is predicted, of all test rows together."""
+    """The scores of every target, all test rows together."""
     measures = ("pearson", "ccc", "rmse")
     rows = [
         [

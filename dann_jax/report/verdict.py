@@ -1,4 +1,4 @@
-"""What a run shows, in words."""
+"""The comparisons of a run as sentences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ _Entries = Sequence[Mapping[str, Any]]
 
 
 def run_verdict(results: Mapping[str, Any]) -> str:
-    """One sentence for a whole run: which arms beat the baseline, in what.
+    """One sentence for a run: which arms beat the baseline, and in which metrics.
 
     Args:
       results: as in `results.json`.
@@ -39,7 +39,7 @@ def run_verdict(results: Mapping[str, Any]) -> str:
 
 
 def _by_verdict(entries: _Entries, key: str) -> dict[str, list[str]]:
-    """Verdict -> what the entries with that verdict have under the key."""
+    """Verdict -> the values of a key of the entries with that verdict."""
     by_verdict: dict[str, list[str]] = {}
     for entry in entries:
         shown = verdict(entry["ci95"], entry["metric"])
@@ -86,7 +86,7 @@ def _of_several_arms(entries: _Entries) -> str:
 
 
 def _after_correction(entries: _Entries, differ: list[str]) -> str:
-    """Which of the arms that differ still do, p being corrected for their number."""
+    """Which arms still differ after correction for their number."""
     p_values = {e["arm"]: e["p_corrected"] for e in entries if "p_corrected" in e}
     if not differ or not p_values:
         return ""

@@ -1,4 +1,4 @@
-"""What an adversary tells apart, and in which rows."""
+"""The domain ids of an adversary, and the rows that have one."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def domain_ids(
     column: str,
     unlabelled: Sequence[str] = UNLABELLED_POOLS,
 ) -> tuple[np.ndarray, int]:
-    """What an adversary tells apart, int32 `[F, N]`, and how many values it has.
+    """Domain ids of an adversary, int32 `[F, N]`, and the number of domains.
 
     Over `speaker`, the adversary knows every speaker if the test side takes part, and
     training speakers only if it does not.
@@ -61,7 +61,7 @@ def domain_ids(
         values = value_ids(corpus.column(column), names)
     if len(names) < 2:
         raise ProtocolError(
-            f"an adversary over {column!r} has nothing to tell apart: "
+            f"an adversary over {column!r} has nothing to classify: "
             f"the corpus has {len(names)} values of it"
         )
     ids = np.full(protocol.roles.shape, UNKNOWN, np.int32)
@@ -94,8 +94,8 @@ def value_ids(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
       >>> value_ids(np.array(["ur", "", "de"]), ("de", "it", "ur")).tolist()
       [2, -1, 0]
     """
-    place = {name: index for index, name in enumerate(names)}
-    found, index = np.unique(values, return_inverse=True)
-    return np.array([place.get(str(value), UNKNOWN) for value in found], np.int32)[
-        index
-    ]
+    index_of = {name: index for index, name in enumerate(names)}
+    distinct, index = np.unique(values, return_inverse=True)
+    return np.array(
+        [index_of.get(str(value), UNKNOWN) for value in distinct], np.int32
+    )[index]

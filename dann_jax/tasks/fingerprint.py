@@ -54,11 +54,11 @@ def fingerprint(task: Task) -> dict[str, Any]:
       ...     validation_folds=0,
       ... )
       >>> task = make_task(corpus, protocol, {}, batch_size=2, num_buckets=1)
-      >>> found = fingerprint(task)
-      >>> found["rows"] == len(corpus), len(found["digest"]), is_whole(found)
+      >>> content = fingerprint(task)
+      >>> content["rows"] == len(corpus), len(content["digest"]), is_whole(content)
       (True, 32, True)
     """
-    found = {
+    content = {
         "format": FORMAT,
         "rows": len(task.corpus),
         "utt_id": task.corpus.columns["utt_id"].tolist(),
@@ -68,8 +68,8 @@ def fingerprint(task: Task) -> dict[str, Any]:
         "derived": _derived(task),
     }
     return {
-        "digest": _digest_of(found),
-        **found,
+        "digest": _digest_of(content),
+        **content,
         "standardiser": {
             name: [np.abs(mean).mean(1).tolist(), scale.mean(1).tolist()]
             for name, (mean, scale) in task.evaluation.standardiser.items()
@@ -77,16 +77,16 @@ def fingerprint(task: Task) -> dict[str, Any]:
     }
 
 
-def is_whole(found: Any) -> bool:
+def is_whole(recorded: Any) -> bool:
     """Whether it is a fingerprint none of whose bits has changed."""
-    if not isinstance(found, dict):
+    if not isinstance(recorded, dict):
         return False
-    rest = {name: found[name] for name in _COVERED if name in found}
-    return found.get("digest") == _digest_of(rest) and "standardiser" in found
+    rest = {name: recorded[name] for name in _COVERED if name in recorded}
+    return recorded.get("digest") == _digest_of(rest) and "standardiser" in recorded
 
 
-def _digest_of(found: Mapping[str, Any]) -> str:
-    return _digest(json.dumps(found, sort_keys=True).encode()).hex()
+def _digest_of(recorded: Mapping[str, Any]) -> str:
+    return _digest(json.dumps(recorded, sort_keys=True).encode()).hex()
 
 
 def given(corpus: Corpus) -> dict[str, Part]:

@@ -23,11 +23,11 @@ def differences(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
       new: as from `fingerprint`.
       old: likewise, as it was written.
     """
-    found = _of_kinds(new, old, ("given", "derived"))
-    for name, word in (("folds", "folds"), ("outputs", "classes or targets")):
+    lines = _of_kinds(new, old, ("given", "derived"))
+    for name, title in (("folds", "folds"), ("outputs", "classes or targets")):
         if new[name] != old[name]:
-            found.append(f"the {word} are {_some(new[name])}, were {_some(old[name])}")
-    return found or _of_standardisers(new["standardiser"], old["standardiser"])
+            lines.append(f"the {title} are {_some(new[name])}, were {_some(old[name])}")
+    return lines or _of_standardisers(new["standardiser"], old["standardiser"])
 
 
 def corpus_differences(corpus: Corpus, old: Mapping[str, Any]) -> list[str]:
@@ -39,11 +39,11 @@ def corpus_differences(corpus: Corpus, old: Mapping[str, Any]) -> list[str]:
 def _of_kinds(
     new: Mapping[str, Any], old: Mapping[str, Any], kinds: Sequence[str]
 ) -> list[str]:
-    found = [*_of_rows(new["utt_id"], old["utt_id"])]
+    lines = [*_of_rows(new["utt_id"], old["utt_id"])]
     in_both = _rows_in_both(new["utt_id"], old["utt_id"])
     for kind in kinds:
-        found += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
-    return found
+        lines += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
+    return lines
 
 
 def _of_rows(new: Sequence[str], old: Sequence[str]) -> Iterator[str]:
@@ -62,8 +62,10 @@ def _rows_in_both(
     new: Sequence[str], old: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the rows that both have stand in each, both int `[n]`."""
-    place = {name: index for index, name in enumerate(old)}
-    pairs = [(index, place[name]) for index, name in enumerate(new) if name in place]
+    old_index = {name: index for index, name in enumerate(old)}
+    pairs = [
+        (index, old_index[name]) for index, name in enumerate(new) if name in old_index
+    ]
     first, second = np.array(pairs, int).reshape(-1, 2).T
     return first, second
 

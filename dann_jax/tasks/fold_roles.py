@@ -1,4 +1,4 @@
-"""What the rows of one fold are: by its sides, and by what is drawn among them."""
+"""The roles of the rows of one fold."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ def few_rows(
 ) -> np.ndarray:
     """`count` rows of each class of the adaptation side, int `[count * classes]`."""
     chosen = []
-    for index, word in enumerate(labels):
-        # Of other rows, and of their labels, the choice knows nothing.
+    for index, label in enumerate(labels):
+        # The draw must not depend on other rows or their labels.
         rows = np.flatnonzero(split.adapt & (label == index))
         if not 0 <= count <= len(rows):
             raise ProtocolError(
-                f"fold {split.name!r} sets {len(rows)} utterances of {word!r} aside "
+                f"fold {split.name!r} sets {len(rows)} utterances of {label!r} aside "
                 f"for adaptation; labelled_target must be between 0 and that, got "
                 f"{count} (adapt_on, or filters of the split, set rows aside)"
             )
@@ -51,7 +51,7 @@ def roles_of_sides(
     scored: np.ndarray,
     split: Split,
     unlabelled: Sequence[str],
-    nobody: np.ndarray,
+    unnamed: np.ndarray,
 ) -> np.ndarray:
     """Roles of one fold, before any labelled row is set aside for validation.
 
@@ -60,7 +60,7 @@ def roles_of_sides(
       scored: bool `[N]`, rows that can be tested.
       split: the sides.
       unlabelled: the pools.
-      nobody: bool `[N]`, rows that may be of a tested person whichever side they are
+      unnamed: bool `[N]`, rows that may be of a tested person whichever side they are
         on: they are seen if tested rows are.
     """
 
@@ -71,7 +71,7 @@ def roles_of_sides(
     roles[split.train] = np.where(known[split.train], Role.LABELLED, pool("other"))
     roles[split.adapt] = pool("adapt")
     roles[split.test] = np.where(scored[split.test], Role.TEST, pool("test"))
-    roles[nobody & (split.train | split.adapt | split.test)] = pool("test")
+    roles[unnamed & (split.train | split.adapt | split.test)] = pool("test")
     return roles
 
 
@@ -90,45 +90,45 @@ def set_validation_aside(
     roles: np.ndarray,
     adapt: np.ndarray,
     label: np.ndarray,
-    groups: np.ndarray,
+    cv_groups: np.ndarray,
     folds: int,
     seed: int,
     hidden: Role,
 ) -> None:
-    """Let some groups of one fold validate.
+    """Set some cross-validation groups of one fold aside for validation.
 
     Args:
       roles: of the fold, `[N]`; changed in place.
       adapt: bool `[N]`, the side of adaptation: groups that are labelled there never
         validate, nor do rows of no group.
       label: int `[N]`.
-      groups: `identifiers.codes` of the column, `[N]`.
+      cv_groups: `identifiers.codes` of the column, `[N]`.
       folds: one in so many groups validates.
       seed: of the choice.
       hidden: what the other rows of a validation group become: what the rest of a test
         group is.
     """
-    labelled = (roles == Role.LABELLED) & (groups >= 0)
-    with_target = np.isin(groups, groups[labelled & adapt])
+    labelled = (roles == Role.LABELLED) & (cv_groups >= 0)
+    with_target = np.isin(cv_groups, cv_groups[labelled & adapt])
     rows = np.flatnonzero(labelled & ~with_target)
-    chosen = validation_rows(rows, label, groups, folds, seed)
-    rest = np.isin(groups, groups[chosen]) & (roles == Role.UNLABELLED)
+    chosen = validation_rows(rows, label, cv_groups, folds, seed)
+    rest = np.isin(cv_groups, cv_groups[chosen]) & (roles == Role.UNLABELLED)
     roles[rest] = hidden
     roles[chosen] = Role.VALIDATION
 
 
 def validation_rows(
-    rows: np.ndarray, label: np.ndarray, groups: np.ndarray, folds: int, seed: int
+    rows: np.ndarray, label: np.ndarray, cv_groups: np.ndarray, folds: int, seed: int
 ) -> np.ndarray:
-    """One in so many groups of the rows, with classes as alike as can be, int `[n]`."""
+    """Row indices `[n]` of one of `folds` parts by group, stratified by class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    found = len(np.unique(groups[rows]))
-    if not 2 <= folds <= found:
+    available = len(np.unique(cv_groups[rows]))
+    if not 2 <= folds <= available:
         raise ProtocolError(
             f"validation_folds must be 0 or between 2 and the number of training "
-            f"groups ({found}), got {folds}"
+            f"groups ({available}), got {folds}"
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    _, chosen = next(splitter.split(rows, label[rows], groups[rows]))
+    _, chosen = next(splitter.split(rows, label[rows], cv_groups[rows]))
     return rows[chosen]

@@ -1,4 +1,4 @@
-"""Guards: each raises `ProtocolError` where a protocol would not show what it says."""
+"""Guards: each raises `ProtocolError` for a protocol with misleading results."""
 
 import logging
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ def require_classes(protocol: Protocol) -> None:
                 minlength=len(protocol.labels) + 1,
             )
             absent = [
-                word
-                for word, count in zip(protocol.labels, counts[1:], strict=True)
+                label
+                for label, count in zip(protocol.labels, counts[1:], strict=True)
                 if not count
             ]
-            others = [word for word in protocol.labels if word not in absent]
+            others = [label for label in protocol.labels if label not in absent]
             if absent and (
                 role == Role.LABELLED or len(absent) == len(protocol.labels)
             ):
@@ -47,7 +47,7 @@ def require_classes(protocol: Protocol) -> None:
 
 
 def require_values(protocol: Protocol) -> None:
-    """Something to learn, and something to be right or wrong about, in every fold."""
+    """At least two different labelled values and test values in every fold."""
     for fold, name in enumerate(protocol.folds):
         for role in (Role.LABELLED, Role.VALIDATION, Role.TEST):
             rows = protocol.roles[fold] == role
@@ -68,18 +68,18 @@ def require_open_set(protocol: Protocol, corpus: Corpus) -> None:
     column = protocol.label_column
     if (protocol.roles == Role.VALIDATION).any():
         raise ProtocolError(
-            f"in an open set no row of an unheard {column!r} can be validated by its "
+            f"in an open set no row of an unseen {column!r} can be validated by its "
             f"label: set validation_folds to 0"
         )
     values = corpus.column(column)
     for fold, name in enumerate(protocol.folds):
         roles = protocol.roles[fold]
-        heard = np.unique(values[roles == Role.LABELLED])
-        unheard = np.setdiff1d(values[roles == Role.TEST], heard)
-        if min(len(heard), len(unheard)) < 2:
+        trained = np.unique(values[roles == Role.LABELLED])
+        unseen = np.setdiff1d(values[roles == Role.TEST], trained)
+        if min(len(trained), len(unseen)) < 2:
             raise ProtocolError(
                 f"fold {name!r}: an open set needs two labelled values of {column!r} "
-                f"and two others to test; there are {len(heard)} and {len(unheard)}"
+                f"and two others to test; there are {len(trained)} and {len(unseen)}"
             )
 
 
@@ -99,7 +99,7 @@ def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
         if both[0]:
             raise ProtocolError(
                 f"fold {name!r}: rows without {column!r} are both labelled and tested, "
-                f"and nobody knows whether they share one"
+                f"so they may share one"
             )
         if both.any():
             rows = both[ids + 1] & np.isin(roles, (Role.LABELLED, Role.TEST))
@@ -125,13 +125,13 @@ def _remedy(corpus: Corpus, column: str, rows: np.ndarray, roles: np.ndarray) ->
                 f"{unique_names(shorten(corpus.column(column)[rows][0]), labelled[0])}"
             )
     return (
-        f"the score would not speak for unheard ones. To run it all the same, and have "
-        f"every table say so, put {column!r} into allowed_leaks"
+        f"the score would not hold for unseen ones. To run it all the same, with a "
+        f"note in every table, put {column!r} into allowed_leaks"
     )
 
 
-def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
-    """Rows of which nobody can say that they share no value with others, bool `[N]`.
+def rows_without_value(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
+    """Rows without a value, which may share it with others, bool `[N]`.
 
     Args:
       corpus: all rows.
@@ -140,28 +140,28 @@ def rows_of_nobody(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
     Raises:
       ProtocolError: all rows are such rows.
     """
-    nobody = np.zeros(len(corpus), bool)
+    unnamed = np.zeros(len(corpus), bool)
     for column in sorted(columns):
         missing = corpus.column(column) == ""
         if missing.all():
             raise ProtocolError(
                 f"{len(corpus)} rows of corpus {corpus.name!r} have no value of "
                 f"{column!r}, which labelled and tested rows must not share. To run it "
-                f"all the same, and have every table say so, put {column!r} into "
+                f"all the same, with a note in every table, put {column!r} into "
                 f"allowed_leaks"
             )
         if missing.any():
             _log.warning(
-                "%d of %d rows have no %s, so that nobody knows whom they share it "
+                "%d of %d rows have no %s, so that it is unknown whom they share it "
                 "with: their labels neither train nor test",
                 *(missing.sum(), len(corpus), column),
             )
-        nobody |= missing
-    return nobody
+        unnamed |= missing
+    return unnamed
 
 
 def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -> None:
-    """Every leak that is allowed is there: tables would tell of one that is not.
+    """Refuse an allowed leak that does not occur: tables would report it.
 
     Args:
       protocol: with its `allowed_leaks`.
@@ -185,6 +185,6 @@ def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -
         ):
             raise ProtocolError(
                 f"allowed_leaks names {column!r}, and in no fold do labelled and test "
-                f"rows share a value of it; leave it out, or every table tells of a "
-                f"leak"
+                f"rows share a value of it; leave it out, or every table reports "
+                f"a leak"
             )

@@ -2,8 +2,8 @@
 
 It breaks the one rule that all else here keeps, so it takes two keys that must agree: a
 protocol with `oracle` and without that word in `allowed_leaks` is refused, and so is
-the other way round. Source rows take no part, so that no honest arm can be in the same
-program, and every table says what it is.
+the other way round. Source rows take no part, so that no arm without the leak can be
+in the same program, and every table says what it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TARGET_ONLY = "target_only"
 """The only arm of an oracle: there is no source and nothing to adapt."""
 
 PARTS = 5
-"""In how many parts a target is cut, if it has enough values to be cut by."""
+"""Number of parts of a target, if it has enough values."""
 
 
 def oracle_splits(
@@ -36,7 +36,7 @@ def oracle_splits(
 
     Args:
       corpus: all rows.
-      splits: of the honest protocol.
+      splits: of the protocol without the oracle.
       column: trained and tested rows never share a value of it: `speaker`, or
         `utt_id` where the target is one speaker.
       label_column: parts have, as far as they can, the same shares of its values.
@@ -46,27 +46,27 @@ def oracle_splits(
     """
     groups = corpus.column(column)
     labels = corpus.columns.get(label_column, groups)
-    found: dict[tuple[bytes, bytes], list[Split]] = {}
+    folds_of: dict[tuple[bytes, bytes], list[Split]] = {}
     for split in splits:
         target = split.name.rpartition(" -> ")[2]
         key = (split.test.tobytes(), split.adapt.tobytes())
-        if key in found:
+        if key in folds_of:
             continue
-        found[key] = (
+        folds_of[key] = (
             [split._replace(name=target, train=split.adapt, adapt=_none(split))]
             if split.adapt.any()
             else _parts(target, split, groups, labels, column)
         )
-    return [fold for folds in found.values() for fold in folds]
+    return [fold for folds in folds_of.values() for fold in folds]
 
 
 def oracle_roles(column: str, roles: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `assign_roles` for an oracle over `column`, if it is named as one.
 
     Args:
-      column: of `oracle_splits`; empty for an honest protocol, whose arguments come
-        back as they are.
-      roles: of the honest protocol.
+      column: of `oracle_splits`; empty for a protocol without an oracle, whose
+        arguments are returned unchanged.
+      roles: of the protocol without the oracle.
 
     Raises:
       ProtocolError: there is an oracle that `allowed_leaks` does not name, or one is
@@ -76,7 +76,7 @@ def oracle_roles(column: str, roles: Mapping[str, Any]) -> dict[str, Any]:
     if column and not named:
         raise ProtocolError(
             f"oracle={column!r} trains on labels of the target; to run it all the "
-            f"same, and have every table say so, put {ORACLE!r} into allowed_leaks"
+            f"same, with a note in every table, put {ORACLE!r} into allowed_leaks"
         )
     if named and not column:
         raise ProtocolError(
@@ -96,7 +96,7 @@ def oracle_roles(column: str, roles: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leak_notes(allowed_leaks: Sequence[str]) -> list[str]:
-    """What a table says of the leaks of a run; nothing of an honest one.
+    """Notes on the leaks of a run for its tables; none without leaks.
 
     Example:
       >>> leak_notes(["oracle", "session"])[1]

@@ -11,7 +11,7 @@ from dann_jax.types import UNKNOWN
 def length_buckets(
     lengths: np.ndarray, num_buckets: int, *, multiple: int = 8
 ) -> tuple[int, ...]:
-    """Up to `num_buckets` padded lengths, at the quantiles of `lengths`.
+    """Up to `num_buckets` padded lengths, at the quantiles of `lengths` `[N]`.
 
     All but the longest are rounded up to a multiple of `multiple`.
 

@@ -1,4 +1,4 @@
-"""What a protocol is called: what its split does, whatever a config says."""
+"""The name of a protocol, derived from its split."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _GROUPS = re.compile(r"\b(?P<count>\d+) (?:\w+ )?groups\b")
 
 
 def split_name(split: str, arguments: Mapping[str, Any]) -> str:
-    """The name of a protocol, from a word of `SPLITS` and its arguments.
+    """The name of a protocol, from a key of `SPLITS` and its arguments.
 
     Example:
       >>> split_name("leave_one_out", {"column": "session"})
@@ -47,37 +47,37 @@ def protocol_name(
 
     Args:
       name: of the config; empty for that of the split.
-      split: a word of `SPLITS`.
+      split: a key of `SPLITS`.
       arguments: of the split.
       folds: that it made.
 
     Raises:
-      ProtocolError: the name tells of another split.
+      ProtocolError: the name is that of another split.
 
     Example:
       >>> arguments = {"column": "speaker", "k": 3}
       >>> protocol_name("", "group_k_fold", arguments, ["1", "2", "3"])
       '3 speaker groups'
     """
-    made = split_name(split, arguments)
+    default = split_name(split, arguments)
     if name and _contradicts(str(name).lower(), split, arguments, len(folds)):
         raise ProtocolError(
-            f"protocol.name is {name!r}, but the split is {made}: leave the name "
+            f"protocol.name is {name!r}, but the split is {default}: leave the name "
             f"empty, and it follows the split"
         )
-    return str(name) or made
+    return str(name) or default
 
 
 def _contradicts(
     name: str, split: str, arguments: Mapping[str, Any], folds: int
 ) -> bool:
     column = str(arguments.get("column", "")).lower()
-    for pattern, word in ((_LEAVE_ONE_OUT, "leave_one_out"), (_PAIRS, "ordered_pairs")):
-        for found in pattern.finditer(name):
-            what = found["what"] or column
-            if split != word or re.sub(r"\W", "_", what) != re.sub(r"\W", "_", column):
+    for pattern, kind in ((_LEAVE_ONE_OUT, "leave_one_out"), (_PAIRS, "ordered_pairs")):
+        for match in pattern.finditer(name):
+            what = match["what"] or column
+            if split != kind or re.sub(r"\W", "_", what) != re.sub(r"\W", "_", column):
                 return True
-    counts = {int(found["count"]) for found in _FOLDS.finditer(name)}
-    groups = {int(found["count"]) for found in _GROUPS.finditer(name)}
+    counts = {int(match["count"]) for match in _FOLDS.finditer(name)}
+    groups = {int(match["count"]) for match in _GROUPS.finditer(name)}
     grouped = split == "group_k_fold"
     return bool(counts - {folds}) or bool(groups - ({folds} if grouped else set()))

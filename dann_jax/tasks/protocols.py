@@ -1,4 +1,4 @@
-"""Who is trained on, who is adapted to, who is tested: one table of roles.
+"""From splits to a protocol: the table of roles, checked by the guards.
 
 A protocol is `role[fold, utterance]`. Masks, erased labels, guards and reports all
 derive from it. Splits come from `splits`; what is here turns them into roles and
@@ -26,7 +26,7 @@ from dann_jax.tasks.guards import (
     require_disjoint,
     require_open_set,
     require_values,
-    rows_of_nobody,
+    rows_without_value,
 )
 from dann_jax.tasks.oracle import oracle_roles, oracle_splits
 from dann_jax.tasks.protocol_names import protocol_name
@@ -53,13 +53,13 @@ def assign_roles(
     labelled_target: CountOrNone = 0,
     targets: Sequence[str] = (),
 ) -> Protocol:
-    """Turn splits into a protocol, and refuse it if it is not honest.
+    """Turn splits into a protocol, and check it for leaks.
 
     Args:
       corpus: where the rows come from.
       splits: from a function of `SPLITS`.
       name: for tables.
-      labels: values of `label_column` to tell apart; other rows are unlabelled. By
+      labels: values of `label_column` that are classes; other rows are unlabelled. By
         default all that some fold may train on. A value may be written in another way
         (`harmonise.match_labels`), unless the column is one of `IDENTIFIERS`.
       unlabelled: any of `UNLABELLED_POOLS`. With `"test"` the protocol is
@@ -106,7 +106,7 @@ def assign_roles(
         if labels or open_set or labelled_target:
             raise ProtocolError(
                 f"targets ({', '.join(targets)}) are numbers to predict; labels, "
-                f"open_set and labelled_target speak of classes: leave them empty"
+                f"open_set and labelled_target are for classes: leave them empty"
             )
         label, value = np.full(len(corpus), UNKNOWN, np.int32), _values(corpus, targets)
         known = scored = ~np.isnan(value).all(1)
@@ -119,25 +119,31 @@ def assign_roles(
     if open_set:
         disjoint = (*disjoint, label_column)
     apart = set(disjoint) - set(allowed_leaks)
-    nobody = rows_of_nobody(corpus, apart)
-    known, scored = known & ~nobody, scored & ~nobody
+    unnamed = rows_without_value(corpus, apart)
+    known, scored = known & ~unnamed, scored & ~unnamed
     roles = np.empty((len(splits), len(corpus)), np.int8)
     for fold, split in enumerate(splits):
-        roles[fold] = roles_of_sides(known, scored, split, unlabelled, nobody)
+        roles[fold] = roles_of_sides(known, scored, split, unlabelled, unnamed)
         if labelled_target:
-            named = np.where(nobody, UNKNOWN, label)
+            named = np.where(unnamed, UNKNOWN, label)
             drawn = few_rows(named, split, labels, labelled_target, (seed, fold))
             roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         hashes = codes(corpus.column("audio_hash"))
-        for own in roles:
-            hold_out_copies(own, hashes)
+        for fold_roles in roles:
+            hold_out_copies(fold_roles, hashes)
     if validation_folds:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
-        groups = codes(corpus.column(validation_column))
-        for own, split in zip(roles, splits, strict=True):
+        cv_groups = codes(corpus.column(validation_column))
+        for fold_roles, split in zip(roles, splits, strict=True):
             set_validation_aside(
-                own, split.adapt, label, groups, validation_folds, seed, hidden
+                fold_roles,
+                split.adapt,
+                label,
+                cv_groups,
+                validation_folds,
+                seed,
+                hidden,
             )
     protocol = Protocol(
         name=name,
@@ -169,7 +175,9 @@ def _indices(values: np.ndarray, labels: Sequence[str], *, exact: bool) -> np.nd
     Unless `exact`, a value may be written in another way than its label.
     """
     if not exact:
-        known = {word: name for word, name in emotion_map("manifest").items() if name}
+        known = {
+            spelling: name for spelling, name in emotion_map("manifest").items() if name
+        }
         values = match_labels(values, labels, known)
     return value_ids(values, labels)
 
@@ -198,16 +206,16 @@ def make_protocol(
     oracle: str = "",
     **roles: Any,
 ) -> Protocol:
-    """A protocol from words: `split` of `SPLITS`, then `assign_roles`.
+    """A protocol from a name in `SPLITS` and arguments of `assign_roles`.
 
     Args:
       corpus: where the rows come from.
-      split: the word.
+      split: its name.
       split_args: arguments of it.
       name: for tables; empty for one that says what the split does. Another one must
         not contradict it.
       oracle: a column for an oracle of the target (see `oracle_splits`), which
-        `allowed_leaks` must name; empty, as by default, for an honest protocol.
+        `allowed_leaks` must name; empty, as by default, without leaks.
       **roles: arguments of `assign_roles`.
 
     Example:
@@ -225,7 +233,7 @@ def make_protocol(
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
     splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
-    folds = [made.name for made in splits]
+    folds = [split.name for split in splits]
     roles["name"] = protocol_name(name, split, split_args, folds)
     roles = oracle_roles(oracle, roles)
     if oracle:

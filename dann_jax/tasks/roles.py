@@ -1,4 +1,4 @@
-"""What a protocol is: one table of roles, and what derives from it."""
+"""A protocol: one table of roles, and what derives from it."""
 
 import dataclasses
 import enum
@@ -9,18 +9,18 @@ from dann_jax.types import UNKNOWN
 
 
 class Role(enum.IntEnum):
-    """What an utterance is to one fold."""
+    """The role of an utterance in one fold."""
 
     HELD_OUT = 0
-    """Takes no part at all."""
+    """Not used."""
     LABELLED = 1
     """Trained on, with its label."""
     UNLABELLED = 2
-    """Seen in training; its label, if it has one, is not."""
+    """Used in training without its label."""
     VALIDATION = 3
-    """From the training side; its label only chooses the step to keep."""
+    """From the training side; its label only selects the step to keep."""
     TEST = 4
-    """Its label only scores."""
+    """Its label is used for scores only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Protocol:
 
     @property
     def kind(self) -> str:
-        """What is asked of a tested row: a word of `KINDS`."""
+        """`classification`, `verification` of speakers, or `regression` of targets."""
         if self.targets:
             return "regression"
         return "verification" if self.open_set else "classification"
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what the label head says: targets, or else classes."""
+        """Names of the outputs of the label head: targets, or else classes."""
         return self.targets or self.labels
 
     def erased_values(self) -> np.ndarray:
@@ -85,13 +85,8 @@ class Protocol:
         )
 
     def visible(self, fold: int | slice = slice(None)) -> np.ndarray:
-        """Which rows a training step may look at, bool `[F, N]`, or `[N]` of a fold."""
+        """Rows that a training step may use, bool `[F, N]`, or `[N]` of a fold."""
         seen = [Role.LABELLED, Role.UNLABELLED]
         if self.transductive:
             seen += [Role.VALIDATION, Role.TEST]
         return np.isin(self.roles[fold], seen)
-
-
-KINDS = ("classification", "verification", "regression")
-"""Which class a row is of, whether two rows are of one speaker, or how high its values
-are."""

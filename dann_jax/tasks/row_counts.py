@@ -1,4 +1,4 @@
-"""How many rows a run learns from and tests, and why the others take no part."""
+"""Counts of the rows that a run trains on and tests, and of the rows left out."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ _MOST_CLASSES = 12
 
 
 def describe_rows(protocol: Protocol, corpus: Corpus) -> list[str]:
-    """Rows labelled, unlabelled (by their words) and used, and the class counts.
+    """Counts of labelled, unlabelled (by emotion word) and used rows, and of classes.
 
     Args:
       protocol: the roles.
@@ -63,10 +63,10 @@ def _class_counts(protocol: Protocol) -> str:
     if len(counts) > _MOST_CLASSES:
         return f"{len(counts)} classes of {counts.min()} to {counts.max()} rows"
     named = zip(protocol.labels, counts, strict=True)
-    return ", ".join(f"{shorten(word)} {count}" for word, count in named)
+    return ", ".join(f"{shorten(value)} {count}" for value, count in named)
 
 
 def _by_word(words: np.ndarray) -> str:
     counts = Counter(words.tolist()).most_common()
-    named = [f"{shorten(word) or 'without a word'} {count}" for word, count in counts]
+    named = [f"{shorten(value) or 'without a word'} {count}" for value, count in counts]
     return f" ({listed(named, 10)})" if named else ""

@@ -1,4 +1,4 @@
-"""Splits: who trains and who is tested in each fold.
+"""Splits: which rows train and which are tested in each fold.
 
 What the rows are to a fold beyond that is decided in `protocols`.
 """
@@ -159,15 +159,20 @@ def ordered_pairs(
       >>> len(ordered_pairs(corpus, "session"))
       6
     """
-    found = corpus.column(column)
-    values = tuple(values) or tuple(np.unique(found[found != ""]).tolist())
+    values_of_rows = corpus.column(column)
+    values = tuple(values) or tuple(
+        np.unique(values_of_rows[values_of_rows != ""]).tolist()
+    )
     if len(values) < 2:
         raise ProtocolError(
             f"pairs over {column!r} need two values, got {', '.join(values) or 'none'}"
         )
     return [
         _source_to_target(
-            found, (source,), (target,), corpus.column(adapt_on) if adapt_on else None
+            values_of_rows,
+            (source,),
+            (target,),
+            corpus.column(adapt_on) if adapt_on else None,
         )
         for source in values
         for target in values
@@ -186,7 +191,7 @@ def _source_to_target(
         raise ProtocolError(f"no rows of {', '.join(source)} or of {', '.join(target)}")
     adapt = np.zeros(len(values), bool)
     if groups is not None:
-        # Who is nobody may be somebody on either side.
+        # A row without a value may belong to either side.
         test = test & (groups != "")
         adapt = test & np.isin(groups, np.unique(groups[test])[::2])
         test = test & ~adapt
@@ -207,13 +212,14 @@ def _require_values(corpus: Corpus, column: str, least: int) -> list[str]:
             "%d of %d rows have no %s and belong to no fold",
             *(missing, len(values), column),
         )
-    found = np.unique(values[values != ""]).tolist()
-    if len(found) < max(least, 2):
+    distinct = np.unique(values[values != ""]).tolist()
+    if len(distinct) < max(least, 2):
         raise ProtocolError(
             f"{least} folds over {column!r} need at least {least} different values; "
-            f"corpus {corpus.name!r} has {len(found)}: {listed(map(shorten, found))}"
+            f"corpus {corpus.name!r} has {len(distinct)}: "
+            f"{listed(map(shorten, distinct))}"
         )
-    return found
+    return distinct
 
 
 SPLITS = {
@@ -222,4 +228,4 @@ SPLITS = {
     "fixed_split": fixed_split,
     "ordered_pairs": ordered_pairs,
 }
-"""The word in a config -> the constructor of splits."""
+"""Name in a config -> the constructor of splits."""

@@ -1,4 +1,4 @@
-"""Feature standardisation, fitted on the rows that a fold may learn from."""
+"""Feature standardisation, fitted on the labelled rows of each fold."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
 
 
 class Units(NamedTuple):
-    """How the targets of each fold are measured: a value is `mean + scale * x`.
+    """Units of the targets of each fold: a value is `mean + scale * x`.
 
     Attributes:
       mean: float32 `[F, targets]`.
@@ -62,12 +62,12 @@ def fit_units(protocol: Protocol) -> Units:
 
 def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
     """Targets as a training step gets them, float32 `[F, N, targets]`; else NaN."""
-    found = np.empty((*protocol.roles.shape, len(protocol.targets)), np.float32)
+    values = np.empty((*protocol.roles.shape, len(protocol.targets)), np.float32)
     # One after the other: all of them in float64 would be twice as large again.
     for fold, roles in enumerate(protocol.roles):
         value = np.where((roles == Role.LABELLED)[:, None], protocol.value, np.nan)
-        found[fold] = (value - units.mean[fold]) / units.scale[fold]
-    return found
+        values[fold] = (value - units.mean[fold]) / units.scale[fold]
+    return values
 
 
 def _of_rows(array: np.ndarray) -> Fit:
@@ -80,7 +80,7 @@ def _of_rows(array: np.ndarray) -> Fit:
 
 
 def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """The deviation, but 1 where it is only what rounding to float32 leaves."""
+    """The deviation, but 1 where it is only float32 rounding."""
     return np.where(deviation <= 1e-6 * np.abs(mean), 1.0, deviation)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from dann_jax.models.ops.fusion_barrier import kept_on
+from dann_jax.models.ops.fusion_barrier import barrier_compiler_options
 from dann_jax.training.replicas import REPLICA
 
 _BY_GROUP = P(REPLICA)
@@ -61,7 +61,11 @@ def map_replicas(
         out_specs=out_specs,
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=donate, compiler_options=kept_on(platform))
+    return jax.jit(
+        mapped,
+        donate_argnums=donate,
+        compiler_options=barrier_compiler_options(platform),
+    )
 
 
 def _side_by_side(function: Callable, arguments: tuple, shared: tuple[int, ...]) -> Any:

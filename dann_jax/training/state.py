@@ -43,6 +43,12 @@ def create_state(
 ) -> TrainState:
     """The state before the first step.
 
+    Args:
+      params: arrays of any shape.
+      optimizer: of these parameters.
+      key: scalar PRNG key.
+      objective: state of the objective.
+
     Example:
       >>> params = {"weight": jnp.ones((2, 3))}
       >>> state = create_state(params, optax.sgd(0.1), jax.random.key(0))
@@ -66,6 +72,10 @@ def keep_best(state: TrainState, score: jax.Array) -> TrainState:
     """Remember the averaged parameters if no earlier `score` was higher.
 
     Of equals the later is kept: by then the adversary is at its full strength.
+
+    Args:
+      state: of one replica.
+      score: scalar; higher is better.
     """
     better = score >= state.best_score
 

@@ -40,7 +40,7 @@ def make_train_step(
     """Bind what is fixed in a run; return `(state, batch, strength) -> state, metrics`.
 
     The result is pure: no jit, donation or sharding is applied here. On CPU the options
-    of `models.ops.fusion_barrier.kept_on` make it a fifth faster.
+    of `models.ops.fusion_barrier.barrier_compiler_options` make it a fifth faster.
 
     Args:
       apply: the network, `(params, batch, strength, key) -> Outputs`; any function of
@@ -104,7 +104,7 @@ def strength_now(
     schedule: Schedule,
     own_schedules: Mapping[str, Schedule],
 ) -> dict[str, Array]:
-    """Strengths at a step, from their peaks and schedules."""
+    """Strengths at a step, each a scalar, from their peaks and schedules."""
     return {
         name: value * own_schedules.get(name, schedule)(step)
         for name, value in peak.items()

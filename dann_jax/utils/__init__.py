@@ -1,1 +1,1 @@
-"""What knows nothing of speech or of training."""
+"""Helpers that are independent of speech and training."""

@@ -1,8 +1,8 @@
-"""Keyword arguments that come from a person, not from a program.
+"""Checks of arguments that users give in configs and on the command line.
 
-What an argument may be stands where it is consumed, in its annotation: `Annotated[int,
-Range(1)]` is a whole number of at least 1. `call` and `check` hold a person's values
-against it before anything is computed from them.
+The annotation of an argument says what it may be: `Annotated[int, Range(1)]` is a whole
+number of at least 1. `call` and `check` compare values with it before anything is
+computed from them.
 """
 
 import inspect
@@ -47,7 +47,7 @@ class Range(NamedTuple):
 
 
 Count = Annotated[int, Range(1), Range(high=10**6)]
-"""So many of something; a million is more than any run has."""
+"""A number of things; a million is more than any run has."""
 
 CountOrNone = Annotated[int, Range(0), Range(high=10**6)]
 """The same, or 0 for none."""
@@ -56,33 +56,33 @@ Width = Annotated[int, Range(1), Range(high=2**15)]
 """Values of a layer; a square matrix of the largest takes 4 GiB."""
 
 FrameCount = Annotated[int, Range(1), Range(high=1000)]
-"""Frames that a layer looks at or passes over."""
+"""Frames in the kernel, dilation or stride of a layer."""
 
 Share = Annotated[float, Range(0, 1)]
 Rate = Annotated[float, Range(0, 1, high_inside=False)]
-"""A share that must leave something over, as dropout must."""
+"""A share below 1, such as dropout."""
 
 Weight = Annotated[float, Range(0), Range(high=1e4)]
-"""What multiplies a loss: a strength or a weight of a term."""
+"""A factor of a loss: a strength or a weight of a term."""
 
 Positive = Annotated[float, Range(0, low_inside=False), Range(high=1e4)]
-"""A temperature, a scale: what something is divided by."""
+"""A divisor: a temperature or a scale."""
 
 Seed = Annotated[int, Range(0), Range(high=2**32 - 1)]
 
 
 def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
-    """Call a function with what a person wrote.
+    """Call a function with a user's arguments.
 
     Args:
-      what: whose arguments they are, for the message.
+      what: begins the name of each argument in messages.
       function: to call.
       *arguments: from the program.
-      **options: from the person.
+      **options: from the user.
 
     Raises:
       ValueError: the function takes no argument of that name, one is missing, or one is
-        not what its annotation asks for.
+        not as its annotation requires.
 
     Example:
       >>> call("the divisor", divmod, 7, z=2)
@@ -108,15 +108,15 @@ def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
 
 
 def check(what: str, function: Callable, options: Mapping[str, Any]) -> None:
-    """Hold values against the annotations of the arguments that have these names.
+    """Compare values with the annotations of the arguments of these names.
 
     Args:
-      what: whose arguments they are, for the message.
+      what: begins the name of each argument in messages.
       function: that takes them; it is not called.
-      options: name -> value; other names are passed over.
+      options: name -> value; other names are ignored.
 
     Raises:
-      ValueError: a value is not what its annotation asks for.
+      ValueError: a value is not as its annotation requires.
 
     Example:
       >>> def draw(*, rows: Annotated[int, Range(1)]) -> None: ...
@@ -156,7 +156,7 @@ class _Fault(NamedTuple):
 
 
 def _fault(name: str, value: Any, annotation: Any) -> _Fault | None:
-    """The first thing that is wrong with a value."""
+    """The first fault of a value."""
     kind, ranges = annotation, ()
     if typing.get_origin(annotation) is Annotated:
         kind, *ranges = typing.get_args(annotation)
@@ -211,7 +211,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def in_words(kind: Any) -> str:
-    """What a kind of value is called.
+    """A type in words.
 
     Example:
       >>> in_words(tuple[int, ...]), in_words(float | None)
@@ -222,7 +222,8 @@ def in_words(kind: Any) -> str:
     if typing.get_origin(kind) is Annotated:
         return in_words(typing.get_args(kind)[0])
     if typing.get_origin(kind) is Literal:
-        return f"one of {', '.join(word or repr('') for word in typing.get_args(kind))}"
+        choices = typing.get_args(kind)
+        return f"one of {', '.join(choice or repr('') for choice in choices)}"
     if _is_list(kind):
         inner = typing.get_args(kind)[0]
         return "a list" if inner is Any else f"a list, each of it {in_words(inner)}"

@@ -19,7 +19,7 @@ _ROOMS = {
     "evaluation": "analysis summaries",
     "experiment": "checks evaluate_again workdir",
     "models": "reversal",
-    "models.ops": "models.attention models.dense models.gates models.turns",
+    "models.ops": "models.attention models.dense",
     "objectives": "batch_losses discrepancy groups losses",
     "tasks": "domains fold_roles guards oracle plan protocols roles splits standardise "
     "task",
@@ -28,7 +28,7 @@ _ROOMS = {
     "data.readers": "corpora.conversation_pickle corpora.crema_d corpora.emodb "
     "corpora.emovo corpora.filenames corpora.iemocap corpora.msp_improv "
     "corpora.plain_pickle corpora.ravdess corpora.savee corpora.table corpora.tess "
-    "corpora.tfds_audio corpora.urdu",
+    "corpora.urdu",
     "data.synthetic": "corpora.source_filter corpora.speakers corpora.voices",
 }
 """Room -> old paths of modules that kept their names. A package moved as a whole."""
@@ -48,6 +48,8 @@ MOVED = {
     "corpora.synthetic": "data.synthetic.conversations",
     "defaults": "experiment.config",
     "features.parts": "data.features.extraction_worker",
+    "models.gates": "models.layers",
+    "models.turns": "models.ops.time_loop",
     "open_set": "evaluation.scorers.trials",
     "outcome": "experiment.evaluate",
     "pipeline": "tasks.batches",
@@ -56,6 +58,7 @@ MOVED = {
     "results": "evaluation.scorers.classes",
     "setting": "experiment.build",
     "training.feed": "training.batch_loader",
+    "store.places": "data.store.folders",
     "training.parts": "training.data_parallel",
     "training.predict": "training.run",
 }

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and what identifies their content."""
+"""Atomic writing of files and folders, and digests of their content."""
 
 import contextlib
 import errno
@@ -98,11 +98,11 @@ def replace_folder(partial: epath.Path, folder: epath.Path) -> None:
 
 def sync_tree(folder: epath.PathLike) -> None:
     """Wait until the disk holds all that was written below a local folder."""
-    for place, _, names in os.walk(folder):
+    for directory, _, names in os.walk(folder):
         for name in names:
-            with open(os.path.join(place, name), "rb") as file:
+            with open(os.path.join(directory, name), "rb") as file:
                 os.fsync(file.fileno())
-        _sync_folder(place)
+        _sync_folder(directory)
 
 
 def _sync_file(file: IO) -> None:
@@ -150,7 +150,8 @@ def digest_array(array: np.ndarray) -> str:
     A memory-mapped array is read block by block, so that any size fits.
 
     Args:
-      array: any shape; numbers, or text of any width (equal text has an equal digest).
+      array: `[...]` of any shape; numbers, or text of any width (equal text has an
+        equal digest).
 
     Example:
       >>> digest_array(np.array(["a", "b"])) == digest_array(np.array(["a", "b"], "U9"))
@@ -179,11 +180,11 @@ class WorkdirError(ValueError):
 def read_json(path: epath.Path) -> dict[str, Any]:
     """Read a JSON object; a `WorkdirError` names the file where it is none."""
     try:
-        found = json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
         raise WorkdirError(f"{path} is not JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise WorkdirError(
-            f"{path} holds a {type(found).__name__}, not a JSON object: it is damaged"
+            f"{path} holds a {type(value).__name__}, not a JSON object: it is damaged"
         )
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""What a killed process leaves behind: `NAME.PID.partial`."""
+"""Remove unfinished files of killed processes: `NAME.PID.partial`."""
 
 import contextlib
 import os
@@ -10,17 +10,17 @@ _PARTIAL = re.compile(r".*\.(?P<pid>\d+)(\.old)?\.partial")
 
 
 def remove_leftovers(folder: epath.Path, name: str = "") -> None:
-    """Remove files and folders that were never finished, and never will be.
+    """Remove unfinished files and folders whose process has ended.
 
     Args:
       folder: looked through, without the folders in it.
       name: only of those that were to be called so, if it is given.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else ():
-        found = _PARTIAL.fullmatch(path.name)
-        if not found or not path.name.startswith(f"{name}." if name else ""):
+        match = _PARTIAL.fullmatch(path.name)
+        if not match or not path.name.startswith(f"{name}." if name else ""):
             continue
-        if not _lives(int(found["pid"])):
+        if not _lives(int(match["pid"])):
             # Another process may be removing it as well.
             with contextlib.suppress(FileNotFoundError):
                 path.rmtree() if path.is_dir() else path.unlink()

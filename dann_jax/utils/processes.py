@@ -1,4 +1,4 @@
-"""Several processes of one run: what the first finds out, all know."""
+"""Share a result of the first process of a run with all of them."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from jax.experimental import multihost_utils
 
 
 def by_first(act: Callable[[], int], refusal: type[ValueError], otherwise: str) -> int:
-    """What `act` returns in the first process, in all of them.
+    """Call `act` in the first process, and return its result in all of them.
 
     Args:
       act: called in the first process alone; returns a number.
@@ -25,8 +25,8 @@ def by_first(act: Callable[[], int], refusal: type[ValueError], otherwise: str) 
         except (ValueError, OSError) as error:
             refused = error
     if jax.process_count() > 1:
-        told = np.array([refused is None, value], np.int64)
-        usable, value = map(int, multihost_utils.broadcast_one_to_all(told))
+        message = np.array([refused is None, value], np.int64)
+        usable, value = map(int, multihost_utils.broadcast_one_to_all(message))
         if not usable and refused is None:
             refused = refusal(otherwise)
     if refused is not None:
@@ -43,6 +43,6 @@ def is_same_everywhere(digest: str) -> bool:
     """
     if jax.process_count() == 1:
         return True
-    own = np.frombuffer(bytes.fromhex(digest), np.uint8)
-    everywhere = multihost_utils.process_allgather(own)
-    return bool((np.asarray(everywhere) == own).all(1).all())
+    digest_bytes = np.frombuffer(bytes.fromhex(digest), np.uint8)
+    everywhere = multihost_utils.process_allgather(digest_bytes)
+    return bool((np.asarray(everywhere) == digest_bytes).all(1).all())

@@ -1,4 +1,4 @@
-"""How far something is: a bar on a terminal, elsewhere a line now and then."""
+"""Progress: a bar on a terminal, elsewhere a line now and then."""
 
 import logging
 import shutil

@@ -4,7 +4,7 @@ import re
 
 
 def one_line(text: str) -> str:
-    r"""The text with an escape for what no terminal shows, line breaks among it.
+    r"""The text with escapes for unprintable characters and line breaks.
 
     A file name is bytes; what is not UTF-8 among them is a surrogate in Python.
 
@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""The text with an escape for what is no UTF-8; all else stays.
+    r"""The text with escapes for what UTF-8 cannot encode.
 
     Example:
       >>> print(encodable("m\udcfcller, café"))

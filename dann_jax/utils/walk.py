@@ -46,8 +46,8 @@ def walk(folder: epath.Path, suffixes: Sequence[str]) -> Walked:
     pending, links = [folder], []
     while pending or links:
         # What is reached by its own name is listed by it.
-        place, is_link = (pending.pop(), False) if pending else (links.pop(0), True)
-        for inside in search.enter(place, is_link):
+        folder, is_link = (pending.pop(), False) if pending else (links.pop(0), True)
+        for inside in search.enter(folder, is_link):
             (links if _is_link(inside) else pending).append(inside)
     return Walked(*search.found())
 

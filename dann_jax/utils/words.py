@@ -14,7 +14,7 @@ def shown(value: Any, most: int = 80) -> str:
       >>> shown("a" * 1000, most=21)
       "'aaaaaaa ... aaaaaaa'"
     """
-    # NumPy's texts and numbers name their type, which is nobody's business.
+    # NumPy's texts and numbers name their type, which does not belong into messages.
     plain = value.item() if hasattr(value, "dtype") and not value.shape else value
     try:
         text = repr(plain)

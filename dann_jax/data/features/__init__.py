@@ -1,1 +1,1 @@
-"""From recordings and transcripts to feature arrays that say how they were made."""
+"""Feature arrays from recordings and transcripts, with their provenance."""

@@ -1,4 +1,4 @@
-"""Audio files as mono samples at one rate, with what is wrong with them said aloud."""
+"""Audio files as mono samples at one rate, with warnings about their faults."""
 
 import contextlib
 import hashlib
@@ -36,7 +36,7 @@ class AudioError(ValueError):
 
 
 class Recording(NamedTuple):
-    """One utterance as it is heard.
+    """The samples of one utterance.
 
     Attributes:
       samples: float32 `[n]`, mono, in [-1, 1]; see `in_memory` of `read_audio`.
@@ -110,13 +110,13 @@ def read_audio(
         samples,
         sample_rate,
         duration,
-        tuple(word for word, is_so in signs.items() if is_so),
+        tuple(problem for problem, is_so in signs.items() if is_so),
         measured.digest.hexdigest()[:16],
     )
 
 
 def sound_duration(path: epath.PathLike) -> float:
-    """Seconds that a file lasts, found by reading all of it in little memory.
+    """Duration of a file in seconds, measured by reading it block by block.
 
     Raises:
       AudioError: as `read_audio`; a header is not believed.
@@ -141,7 +141,7 @@ def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def audio_hash(samples: np.ndarray) -> str:
-    """What the sound is, whatever its file is called or how it is packed losslessly.
+    """Digest of the samples, independent of file name and lossless format.
 
     Args:
       samples: float `[n]` in [-1, 1], at the rate of the file.
@@ -176,7 +176,7 @@ def _resampled(
 
 @contextlib.contextmanager
 def _opened(path: epath.Path) -> "Iterator[SoundFile]":
-    """The file, or an `AudioError` that names it, also while it is read."""
+    """The open file; errors, also of reading, become an `AudioError` that names it."""
     import soundfile
 
     from dann_jax.data.features.sound_files import open_sound
@@ -200,12 +200,12 @@ def _opened(path: epath.Path) -> "Iterator[SoundFile]":
 
 
 def _reason(path: epath.Path, error: Exception) -> str:
-    """What is wrong with a file that cannot be opened, and what to do."""
+    """Why a file cannot be opened, and what to do."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     reason = str(error).rpartition(": ")[2]
     if "is not a regular file" in reason:
-        # So libsndfile says of text that is named .mp3.
+        # libsndfile's message for text that is named .mp3.
         reason = "Format not recognised."
     if path.suffix.lower() in NEED_CONVERTING:
         reason += f" Convert it: ffmpeg -i {path.name} {path.stem}.wav"

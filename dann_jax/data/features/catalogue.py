@@ -1,4 +1,4 @@
-"""The words that name extractors."""
+"""The extractors by name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
 
     Args:
       name: one of `EXTRACTORS`.
-      **parameters: of its constructor, which says what they mean.
+      **parameters: of its constructor, where they are documented.
 
     Returns:
       The extractor. Making one is quick: what it needs is imported when it computes.
@@ -47,7 +47,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
             f"there is no extractor {name!r}; there are {', '.join(EXTRACTORS)}"
         )
     valid = list(inspect.signature(EXTRACTORS[name]).parameters)
-    unknown = [word for word in parameters if word not in valid]
+    unknown = [argument for argument in parameters if argument not in valid]
     if unknown:
         raise ValueError(
             f"{name} has no parameter {', '.join(unknown)}; "
@@ -62,7 +62,7 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
 
 
 def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
-    """The extractor that made features, from what they say about themselves.
+    """The extractor that made features, from their provenance.
 
     Args:
       provenance: as `Extractor.provenance` returns it, maybe through JSON.
@@ -76,8 +76,8 @@ def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
         raises.
 
     Example:
-      >>> made = make_extractor("logmel", n_mels=40).provenance()
-      >>> extractor_from(made).provenance() == made
+      >>> provenance = make_extractor("logmel", n_mels=40).provenance()
+      >>> extractor_from(provenance).provenance() == provenance
       True
     """
     try:

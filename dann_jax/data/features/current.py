@@ -1,4 +1,4 @@
-"""What is still true of parts that were made earlier."""
+"""Which utterances of parts made earlier are still valid."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,60 +11,67 @@ from dann_jax.data.features.items import Item
 
 
 class Kept(NamedTuple):
-    """The utterances of a part that the corpus takes from it.
+    """The utterances of a part that are used for the corpus.
 
     Attributes:
-      part: with all of its utterances.
+      part: the part, with all of its utterances.
       rows: int `[n]`, of the corpus.
-      places: int `[n]`, of the same utterances among those of the part.
+      indices: int `[n]`, of the same utterances within the part.
       problems: row, severity and reason; warnings of these rows, errors of any.
     """
 
     part: Part
     rows: np.ndarray
-    places: np.ndarray
+    indices: np.ndarray
     problems: Sequence[tuple[int, str, str]]
 
     def values(self, name: str) -> np.ndarray:
-        """One of the arrays of the part, of these rows."""
-        return self.part.arrays[name][self.places]
+        """One array of the part, for these rows: `[n, ...]`."""
+        return self.part.arrays[name][self.indices]
 
 
 def keep_current(
     parts: Sequence[Part], items: Sequence[Item], *, just_made: bool = False
 ) -> list[Kept]:
-    """What parts say of utterances that are asked for, of recordings that are the same.
+    """The utterances of parts that are in `items` and whose recordings are unchanged.
 
     Args:
-      parts: in any order; of an utterance that several hold, the first counts.
+      parts: in any order; of an utterance in several parts, the first is used.
       items: the utterances of the corpus, row by row.
-      just_made: whether recordings are those that parts were made of, without a look:
-        what changes meanwhile is noticed by the next call.
+      just_made: take recordings as unchanged, without a check: the next call notices
+        changes.
     """
     rows = {item.key: row for row, item in enumerate(items)}
     taken: set[int] = set()
     kept = []
     for part in parts:
-        found = {}
-        for place, key in enumerate(part.arrays["key"].tolist()):
+        index_of_row = {}
+        for index, key in enumerate(part.arrays["key"].tolist()):
             row = rows.get(key)
             if row is None or row in taken:
                 continue
-            file = file_of(part.arrays, place)
+            file = file_of(part.arrays, index)
             if just_made or unchanged(items[row].path, file):
-                found[row] = place
-        taken |= found.keys()
+                index_of_row[row] = index
+        taken |= index_of_row.keys()
         problems = [
             (rows[key], severity, reason)
             for key, severity, reason in part.problems
-            if key in rows and (severity == "error" or rows[key] in found)
+            if key in rows and (severity == "error" or rows[key] in index_of_row)
         ]
-        numbers = (np.array(list(ints), int) for ints in (found, found.values()))
+        numbers = (
+            np.array(list(ints), int) for ints in (index_of_row, index_of_row.values())
+        )
         kept.append(Kept(part, *numbers, problems))
     return kept
 
 
-def file_of(arrays: Mapping[str, np.ndarray], place: int) -> FileIdentity:
-    """The file that an utterance of a part was read from."""
-    size, mtime, digest = (arrays[name][place] for name in FileIdentity._fields)
+def file_of(arrays: Mapping[str, np.ndarray], index: int) -> FileIdentity:
+    """The file that an utterance of a part was read from.
+
+    Args:
+      arrays: of the part, `[n]` each.
+      index: of the utterance within the part.
+    """
+    size, mtime, digest = (arrays[name][index] for name in FileIdentity._fields)
     return FileIdentity(int(size), int(mtime), str(digest))

@@ -1,4 +1,4 @@
-"""What a voice is like in each frame: the columns that functionals sum up."""
+"""Descriptors of every frame, from which functionals are computed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -26,7 +26,7 @@ _MELS = 26
 def descriptors(
     samples: np.ndarray, *, sample_rate: int, hop: int, fmin: float, fmax: float
 ) -> Mapping[str, np.ndarray]:
-    """Name -> `[frames]` of everything that `functionals` looks at.
+    """Name -> `[frames]` of everything that `functionals` uses.
 
     Args:
       samples: float `[n]` in [-1, 1].
@@ -75,16 +75,16 @@ def descriptors(
 def _columns(
     power: np.ndarray, sample_rate: int, length: int, loudest: float, skip: int
 ) -> dict[str, np.ndarray]:
-    """What is known of each frame by itself, and of its step from the one before."""
+    """Descriptors of each frame, and of its difference from the previous one."""
     bands = power @ mel_filters(sample_rate, length, _MELS, 20.0, sample_rate / 2)
-    made = {
+    summaries = {
         "energy": decibel(power.sum(1)),
         # Stevens' power law in every band, as hearing has it.
         "loudness": (bands**0.3).sum(1),
         **spectral_shape(power, sample_rate / transform_size(length), loudest),
         "cepstra": cepstra(np.log(np.maximum(bands, FLOOR)), 1 + len(CEPSTRA))[:, 1:],
     }
-    return {name: values[skip:] for name, values in made.items()}
+    return {name: values[skip:] for name, values in summaries.items()}
 
 
 def _concatenate(
@@ -96,15 +96,15 @@ def _concatenate(
         for name, values in part.items():
             columns.setdefault(name, []).append(values)
     return {
-        name: own[0] if len(own) == 1 else np.concatenate(own)
-        for name, own in columns.items()
+        name: columns_of[0] if len(columns_of) == 1 else np.concatenate(columns_of)
+        for name, columns_of in columns.items()
     }
 
 
 def spectral_shape(
     power: np.ndarray, width: float, loudest: float | None = None
 ) -> Mapping[str, np.ndarray]:
-    """How the power is spread over the frequencies; scaling it changes nothing.
+    """Shape of the spectrum, independent of its scale.
 
     Args:
       power: float `[frames, bins]`.
@@ -154,5 +154,5 @@ def spectral_shape(
 
 def _slope(values: np.ndarray, step: float) -> np.ndarray:
     """Least-squares slope of every row over columns that lie `step` apart."""
-    place = step * (np.arange(values.shape[1]) - (values.shape[1] - 1) / 2)
-    return values @ place / (place @ place)
+    positions = step * (np.arange(values.shape[1]) - (values.shape[1] - 1) / 2)
+    return values @ positions / (positions @ positions)

@@ -36,7 +36,7 @@ def egemaps(*, sample_rate: int = 16000, feature_set: str = FEATURE_SET) -> Extr
       The extractor; its `compute` raises `ValueError` for less than about 0.1 s.
 
     Raises:
-      ValueError: another feature set is asked for.
+      ValueError: another feature set is requested.
       ModuleNotFoundError: `opensmile` is not installed.
 
     Reference:

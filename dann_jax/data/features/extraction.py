@@ -1,9 +1,8 @@
-"""From files to a corpus of features: parallel, and it goes on where it stopped.
+"""Compute the features of a corpus of recordings, in parallel and resumable.
 
 A working folder holds `settings.json`, `parts/` and, at the end, `problems.csv`,
 `recordings.json` and `arrays/`, the corpus. What ends up in them depends on the
-recordings and the settings alone: not on the number of processes, nor on how often the
-work was interrupted.
+recordings and the settings alone, not on the number of processes or on interruptions.
 """
 
 import json
@@ -19,10 +18,10 @@ from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.data.features.current import Kept, keep_current
 from dann_jax.data.features.extraction_worker import (
-    Features,
+    ExtractionJob,
+    FeatureSpecs,
     MakeExtractor,
     Part,
-    Task,
     extractors,
     read_part,
 )
@@ -42,9 +41,9 @@ from dann_jax.data.features.origin import ORIGIN, origin_json
 from dann_jax.data.features.pool import write_parts
 from dann_jax.data.features.settings import claim, settings_of
 from dann_jax.data.store.arrays import write_arrays
-from dann_jax.utils.cores import usable_cores
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.progress import Progress
+from dann_jax.utils.resources import usable_cores
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
@@ -53,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 class Extraction(NamedTuple):
-    """What came out of it.
+    """A corpus of features, and the problems of its recordings.
 
     Attributes:
       corpus: the utterances that could be used, in the order of the manifest, their
@@ -68,7 +67,7 @@ class Extraction(NamedTuple):
 def extract(
     columns: Columns,
     root: Root,
-    features: Features,
+    features: FeatureSpecs,
     folder: epath.PathLike,
     *,
     name: str,
@@ -85,13 +84,14 @@ def extract(
         a cut of the file in seconds.
       root: the folder that `file` is relative to, or one for each value of the column
         `corpus`.
-      features: word of an extractor -> its parameters.
-      folder: to work in, on a local disk. What an earlier call left there goes on.
+      features: name of an extractor -> its parameters.
+      folder: working folder on a local disk; work of an earlier call there is
+        continued.
       name: of the corpus.
       workers: processes; 0 for one a core.
       strict: raise an error where a file cannot be used, after all were tried.
       timeout: seconds that one utterance may take.
-      make: from a word and parameters to an extractor; a function of a module, as it
+      make: from a name and parameters to an extractor; a function of a module, as it
         is sent to other processes.
 
     Returns:
@@ -101,97 +101,99 @@ def extract(
       CorpusError: the columns are not sound, the folder holds features made in another
         way, no file can be used, or, if `strict`, one cannot.
     """
-    # What would be refused at the end is refused before the work.
+    # Fail before the work, not after it.
     check(Corpus(name, columns, {}, {})).dialogues()
     folder = epath.Path(folder)
     settings = settings_of(columns, features, make)
     claim(folder, settings)
     items = items_of(columns, root, settings)
-    task = Task(os.fspath(folder / "parts"), json.dumps(features), make, timeout)
-    kept = _make_parts(task, items, workers)
+    job = ExtractionJob(
+        os.fspath(folder / "parts"), json.dumps(features), make, timeout
+    )
+    kept = _make_parts(job, items, workers)
     problems = find_problems(columns, kept)
     write_problems(folder / "problems.csv", problems)
     write_whole(folder / ORIGIN, origin_json(columns, kept))
     _report(folder / "problems.csv", problems, len(items), strict)
-    made = extractors(make, task.features)
-    table = join_tables(Corpus(name, columns, {}, {}, settings), made, kept)
-    return Extraction(check(_arrays(folder / "arrays", table, made, kept)), problems)
+    used = extractors(make, job.features)
+    table = join_tables(Corpus(name, columns, {}, {}, settings), used, kept)
+    return Extraction(check(_arrays(folder / "arrays", table, used, kept)), problems)
 
 
 def usable(
     columns: Columns,
     root: Root,
-    features: Features,
+    features: FeatureSpecs,
     folder: epath.PathLike,
     *,
     workers: int = 0,
 ) -> np.ndarray:
-    """Whether features can be computed of each utterance, bool `[N]`; it is tried.
+    """Try for each utterance whether its features can be computed; bool `[N]`.
 
     Args:
       columns: as in `extract`.
       root: as in `extract`.
-      features: word of an extractor -> its parameters.
+      features: name of an extractor -> its parameters.
       folder: to work in, on a local disk.
       workers: processes; 0 for one a core.
     """
     parts = epath.Path(folder) / "parts"
     parts.mkdir(parents=True, exist_ok=True)
-    task = Task(os.fspath(parts), json.dumps(features), make_extractor, TIMEOUT)
+    job = ExtractionJob(os.fspath(parts), json.dumps(features), make_extractor, TIMEOUT)
     items = items_of(columns, root, settings_of(columns, features))
-    found = np.zeros(len(items), bool)
-    for kept in _make_parts(task, items, workers):
-        found[kept.rows] = True
-    return found
+    is_usable = np.zeros(len(items), bool)
+    for kept in _make_parts(job, items, workers):
+        is_usable[kept.rows] = True
+    return is_usable
 
 
-def _make_parts(task: Task, items: Sequence[Item], workers: int) -> list[Kept]:
-    """Write the parts that are not there; all of them hold every row, or its error.
+def _make_parts(job: ExtractionJob, items: Sequence[Item], workers: int) -> list[Kept]:
+    """Write the missing parts; all parts together hold every row, or its error.
 
     Errors of an earlier call are tried again, and so is what has changed since.
     """
     workers = workers or usable_cores()
-    old = _still_good(epath.Path(task.folder), items)
+    old = _still_good(epath.Path(job.folder), items)
     done = {row for kept in old for row in kept.rows.tolist()}
-    left = [item for row, item in enumerate(items) if row not in done]
-    if not left:
+    pending = [item for row, item in enumerate(items) if row not in done]
+    if not pending:
         return old
     if done:
         _log.info("going on: %d of %d utterances are done", len(done), len(items))
-    chunks = chunks_of(left, workers)
+    chunks = chunks_of(pending, workers)
     with Progress(
         "features", total=len(items), unit="utterance", done=len(done)
     ) as progress:
-        for number in write_parts(task, chunks, min(workers, len(chunks))):
+        for number in write_parts(job, chunks, min(workers, len(chunks))):
             progress.update(number)
     known = {kept.part.path.name for kept in old}
-    new = _parts(epath.Path(task.folder), known)
+    new = _parts(epath.Path(job.folder), known)
     return old + keep_current(new, items, just_made=True)
 
 
 def _still_good(folder: epath.Path, items: Sequence[Item]) -> list[Kept]:
-    """Of the parts that are there, what holds; those of which nothing does are gone."""
-    found = []
+    """Utterances of earlier parts that are still valid; other parts are deleted."""
+    parts = []
     for kept in keep_current(_parts(folder), items):
         if len(kept.rows):
             warnings = [each for each in kept.problems if each[1] == "warning"]
-            found.append(kept._replace(problems=warnings))
+            parts.append(kept._replace(problems=warnings))
         else:
             kept.part.path.unlink()
-    return found
+    return parts
 
 
 def _parts(folder: epath.Path, known: Collection[str] = ()) -> list[Part]:
-    """Every part that is whole and not known yet, without its feature vectors."""
-    found = []
+    """Every undamaged part that is not known yet, without its feature vectors."""
+    parts = []
     for path in sorted(folder.glob("*.npz")):
         part = None if path.name in known else read_part(path)
         if part is not None:
-            found.append(part)
+            parts.append(part)
         elif path.name not in known:
             _log.warning("%s is damaged; its utterances are computed again", path)
             path.unlink()
-    return found
+    return parts
 
 
 def _report(
@@ -216,9 +218,9 @@ def _report(
 
 
 def _arrays(
-    folder: epath.Path, table: Corpus, made: Sequence[Extractor], kept: Sequence[Kept]
+    folder: epath.Path, table: Corpus, used: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Corpus:
     if folder.exists():
         # Of an earlier run, maybe of what has changed since.
         folder.rmtree()
-    return write_arrays(folder, table, shapes(made, kept), join_values(made, kept))
+    return write_arrays(folder, table, shapes(used, kept), join_values(used, kept))

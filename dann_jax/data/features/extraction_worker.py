@@ -1,4 +1,4 @@
-"""What a worker process does: compute the features of some files, write one part.
+"""The work of one process: compute the features of some files, write one part.
 
 A part is an `.npz` file about `n` utterances, named after the digest of its content:
 
@@ -33,17 +33,17 @@ from dann_jax.data.features.items import Item
 from dann_jax.utils.files import digest_bytes, digest_file, write_whole
 
 MakeExtractor = Callable[..., Extractor]
-Features = Mapping[str, Mapping[str, Any]]
-"""Word of an extractor -> its parameters."""
+FeatureSpecs = Mapping[str, Mapping[str, Any]]
+"""Name of an extractor -> its parameters."""
 
 
-class Task(NamedTuple):
-    """What is done to every item; it is sent to other processes.
+class ExtractionJob(NamedTuple):
+    """What to compute for every item; sent to other processes.
 
     Attributes:
       folder: where parts are written.
-      features: JSON of `Features`.
-      make: from a word and parameters to an extractor; a function of a module.
+      features: JSON of `FeatureSpecs`.
+      make: from a name and parameters to an extractor; a function of a module.
       timeout: seconds that one utterance may take before its worker is killed.
     """
 
@@ -54,7 +54,7 @@ class Task(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a part says, but for the feature vectors.
+    """A part without its feature vectors.
 
     Attributes:
       path: of the file.
@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
 
 def begin_worker() -> None:
-    """Set up the process: one thread, deaf to Ctrl-C, gone when its parent is."""
+    """Set up the process: one thread, ignores SIGINT, ends when its parent does."""
     import multiprocessing
     from multiprocessing import connection
 
@@ -91,33 +91,33 @@ def begin_worker() -> None:
 
 @functools.cache
 def extractors(make: MakeExtractor, features: str) -> tuple[Extractor, ...]:
-    """The extractors that a task names, made once a process."""
+    """The extractors of a job, made once a process."""
     named = json.loads(features).items()
     return tuple(make(name, **parameters) for name, parameters in named)
 
 
-def write_part(task: Task, items: Sequence[Item]) -> None:
-    """Compute the features of these utterances and write them down.
+def write_part(job: ExtractionJob, items: Sequence[Item]) -> None:
+    """Compute the features of these utterances and write them as a part.
 
-    What is wrong with one of them is written down too, whatever it is: it must not
-    cost the others.
+    An error of one utterance is written too, whatever it is: it must not stop the
+    others.
     """
     done, problems = [], []
-    made = extractors(task.make, task.features)
+    extractors_used = extractors(job.make, job.features)
     for item in items:
         try:
-            with _killed_after(task.timeout):
-                utterance, warnings = _compute(item, made)
+            with _killed_after(job.timeout):
+                utterance, warnings = _compute(item, extractors_used)
         except Exception as error:
             problems.append((item.key, "error", _reason(item, error)))
         else:
             done.append(utterance)
-            problems += [(item.key, "warning", word) for word in warnings]
+            problems += [(item.key, "warning", warning) for warning in warnings]
     arrays = {
         name: np.concatenate([utterance[name] for utterance in done])
         for name in (done[0] if done else ())
     }
-    save_part(task.folder, arrays, problems)
+    save_part(job.folder, arrays, problems)
 
 
 def save_part(
@@ -125,7 +125,13 @@ def save_part(
     arrays: Mapping[str, np.ndarray],
     problems: Sequence[tuple[str, str, str]],
 ) -> None:
-    """Write a part, whole or not at all."""
+    """Write a part atomically.
+
+    Args:
+      folder: of the parts.
+      arrays: name -> array `[n, ...]`, as in the description of this module.
+      problems: key, severity and reason.
+    """
     content = io.BytesIO()
     np.savez(content, problem=np.array(problems, str).reshape(-1, 3), **arrays)
     whole = content.getvalue()
@@ -133,7 +139,7 @@ def save_part(
 
 
 def read_part(path: epath.Path) -> Part | None:
-    """What the part says; None where it is not what was written."""
+    """The part; None where the file is damaged."""
     if digest_file(path) != path.stem:
         return None
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -184,7 +190,7 @@ def _compute(
         arrays[f"{extractor.name}/lengths"] = np.array([len(values)])
         arrays[f"{extractor.name}/present"] = np.array([bool(rate or item.text)])
     warnings = [
-        word for recording in recordings.values() for word in recording.problems
+        warning for recording in recordings.values() for warning in recording.problems
     ]
     return arrays, tuple(dict.fromkeys(warnings))
 
@@ -192,10 +198,10 @@ def _compute(
 def _stat(path: str) -> tuple[int, int] | None:
     """Size and time; None where there is no file, of which `read_audio` says more."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _values(extractor: Extractor, given: np.ndarray | str) -> np.ndarray:

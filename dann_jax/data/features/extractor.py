@@ -1,4 +1,4 @@
-"""What an extractor is, and the provenance that every feature array carries."""
+"""The type of an extractor, and the provenance of its features."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ from dann_jax.utils.versions import version_of
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """One kind of feature, with every number that its values depend on.
+    """A feature extractor, with every parameter that its values depend on.
 
     Attributes:
       name: of the modality, such as `logmel`.
@@ -41,7 +41,7 @@ class Extractor:
 
     def provenance(self) -> dict[str, Any]:
         """How the features are made, as JSON values; `hash` covers all but packages."""
-        made = {
+        provenance = {
             "extractor": self.name,
             "version": self.version,
             "parameters": dict(self.parameters),
@@ -49,9 +49,9 @@ class Extractor:
             "dim": self.dim,
             "framewise": self.framewise,
         }
-        text = json.dumps(made, sort_keys=True)
+        text = json.dumps(provenance, sort_keys=True)
         return {
-            **made,
+            **provenance,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "packages": {name: version_of(name) for name in self.packages},
         }
@@ -60,7 +60,7 @@ class Extractor:
 def mismatch(
     expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
 ) -> str | None:
-    """Say how features were made otherwise than they should have been.
+    """How the provenance of features differs from the expected one.
 
     Other versions of packages are no mismatch: they rarely change a value, and a model
     must outlive them. `package_differences` lists them.
@@ -96,7 +96,7 @@ n_mels (expected 64, found 40)
 def package_differences(
     expected: Mapping[str, Any] | None, found: Mapping[str, Any] | None
 ) -> list[str]:
-    """Packages whose version differs between two provenances, for a note to people.
+    """Packages whose version differs between two provenances, for a message.
 
     Example:
       >>> package_differences(
@@ -113,7 +113,7 @@ def package_differences(
 
 
 def _settings(provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """All that decides the values, key -> JSON, the parameters beside the rest."""
+    """Everything that determines the values, key -> JSON, parameters included."""
     settings = {
         key: value
         for key, value in (provenance or {}).items()
@@ -131,5 +131,5 @@ def _mapping(provenance: Mapping[str, Any] | None, key: str) -> Mapping[str, Any
 
 def _maker(provenance: Mapping[str, Any] | None) -> str:
     if not provenance or "extractor" not in provenance:
-        return "features that do not say how they were made"
+        return "features without a record of how they were made"
     return f"features made by {provenance['extractor']}"

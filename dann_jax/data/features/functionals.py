@@ -1,4 +1,4 @@
-"""One vector an utterance: how its voice is on average and how it moves."""
+"""Functionals: one vector an utterance of statistics over its frames."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ def functionals(
     hop: float = 0.01,
     sample_rate: int = 16000,
 ) -> Extractor:
-    """Statistics of a whole utterance for telling emotions, float32 `[123]`, named.
+    """Statistics of a whole utterance for emotion recognition, float32 `[123]`, named.
 
     Mean, deviation, percentiles 20, 50 and 80 with their range, slope over time, and
     the rises and falls of pitch (voiced frames) and loudness; means and deviations of
@@ -62,8 +62,8 @@ def functionals(
         columns = descriptors(
             samples, sample_rate=sample_rate, hop=step, fmin=fmin, fmax=fmax
         )
-        made = summarise(columns, step / sample_rate)
-        return np.array(list(made.values()), np.float32)
+        statistics = summarise(columns, step / sample_rate)
+        return np.array(list(statistics.values()), np.float32)
 
     names = tuple(summarise({name: np.zeros(1, bool) for name in _COLUMNS}, hop))
     return Extractor(
@@ -80,7 +80,15 @@ def functionals(
 
 
 def summarise(columns: Mapping[str, np.ndarray], hop: float) -> dict[str, float]:
-    """Name -> statistic of descriptors whose frames lie `hop` seconds apart."""
+    """Statistics of descriptors over time.
+
+    Args:
+      columns: name of a descriptor -> float `[frames]`, and bool `voiced`.
+      hop: seconds between frames.
+
+    Returns:
+      Name -> statistic.
+    """
     voiced = columns["voiced"]
     everywhere = np.ones(len(voiced), bool)
     return {
@@ -98,7 +106,7 @@ def summarise(columns: Mapping[str, np.ndarray], hop: float) -> dict[str, float]
 def contour(
     name: str, values: np.ndarray, where: np.ndarray, hop: float
 ) -> dict[str, float]:
-    """How high a contour is, and how it goes up and down a second.
+    """Level, spread and slopes of a contour.
 
     Args:
       name: what the names of the statistics begin with.
@@ -110,8 +118,8 @@ def contour(
       Name -> statistic.
 
     Example:
-      >>> made = contour("f0", np.arange(5.0), np.arange(5) != 2, hop=0.1)
-      >>> round(made["f0_slope"], 3), round(made["f0_rise_mean"], 3)
+      >>> statistics = contour("f0", np.arange(5.0), np.arange(5) != 2, hop=0.1)
+      >>> round(statistics["f0_slope"], 3), round(statistics["f0_rise_mean"], 3)
       (10.0, 10.0)
     """
     frames = np.flatnonzero(where)
@@ -138,15 +146,20 @@ def contour(
 
 
 def rhythm(voiced: np.ndarray, nucleus: np.ndarray, hop: float) -> dict[str, float]:
-    """How voiced stretches, pauses and syllables follow each other, in seconds.
+    """Lengths and rates of voiced stretches, pauses and syllables, in seconds.
 
     Pauses are the unvoiced stretches between voiced ones, not those at the ends.
 
+    Args:
+      voiced: bool `[frames]`.
+      nucleus: bool `[frames]`, peaks of syllables.
+      hop: seconds between frames.
+
     Example:
       >>> voiced = np.array([0, 1, 1, 0, 0, 1, 1, 0, 0, 0], bool)
-      >>> made = rhythm(voiced, voiced, hop=0.1)
-      >>> round(made["voiced_length_mean"], 3), round(made["pause_length_mean"], 3)
-      (0.2, 0.2)
+      >>> lengths = rhythm(voiced, voiced, hop=0.1)
+      >>> [round(lengths[f"{name}_length_mean"], 3) for name in ("voiced", "pause")]
+      [0.2, 0.2]
     """
     switches = np.flatnonzero(np.diff(np.r_[False, voiced, False].astype(np.int8)))
     begins, ends = switches[::2], switches[1::2]
@@ -170,18 +183,18 @@ def _moments(
     suffix: str,
 ) -> dict[str, float]:
     """Mean and deviation of columns over some frames."""
-    made = {}
+    statistics = {}
     for name in names:
         values = columns[name][where]
-        made[f"{name}{suffix}_mean"] = _mean(values)
-        made[f"{name}{suffix}_std"] = _std(values)
-    return made
+        statistics[f"{name}{suffix}_mean"] = _mean(values)
+        statistics[f"{name}{suffix}_std"] = _std(values)
+    return statistics
 
 
 def _roughness(
     columns: Mapping[str, np.ndarray], voiced: np.ndarray
 ) -> dict[str, float]:
-    """How far frames lie off the line through their neighbours, all three voiced."""
+    """Deviation of frames from the line through their neighbours, all three voiced."""
     inside = voiced[2:] & voiced[1:-1] & voiced[:-2]
 
     def bend(name: str) -> float:

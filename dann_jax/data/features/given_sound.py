@@ -1,4 +1,4 @@
-"""Waveforms that a program hands over: as mono samples in [-1, 1], or refused."""
+"""Check a waveform given as an array, and convert it to mono samples in [-1, 1]."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which content a recording had, so that another one under its name is noticed."""
+"""Identity of a recording's content, to detect that its file has changed."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ from dann_jax.utils.files import digest_file
 
 
 class FileIdentity(NamedTuple):
-    """A file as it was when it was read.
+    """Size, time and digest of a file when it was read.
 
     Attributes:
       size: in bytes; -1 where there was no file.
@@ -22,13 +22,13 @@ class FileIdentity(NamedTuple):
 
 
 def identify(path: str) -> FileIdentity:
-    """The identity of a file now; cuts of one file cost one reading.
+    """The identity of a file now; cuts of one file are read once.
 
     Raises:
       OSError: it cannot be read.
     """
-    found = os.stat(path)
-    return _identity(path, found.st_size, found.st_mtime_ns)
+    status = os.stat(path)
+    return _identity(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -37,7 +37,7 @@ def _identity(path: str, size: int, mtime: int) -> FileIdentity:
 
 
 def unchanged(path: str, before: FileIdentity) -> bool:
-    """Whether a file still has the content it had.
+    """Whether the content of a file is unchanged.
 
     Equal size and time are believed; at another time, the content is compared. What
     was made without a file stays as it is.
@@ -45,10 +45,10 @@ def unchanged(path: str, before: FileIdentity) -> bool:
     if before == FileIdentity():
         return True
     try:
-        found = os.stat(path)
-        if found.st_size != before.size:
+        status = os.stat(path)
+        if status.st_size != before.size:
             return False
-        same_time = found.st_mtime_ns == before.mtime
+        same_time = status.st_mtime_ns == before.mtime
         return same_time or identify(path).digest == before.digest
     # A name that no system takes is a ValueError.
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Utterances as they are handed to workers, and what identifies each of them."""
+"""Utterances for the worker processes, each with a key."""
 
 import hashlib
 import json
@@ -19,11 +19,11 @@ _CHUNK = 32
 
 
 class Item(NamedTuple):
-    """One utterance to do: what names it, and where it is in its file.
+    """One utterance: its key, and its position in its file.
 
     Attributes:
-      key: digest of its id, its place in its file and, for features of text, its
-        words: features belong to it whatever its row is and its label says.
+      key: digest of its id, its position in its file and, for features of text, its
+        words: features belong to it whatever its row or label is.
       path: of its file; empty where there is none.
       start: of the cut, in seconds.
       end: of the cut, in seconds; None for the end of the file.
@@ -46,7 +46,7 @@ def items_of(columns: Columns, root: Root, settings: Mapping[str, Any]) -> list[
       settings: as `settings_of` returns them.
 
     Raises:
-      CorpusError: a column is missing that the features are made of.
+      CorpusError: a column that the features need is missing.
     """
     rates = {made["sample_rate"] for made in settings["features"].values()}
     needed = {"text"} if None in rates else set()
@@ -76,7 +76,7 @@ def items_of(columns: Columns, root: Root, settings: Mapping[str, Any]) -> list[
 
 
 def chunks_of(items: Sequence[Item], workers: int) -> list[list[Item]]:
-    """Longest first, and not much in any: so that all processes end together."""
+    """Chunks of items, longest first and small, so that all processes end together."""
     cost = {item: _cost(item) for item in items}
     share = sum(cost.values()) / (16 * workers)
     chunks: list[list[Item]] = [[]]

@@ -1,4 +1,4 @@
-"""From parts to one corpus in the order of its manifest, and a list of problems."""
+"""Join parts to one corpus in the order of its manifest, with a list of problems."""
 
 import csv
 import dataclasses
@@ -16,7 +16,7 @@ from dann_jax.data.features.extraction_worker import read_values
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns
 from dann_jax.data.frames import Frames
-from dann_jax.data.store.arrays import Modality, Piece
+from dann_jax.data.store.arrays import ModalityShape, Piece
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.text import table_cell
 
@@ -25,7 +25,7 @@ SAME = "same sound as "
 
 
 class Problem(NamedTuple):
-    """What is wrong with an utterance: an `error` left it out, a `warning` did not."""
+    """A problem of an utterance: an `error` excludes it, a `warning` does not."""
 
     utt_id: str
     file: str
@@ -56,7 +56,7 @@ def write_problems(path: epath.Path, problems: Sequence[Problem]) -> None:
 
 
 def read_problems(path: epath.Path) -> list[Problem]:
-    """What `write_problems` wrote."""
+    """Read a file of `write_problems`."""
     text = io.StringIO(path.read_bytes().decode(), newline="")
     return [Problem(**row) for row in csv.DictReader(text)]
 
@@ -113,7 +113,7 @@ def problems_csv(problems: Sequence[Problem]) -> str:
 def join_tables(
     table: Corpus, extractors: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Corpus:
-    """The rows that can be used, still without features.
+    """The table of the rows that can be used, without features.
 
     Args:
       table: all rows.
@@ -132,10 +132,10 @@ def join_tables(
 
 def shapes(
     extractors: Sequence[Extractor], kept: Sequence[Kept]
-) -> dict[str, Modality]:
-    """What shape the features of the rows that can be used have."""
+) -> dict[str, ModalityShape]:
+    """Shapes of the features of the rows that can be used."""
     return {
-        e.name: Modality(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
+        e.name: ModalityShape(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
         for e in extractors
     }
 
@@ -143,7 +143,7 @@ def shapes(
 def join_values(
     extractors: Sequence[Extractor], kept: Sequence[Kept]
 ) -> Iterator[Piece]:
-    """The feature vectors of each part, and where they go."""
+    """The feature vectors of each part, with their row indices in the corpus."""
     rows = np.sort(_joined(kept))
     names = [extractor.name for extractor in extractors]
     for part in kept:
@@ -151,7 +151,7 @@ def join_values(
             values = read_values(part.part, names)
             chosen = {
                 name: Frames(array, part.part.arrays[f"{name}/lengths"])
-                .take(part.places)
+                .take(part.indices)
                 .values
                 for name, array in values.items()
             }
@@ -159,10 +159,10 @@ def join_values(
 
 
 def in_order(kept: Sequence[Kept], name: str) -> np.ndarray:
-    """One array of all parts, in the order of the corpus."""
+    """One array of all parts, `[N, ...]` in the order of the corpus."""
     arrays = [part.values(name) for part in kept if len(part.rows)]
-    joined = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
-    return joined[np.argsort(_joined(kept))]
+    values = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+    return values[np.argsort(_joined(kept))]
 
 
 def _joined(kept: Sequence[Kept]) -> np.ndarray:
@@ -173,13 +173,13 @@ def _joined(kept: Sequence[Kept]) -> np.ndarray:
 def _duplicates(
     utt_ids: np.ndarray, kept: Sequence[Kept]
 ) -> Iterator[tuple[int, str, str]]:
-    """A warning for every utterance whose sound another one has too."""
+    """A warning for every utterance that has the same audio as another."""
     rows = np.sort(_joined(kept))
-    heard = any("audio_hash" in part.part.arrays for part in kept)
-    sounds = in_order(kept, "audio_hash") if heard else []
+    has_audio = any("audio_hash" in part.part.arrays for part in kept)
+    hashes = in_order(kept, "audio_hash") if has_audio else []
     groups: dict[str, list[int]] = {}
-    for row, sound in zip(rows, sounds, strict=False):
-        groups.setdefault(str(sound), []).append(int(row))
+    for row, audio_hash in zip(rows, hashes, strict=False):
+        groups.setdefault(str(audio_hash), []).append(int(row))
     for group in groups.values():
         for row in group:
             others = [str(utt_ids[other]) for other in group if other != row]

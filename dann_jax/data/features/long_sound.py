@@ -32,7 +32,7 @@ class StoredSamples:
 
     @property
     def shape(self) -> tuple[int]:
-        """As of an array."""
+        """Number of samples, as of an array `[n]`."""
         return (self._length,)
 
     def __len__(self) -> int:
@@ -76,6 +76,6 @@ def join_blocks(
 
 
 def in_16_bits(samples: np.ndarray) -> bytes:
-    """Samples in [-1, 1] as little-endian integers."""
+    """Samples `[n]` in [-1, 1] as little-endian 16-bit integers."""
     steps = np.clip(np.round(np.asarray(samples) * 32768.0), -32768, 32767)
     return steps.astype("<i2").tobytes()

@@ -1,4 +1,4 @@
-"""What a store was made from: its table and its recordings, kept in `recordings.json`.
+"""The table and the recordings that a store was made from: `recordings.json`.
 
 ```
 {"columns": {column: text [N]}, "recordings": [[size, mtime, digest] or null] * N}
@@ -33,7 +33,7 @@ class Origin(NamedTuple):
     files: Sequence[FileIdentity | None]
 
     def rows(self, used: bool) -> np.ndarray:
-        """The rows that are in the store, or those that were left out."""
+        """Row indices `[n]` of the utterances in the store, or of those left out."""
         there = np.array([file is not None for file in self.files], bool)
         return np.flatnonzero(there == used)
 
@@ -43,24 +43,24 @@ def origin_json(columns: Columns, kept: Sequence[Kept]) -> str:
 
     Args:
       columns: all rows of the table.
-      kept: what was made of them.
+      kept: the utterances that have features.
     """
     files: list[FileIdentity | None] = [None] * len(columns["utt_id"])
     for part in kept:
-        for row, place in zip(part.rows, part.places, strict=True):
-            files[row] = file_of(part.part.arrays, place)
+        for row, index in zip(part.rows, part.indices, strict=True):
+            files[row] = file_of(part.part.arrays, index)
     table = {name: column.tolist() for name, column in columns.items()}
     return json.dumps({"columns": table, "recordings": files}) + "\n"
 
 
 def read_origin(store: epath.Path) -> Origin | None:
-    """What a store was made from; None where an earlier version made it."""
+    """The origin of a store; None for a store of a version that did not record it."""
     if not (store / ORIGIN).exists():
         return None
-    made = json.loads((store / ORIGIN).read_text())
+    content = json.loads((store / ORIGIN).read_text())
     return Origin(
-        {name: np.array(column) for name, column in made["columns"].items()},
-        [file and FileIdentity(*file) for file in made["recordings"]],
+        {name: np.array(column) for name, column in content["columns"].items()},
+        [file and FileIdentity(*file) for file in content["recordings"]],
     )
 
 
@@ -91,12 +91,12 @@ def table_differences(old: Columns, new: Columns) -> list[str]:
         }
     )
     both = [utt_id for utt_id in after if utt_id in before]
-    places = [[rows[utt_id] for utt_id in both] for rows in (before, after)]
+    shared_rows = [[rows[utt_id] for utt_id in both] for rows in (before, after)]
     for name in dict.fromkeys([*old, *new]):
         if name not in new or name not in old:
             lines.append(f"column {name} is {'gone' if name in old else 'new'}")
             continue
-        was, now = old[name][places[0]], new[name][places[1]]
+        was, now = old[name][shared_rows[0]], new[name][shared_rows[1]]
         changed = [
             f"{both[n]} ({str(was[n])!r} is now {str(now[n])!r})"
             for n in np.flatnonzero(was != now)
@@ -108,7 +108,7 @@ def table_differences(old: Columns, new: Columns) -> list[str]:
 
 
 def recording_differences(origin: Origin, items: Mapping[str, Item]) -> list[str]:
-    """Which recordings are not what they were, in words.
+    """Which recordings have changed, in words.
 
     Args:
       origin: of the store.
@@ -117,7 +117,7 @@ def recording_differences(origin: Origin, items: Mapping[str, Item]) -> list[str
     changed, gone = {}, {}
     for row in origin.rows(used=True):
         item = items.get(str(origin.columns["utt_id"][row]))
-        # What is not in the table any more is told by `table_differences`.
+        # Rows that left the table are in `table_differences`.
         if item and not unchanged(item.path, origin.files[row]):
             there = epath.Path(item.path).exists()
             # Cuts of one file are one recording.
@@ -130,10 +130,10 @@ def recording_differences(origin: Origin, items: Mapping[str, Item]) -> list[str
     )
 
 
-def _listed(found: Mapping[str, Sequence[str]], limit: int = 3) -> list[str]:
+def _listed(names_of: Mapping[str, Sequence[str]], limit: int = 3) -> list[str]:
     """A line for each kind of which there are any: how many, and the first."""
     lines = []
-    for what, names in found.items():
+    for what, names in names_of.items():
         shown = ", ".join(name[:80] for name in names[:limit])
         more = f" and {len(names) - limit} more" if len(names) > limit else ""
         if names:

@@ -100,15 +100,17 @@ def _correlation(windows: np.ndarray, lags: int, finer: int) -> np.ndarray:
         # More points than the spectrum has interpolate between the samples exactly.
         return scipy.fft.irfft(power, size * finer)[:, : lags * finer]
 
-    own, ours = correlate(window[None]), correlate(windows * window)
+    window_acf = correlate(window[None])
+    frame_acf = correlate(windows * window)
     # A silent frame has no correlation; it stays 0 everywhere.
-    return (ours / np.maximum(ours[:, :1], 1e-12)) * (own[:, :1] / own)
+    normalised = frame_acf / np.maximum(frame_acf[:, :1], 1e-12)
+    return normalised * (window_acf[:, :1] / window_acf)
 
 
 def _best_peaks(
     correlation: np.ndarray, shortest: float, longest: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lag and height of the best peaks of every frame, 0 for want of one."""
+    """Lag and height of the best peaks of every frame, 0 where there are fewer."""
     left, here, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
     lag = np.arange(1, correlation.shape[1] - 1)
     inside = (lag >= shortest) & (lag <= longest)
@@ -119,14 +121,14 @@ def _best_peaks(
         np.take_along_axis(side, best, 1).astype(np.float64)
         for side in (left, here, right)
     )
-    found = np.take_along_axis(is_peak, best, 1)
-    curve = np.where(found, a - 2 * b + c, -1)
+    valid = np.take_along_axis(is_peak, best, 1)
+    curve = np.where(valid, a - 2 * b + c, -1)
     # The top of the parabola through the three points.
     shift = 0.5 * (a - c) / curve
     height = b - 0.25 * (a - c) * shift
     # Between the samples the parabola may rise above what a correlation can be.
     height = np.where(height > 1, 1 / np.maximum(height, 1), height)
-    return np.where(found, lag[best] + shift, 0), np.where(found, height, 0)
+    return np.where(valid, lag[best] + shift, 0), np.where(valid, height, 0)
 
 
 def _cheapest_path(scores: np.ndarray, f0: np.ndarray, steepness: float) -> np.ndarray:
@@ -147,7 +149,7 @@ def _cheapest_path(scores: np.ndarray, f0: np.ndarray, steepness: float) -> np.n
 
 
 def _costs(f0: np.ndarray, steepness: float) -> np.ndarray:
-    """Of going from each state of a frame to each of the next, `[frames - 1, 6, 6]`."""
+    """Costs of the transitions between states, `[frames - 1, 6, 6]`."""
     voiced = f0 > 0
     pitch = np.log2(np.where(voiced, f0, 1.0))
     jump = _JUMP * np.abs(pitch[:-1, :, None] - pitch[1:, None, :])

@@ -1,4 +1,4 @@
-"""Worker processes that may die: each death costs the file that caused it, no more."""
+"""Worker processes that may crash: a crash costs only the file that caused it."""
 
 import contextlib
 import multiprocessing
@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from dann_jax.data.features.extraction_worker import (
-    Task,
+    ExtractionJob,
     begin_worker,
     save_part,
     write_part,
@@ -24,11 +24,11 @@ class WorkerError(OSError):
     """No worker process can be started."""
 
 
-class Lane:
+class IsolatedWorker:
     """One worker process; when it dies, another takes its place.
 
-    A pool of its own for each process, so that it is known which work a process died
-    of: when one of many in a pool dies, the pool loses what all of them were doing.
+    Each process has a pool to itself, so that a crash can be attributed to one call:
+    when one process of a shared pool dies, the pool loses the work of all of them.
     """
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Lane:
         self._closed = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call it in the process.
+        """Call a function in the process.
 
         Raises:
-          BrokenProcessPool: the process died of it.
-          futures.CancelledError: the lane was closed meanwhile.
-          WorkerError: there is no process to call it in.
+          BrokenProcessPool: the process died during the call.
+          futures.CancelledError: `close` was called meanwhile.
+          WorkerError: no process can be started.
         """
         if self._pool is None:
             self._pool, self._pid = _start()
@@ -66,7 +66,7 @@ class Lane:
 
 
 def _start() -> tuple[futures.ProcessPoolExecutor, int]:
-    """A process, once it answers, and its id."""
+    """A pool of one process that has started, and the process id."""
     pool = futures.ProcessPoolExecutor(
         1, mp_context=_context(), initializer=begin_worker
     )
@@ -80,25 +80,25 @@ def _start() -> tuple[futures.ProcessPoolExecutor, int]:
 
 
 def write_parts(
-    task: Task, chunks: Sequence[Sequence[Item]], workers: int
+    job: ExtractionJob, chunks: Sequence[Sequence[Item]], workers: int
 ) -> Iterator[int]:
-    """Write a part for each chunk, in as many processes; yield how many items it had.
+    """Write a part for each chunk in `workers` processes; yield its number of items.
 
-    Where a chunk kills its process, its utterances are tried one at a time. One that
-    kills again becomes a problem.
+    If a chunk crashes its process, its utterances are tried one at a time. One that
+    crashes it again becomes a problem.
     """
-    lanes = [Lane() for _ in range(workers)]
-    idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-    for lane in lanes:
-        idle.put(lane)
+    isolated = [IsolatedWorker() for _ in range(workers)]
+    idle: queue.SimpleQueue[IsolatedWorker] = queue.SimpleQueue()
+    for worker in isolated:
+        idle.put(worker)
 
     def run(chunk: Sequence[Item]) -> int:
-        lane = idle.get()
+        worker = idle.get()
         try:
-            _write_surely(lane, task, chunk)
+            _write_with_retry(worker, job, chunk)
             return len(chunk)
         finally:
-            idle.put(lane)
+            idle.put(worker)
 
     # Threads only wait for processes.
     with contextlib.ExitStack() as last, futures.ThreadPoolExecutor(workers) as threads:
@@ -109,28 +109,30 @@ def write_parts(
         finally:
             for future in running:
                 future.cancel()
-            for lane in lanes:
-                lane.close()
+            for worker in isolated:
+                worker.close()
                 # One that was just starting is closed once its thread is done.
-                last.callback(lane.close)
+                last.callback(worker.close)
 
 
-def _write_surely(lane: Lane, task: Task, chunk: Sequence[Item]) -> None:
+def _write_with_retry(
+    worker: IsolatedWorker, job: ExtractionJob, chunk: Sequence[Item]
+) -> None:
     with contextlib.suppress(BrokenProcessPool):
-        lane.call(write_part, task, chunk)
+        worker.call(write_part, job, chunk)
         return
     for item in chunk:
         started = time.monotonic()
         try:
-            lane.call(write_part, task, [item])
+            worker.call(write_part, job, [item])
         except BrokenProcessPool:
-            slow = time.monotonic() - started > task.timeout
+            slow = time.monotonic() - started > job.timeout
             reason = (
-                f"takes longer than {task.timeout:g} s"
+                f"takes longer than {job.timeout:g} s"
                 if slow
                 else "kills the process that reads it"
             )
-            save_part(task.folder, {}, [(item.key, "error", reason)])
+            save_part(job.folder, {}, [(item.key, "error", reason)])
 
 
 def _context() -> Any:

@@ -30,7 +30,7 @@ def prosody(
     hop: float = 0.01,
     sample_rate: int = 16000,
 ) -> Extractor:
-    """How something is said, float32 `[1 + n // hop, 6]`.
+    """Prosody of an utterance, float32 `[1 + n // hop, 6]`.
 
     The columns are `f0`, semitones above 27.5 Hz (0 where unvoiced); `voiced`, 0 or 1;
     `hnr`, harmonics to noise in dB, within +-40; `energy`, dB of full scale; `onset`,
@@ -128,7 +128,7 @@ def contours(
 
 
 def check_pitch_range(fmin: float, fmax: float, sample_rate: int) -> None:
-    """Refuse what no voice has or the sample rate cannot show."""
+    """Refuse a pitch range that no voice has or the sample rate cannot represent."""
     check_band(fmin, fmax, sample_rate)
     if fmin < 20:
         raise ValueError(f"fmin={fmin:g} Hz must be 20 or more: lower is no pitch")
@@ -140,7 +140,10 @@ def check_pitch_range(fmin: float, fmax: float, sample_rate: int) -> None:
 
 
 def semitones(f0: np.ndarray) -> np.ndarray:
-    """Semitones above 27.5 Hz, not below 0; 0 for 0 Hz.
+    """Semitones `[...]` above 27.5 Hz, at least 0; 0 for 0 Hz.
+
+    Args:
+      f0: in Hz, float `[...]`.
 
     Example:
       >>> semitones(np.array([0.0, 55.0]))
@@ -150,7 +153,7 @@ def semitones(f0: np.ndarray) -> np.ndarray:
 
 
 def harmonicity(pitch: Pitch) -> np.ndarray:
-    """Harmonics to noise in dB, within +-40; Boersma (1993), equation 4."""
+    """Harmonics-to-noise ratio `[frames]`, -40 to 40 dB; Boersma (1993), eq. 4."""
     share = np.clip(pitch.strength, 1e-4, 1 - 1e-4)
     return 10 * np.log10(share / (1 - share))
 
@@ -168,6 +171,6 @@ def nuclei(energy: np.ndarray, voiced: np.ndarray, hop: float) -> np.ndarray:
 
     width = max(round(_SMOOTH / hop), 1)
     smooth = scipy.ndimage.uniform_filter1d(energy, width, mode="nearest")
-    found = np.zeros(len(energy), bool)
-    found[scipy.signal.find_peaks(smooth, prominence=_DIP)[0]] = True
-    return found & voiced
+    is_nucleus = np.zeros(len(energy), bool)
+    is_nucleus[scipy.signal.find_peaks(smooth, prominence=_DIP)[0]] = True
+    return is_nucleus & voiced

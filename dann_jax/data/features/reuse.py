@@ -1,4 +1,4 @@
-"""Features of a store as parts again: what has not changed is not computed twice."""
+"""Turn a store back into parts, so that unchanged features are not computed again."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def write_parts_of(
     """Write the features of a store as parts of a working folder.
 
     Args:
-      corpus: what is in the store.
+      corpus: the content of the store.
       origin: of the store.
       items: the utterances of `origin`, row by row.
       problems: the store's `problems.csv`.
@@ -35,14 +35,14 @@ def write_parts_of(
     warnings = _warnings(problems)
     for first in range(0, len(used), _ROWS):
         rows = np.arange(first, min(first + _ROWS, len(used)))
-        said = [
+        part_problems = [
             (items[row].key, "warning", reason)
             for row in used[rows]
             for reason in warnings.get(str(origin.columns["utt_id"][row]), [])
         ]
         arrays = dict(_arrays(corpus, origin, rows))
         arrays["key"] = np.array([items[row].key for row in used[rows]])
-        save_part(folder, arrays, said)
+        save_part(folder, arrays, part_problems)
 
 
 def _arrays(
@@ -62,9 +62,9 @@ def _arrays(
 
 
 def _warnings(problems: epath.Path) -> dict[str, list[str]]:
-    """Utterance id -> what was odd about it, but for what depends on others."""
-    found: dict[str, list[str]] = {}
+    """Utterance id -> its warnings, except those that depend on other utterances."""
+    warnings: dict[str, list[str]] = {}
     for problem in read_problems(problems):
         if problem.severity == "warning" and not problem.reason.startswith(SAME):
-            found.setdefault(problem.utt_id, []).append(problem.reason)
-    return found
+            warnings.setdefault(problem.utt_id, []).append(problem.reason)
+    return warnings

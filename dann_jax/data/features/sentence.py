@@ -1,4 +1,4 @@
-"""Embeddings of what was said, through a model of sentence-transformers."""
+"""Embeddings of transcripts by a model of sentence-transformers."""
 
 import functools
 import hashlib
@@ -99,7 +99,7 @@ def from_encoder(
 
 
 def _embedding_size(folder: epath.Path) -> int:
-    """What the last module that changes the size makes, from the model's own notes."""
+    """Embedding size of the last module that changes it, from the model's config."""
     listing = folder / "modules.json"
     if not listing.exists():
         raise ValueError(
@@ -113,7 +113,7 @@ def _embedding_size(folder: epath.Path) -> int:
         for key in ("hidden_size", "word_embedding_dimension", "out_features"):
             size = about.get(key, size)
     if not isinstance(size, int):
-        raise ValueError(f"{listing}: no module says how large the embeddings are")
+        raise ValueError(f"{listing}: no module has the size of the embeddings")
     return size
 
 

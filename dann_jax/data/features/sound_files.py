@@ -1,4 +1,4 @@
-"""Opening files of sound: whole ones of any format, and no shortened ones."""
+"""Open audio files of any format, and refuse truncated ones."""
 
 import contextlib
 import functools
@@ -29,10 +29,10 @@ _FULL_SCALE = 0.9999
 # 12 dB over full scale: a codec may overshoot, but more is integers kept as floats.
 _LOUDEST = 4.0
 _BLOCK = 1 << 18
-# libsndfile's number of frames where the header does not say it.
+# libsndfile's number of frames where the header has none.
 _UNKNOWN = 2**63 - 1
 
-# How libsndfile says that a header promises more bytes than the file has, of formats
+# libsndfile's message where a header promises more bytes than the file has, of formats
 # that `find_sound` does not know.
 _CLAIM = re.compile(
     r"(?:data|BODY) : (\d+) \(should be (\d+)\)|Data length (\d+) should be (\d+)"
@@ -45,7 +45,7 @@ _UNKNOWABLE = (
 
 
 class SoundFile(soundfile.SoundFile):
-    """A file that is read from its start to its end, as some formats have to be.
+    """An audio file that is read sequentially, as some formats require.
 
     `soundfile` seeks after every block where it can, and fails where it cannot.
     """
@@ -66,13 +66,13 @@ class SoundFile(soundfile.SoundFile):
 
 @contextlib.contextmanager
 def open_sound(path: epath.Path) -> Iterator[SoundFile]:
-    """A file of sound, once it holds what its header claims.
+    """Open an audio file, checked against the size in its header.
 
     A size that no recorder could know, or that it never filled in, is no claim: all
     that follows is the sound.
 
     Raises:
-      Unusable: the file is shorter than it should be, or of a format that cannot tell.
+      Unusable: the file is shorter than it should be, or of a format without a length.
       OSError, TypeError, soundfile.SoundFileError: it cannot be read.
     """
     # libsndfile reads local files itself: quicker, and sound when damaged.
@@ -92,10 +92,10 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
 
 @functools.lru_cache(maxsize=64)
 def _note(path: epath.Path, found: Sound) -> None:
-    """Say once, not for every cut of the file, how its size was taken."""
+    """Log once, not for every cut of the file, how its size was determined."""
     if found.claimed is None:
         _log.warning(
-            "warning: %s: its header does not say how much sound there is; the %d "
+            "warning: %s: its header has no number of samples; the %d "
             "bytes that follow it are read",
             *(path, found.there),
         )
@@ -126,7 +126,7 @@ def _opened(
 
 
 def _require_whole(audio: SoundFile, file: BinaryIO, size: int, *, known: bool) -> None:
-    """Refuse what is truncated in a format whose size `find_sound` does not know."""
+    """Refuse truncated files of formats that `find_sound` does not know."""
     claim = _CLAIM.search(audio.extra_info)
     if claim and not known:
         raise Unusable(_too_short(*(int(n) for n in claim.groups() if n)))
@@ -148,7 +148,7 @@ def _too_short(claimed: int, there: int) -> str:
 
 
 class _Remade(io.RawIOBase):
-    """The sound of a file behind another header, read-only."""
+    """The samples of a file behind a corrected header, read-only."""
 
     def __init__(self, file: BinaryIO, sound: Sound) -> None:
         super().__init__()
@@ -200,7 +200,7 @@ def _span(audio: SoundFile, start: float, end: float | None) -> tuple[int, int]:
 
 
 class Measured:
-    """What is known of a cut once its blocks have gone by.
+    """Statistics of a cut, complete after its last block.
 
     Attributes:
       frames: how many.

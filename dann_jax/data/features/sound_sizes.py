@@ -1,4 +1,4 @@
-"""How much sound the header of a file claims, and how much the file holds.
+"""Number of bytes that the header of an audio file promises, and that it holds.
 
 libsndfile shortens a truncated file without an error in some formats, and in others
 takes a size that a recorder could not know for the truth. The headers are simple enough
@@ -26,11 +26,11 @@ _TAIL = 2 * _LARGEST_PAGE
 
 
 class Unusable(ValueError):
-    """There is no sound in the file, or less than its header claims."""
+    """The file has no samples, or fewer than its header promises."""
 
 
 class Sound(NamedTuple):
-    """Where the sound lies in a file.
+    """Position of the samples in a file.
 
     Attributes:
       start: byte at which it begins.
@@ -50,7 +50,7 @@ class Sound(NamedTuple):
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a recorder put this for a size that it could not know.
+    """Whether this is a placeholder of a recorder for an unknown size.
 
     A header is written before the sound. Who writes to a pipe, or is stopped before the
     header is mended, leaves the largest number that fits, less a header or rounded down
@@ -68,7 +68,7 @@ def is_placeholder(size: int) -> bool:
 
 
 def find_sound(file: BinaryIO, size: int) -> Sound | None:
-    """Where the sound of a WAV, RF64, Wave64, AIFF, AU or SPHERE file lies.
+    """Position of the samples of a WAV, RF64, Wave64, AIFF, AU or SPHERE file.
 
     Args:
       file: open for reading, sought in freely.
@@ -102,35 +102,35 @@ def ogg_is_whole(file: BinaryIO, size: int) -> bool:
       RFC 3533, section 6.
     """
     tail = _read(file, max(size - _TAIL, 0), _TAIL)
-    place = tail.rfind(b"OggS\0")
-    while place >= 0:
-        page = tail[place : place + 27]
-        lacing = tail[place + 27 : place + 27 + page[26]] if len(page) == 27 else b""
+    offset = tail.rfind(b"OggS\0")
+    while offset >= 0:
+        page = tail[offset : offset + 27]
+        lacing = tail[offset + 27 : offset + 27 + page[26]] if len(page) == 27 else b""
         if len(page) == 27 and len(lacing) == page[26]:
-            end = place + 27 + len(lacing) + sum(lacing)
+            end = offset + 27 + len(lacing) + sum(lacing)
             return end <= len(tail) and bool(page[5] & 4)
         # A page without its header is cut off; so is the file.
         return False
     return False
 
 
-def _read(file: BinaryIO, place: int, count: int) -> bytes:
-    file.seek(place)
+def _read(file: BinaryIO, offset: int, count: int) -> bytes:
+    file.seek(offset)
     return file.read(count)
 
 
 def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and claimed size of each chunk of a RIFF or IFF file."""
-    place = 12
-    while place + 8 <= size:
-        name, length = struct.unpack(f"{order}4sI", _read(file, place, 8))
+    """Name, first byte and declared size of each chunk of a RIFF or IFF file."""
+    offset = 12
+    while offset + 8 <= size:
+        name, length = struct.unpack(f"{order}4sI", _read(file, offset, 8))
         if not _CHUNK.fullmatch(name):
             return
-        yield name, place + 8, length
-        place += 8 + length
+        yield name, offset + 8, length
+        offset += 8 + length
         # A chunk of odd size is padded; some programs forget it.
-        if length % 2 and not _CHUNK.fullmatch(_read(file, place, 4)):
-            place += 1
+        if length % 2 and not _CHUNK.fullmatch(_read(file, offset, 4)):
+            offset += 1
 
 
 def _ends_well(file: BinaryIO, size: int, start: int, order: str) -> bool:
@@ -145,7 +145,7 @@ def _ends_well(file: BinaryIO, size: int, start: int, order: str) -> bool:
 
 
 def _size(claimed: int, there: int, empty: bool) -> int | None:
-    """The size that a header claims; None for one that was never filled in."""
+    """The size in a header; None for one that was never filled in."""
     if (claimed == 0 and there and not empty) or is_placeholder(claimed):
         return None
     return claimed
@@ -174,17 +174,17 @@ def _in_riff(file: BinaryIO, size: int) -> Sound:
 
 
 def _in_wave64(file: BinaryIO, size: int) -> Sound:
-    kept, place, length = {}, 40, 0
+    kept, offset, length = {}, 40, 0
     while True:
-        name, rest, length = struct.unpack("<4s12sQ", _read(file, place, 24))
+        name, rest, length = struct.unpack("<4s12sQ", _read(file, offset, 24))
         if rest != _W64:
             raise ValueError("no chunk of Wave64")
         if name == b"data":
             break
         if name in (b"fmt ", b"fact"):
-            kept[name] = _read(file, place + 24, length - 24)
-        place += max((length + 7) // 8 * 8, 24)
-    start, there = place + 24, size - place - 24
+            kept[name] = _read(file, offset + 24, length - 24)
+        offset += max((length + 7) // 8 * 8, 24)
+    start, there = offset + 24, size - offset - 24
     # The size is that of the chunk, its own header among it.
     claimed = _size(max(length - 24, 0), there, empty=False)
     return Sound(start, claimed, there, _wave_header(kept, claimed, there, "<"))

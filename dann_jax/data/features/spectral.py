@@ -160,7 +160,7 @@ def mfcc(
 
 
 def cepstra(log_bands: np.ndarray, count: int) -> np.ndarray:
-    """The first coefficients of the orthonormal cosine transform of every frame."""
+    """The first `count` cosine coefficients of `[frames, bands]`, `[frames, count]`."""
     import scipy.fft
 
     return scipy.fft.dct(log_bands, type=2, norm="ortho", axis=1)[:, :count]

@@ -6,19 +6,19 @@ import warnings
 import numpy as np
 
 FLOOR = 1e-10
-"""Power below which nothing is told apart: -100 dB of full scale, about the rounding
+"""Lowest power that is distinguished: -100 dB of full scale, about the rounding
 noise of 16 bits."""
 
 
 FRAMES = 1 << 13
-"""Frames that are described at a time, so that memory does not grow with them."""
+"""Frames in a block, so that memory does not grow with the recording."""
 
 Span = tuple[int, int]
 """The first frame, and the one after the last."""
 
 
 def spans(samples: np.ndarray, hop: int) -> list[Span]:
-    """All frames of a signal in parts of `FRAMES`.
+    """All frames of a signal `[n]` in parts of `FRAMES`.
 
     Example:
       >>> spans(np.zeros(1000), hop=100)
@@ -103,7 +103,7 @@ def transform_size(length: int) -> int:
 def mel_filters(
     sample_rate: int, length: int, n_mels: int, fmin: float, fmax: float
 ) -> np.ndarray:
-    """Triangles on the mel scale (Slaney's) whose bands share out the power.
+    """Triangular filters on Slaney's mel scale that sum to 1 at every frequency.
 
     Returns:
       float32 `[bins, n_mels]`; between the first and the last centre every row adds
@@ -127,14 +127,14 @@ def mel_filters(
     if not filters.any(1).all():
         raise ValueError(
             f"n_mels={n_mels} bands from {fmin:g} to {fmax:g} Hz are narrower than a "
-            f"window of {length / sample_rate:g} s can tell apart; take fewer bands or "
+            f"window of {length / sample_rate:g} s can resolve; take fewer bands or "
             "a longer window"
         )
     return np.ascontiguousarray(filters.T)
 
 
 def decibel(power: np.ndarray, floor: float = FLOOR) -> np.ndarray:
-    """Power in dB of full scale, not below that of `floor`.
+    """Power `[...]` in dB of full scale, at least that of `floor`.
 
     Example:
       >>> decibel(np.array([1.0, 0.01, 0.0]))

@@ -1,4 +1,4 @@
-"""The samples themselves, for encoders that learn their own filters."""
+"""Frames of raw samples, for encoders that learn their filters."""
 
 import numpy as np
 

@@ -79,6 +79,6 @@ def read_audio_corpus(
             "%s: %d utterances are unlabelled: %s",
             *(source, sum(unknown.values()), describe_unknown(unknown, "--emotions")),
         )
-    # A manifest may have kept the words of the corpus that it was made of.
+    # A manifest may have the emotion words of the corpus it was made from.
     columns.setdefault("emotion_word", words)
     return columns | {"emotion": harmonise(words, mapping)}

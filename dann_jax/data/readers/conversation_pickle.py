@@ -1,4 +1,4 @@
-"""Features of conversations as published work hands them on: a pickled tuple.
+"""Features of conversations in the pickled tuples of published work.
 
 Each entry is a dict, dialogue -> one item an utterance, or a list of dialogues:
 
@@ -40,7 +40,7 @@ def _local_speaker(dialogue: str, party: Any) -> str:
     return f"{dialogue}/{int(np.argmax(party))}"
 
 
-class Layout(NamedTuple):
+class PickleLayout(NamedTuple):
     """A tuple of features.
 
     Attributes:
@@ -62,18 +62,20 @@ _MELD = ("meld", "meld_conversations", _local_speaker)
 _HEAD, _TAIL = ("ids", "speakers", "labels"), ("sentences", "train", "test")
 _ROBERTA = ("text", "text2", "text3", "text4", "audio", "visual")
 
-LAYOUTS: Mapping[str, Layout] = {
-    "iemocap": Layout(*_IEMOCAP, (*_HEAD, "text", "audio", "visual", *_TAIL)),
-    "iemocap_roberta": Layout(*_IEMOCAP, (*_HEAD, *_ROBERTA, *_TAIL)),
-    "meld": Layout(*_MELD, (*_HEAD, "text", "audio", *_TAIL, "")),
-    "meld_visual": Layout(*_MELD, (*_HEAD, "text", "audio", "visual", *_TAIL, "")),
-    "meld_roberta": Layout(*_MELD, (*_HEAD, *_ROBERTA, *_TAIL, "")),
+LAYOUTS: Mapping[str, PickleLayout] = {
+    "iemocap": PickleLayout(*_IEMOCAP, (*_HEAD, "text", "audio", "visual", *_TAIL)),
+    "iemocap_roberta": PickleLayout(*_IEMOCAP, (*_HEAD, *_ROBERTA, *_TAIL)),
+    "meld": PickleLayout(*_MELD, (*_HEAD, "text", "audio", *_TAIL, "")),
+    "meld_visual": PickleLayout(
+        *_MELD, (*_HEAD, "text", "audio", "visual", *_TAIL, "")
+    ),
+    "meld_roberta": PickleLayout(*_MELD, (*_HEAD, *_ROBERTA, *_TAIL, "")),
 }
 """Tuples that papers on IEMOCAP and MELD share, by name."""
 
 
 def read_conversation_pickle(
-    path: epath.PathLike, layout: Layout | None = None
+    path: epath.PathLike, layout: PickleLayout | None = None
 ) -> Corpus:
     """Read a tuple of conversation features; nothing of the pickle is run.
 
@@ -103,7 +105,7 @@ def read_conversation_pickle(
         columns = _columns(parts, layout, lengths)
     except (TypeError, LookupError, AttributeError, OverflowError) as error:
         raise CorpusError(
-            f"{path} has entries of another kind than {layout.corpus} has: {error!r}"
+            f"{path} has other entries than the layout of {layout.corpus}: {error!r}"
         ) from None
     arrays = {
         name: _modality(path, name, parts[name], lengths)
@@ -131,7 +133,7 @@ def _most_bytes(path: epath.Path) -> float:
     return max(50 * path.stat().length, 2**20) if path.exists() else math.inf
 
 
-def _layout(path: epath.Path, entries: Any) -> Layout:
+def _layout(path: epath.Path, entries: Any) -> PickleLayout:
     if not isinstance(entries, tuple | list):
         raise CorpusError(f"{path} holds a {type(entries).__name__}, not a tuple")
     fitting = [name for name in LAYOUTS if _fits(entries, LAYOUTS[name])]
@@ -145,7 +147,7 @@ def _layout(path: epath.Path, entries: Any) -> Layout:
     return LAYOUTS[fitting[0]]
 
 
-def _fits(entries: Sequence[Any], layout: Layout) -> bool:
+def _fits(entries: Sequence[Any], layout: PickleLayout) -> bool:
     return len(entries) == len(layout.fields) and all(
         isinstance(entry, dict) != (field in _SPLITS)
         for entry, field in zip(entries, layout.fields, strict=True)
@@ -160,7 +162,7 @@ def _lengths(path: epath.Path, parts: Mapping[str, Any]) -> dict[Any, int]:
         raise CorpusError(f"{path} holds no utterances")
     for name, part in parts.items():
         for dialogue in lengths if name and name not in _SPLITS else ():
-            # A modality may lack a dialogue; what says who speaks may not.
+            # A modality may lack a dialogue; the speakers may not.
             if dialogue not in part and name not in _METADATA:
                 continue
             if dialogue not in part or len(part[dialogue]) != lengths[dialogue]:
@@ -172,7 +174,7 @@ def _lengths(path: epath.Path, parts: Mapping[str, Any]) -> dict[Any, int]:
 
 
 def _columns(
-    parts: Mapping[str, Any], layout: Layout, lengths: Mapping[Any, int]
+    parts: Mapping[str, Any], layout: PickleLayout, lengths: Mapping[Any, int]
 ) -> dict[str, list[str]]:
     rows = [
         _row(parts, layout, dialogue, turn)
@@ -186,7 +188,7 @@ def _columns(
 
 
 def _row(
-    parts: Mapping[str, Any], layout: Layout, dialogue: Any, turn: int
+    parts: Mapping[str, Any], layout: PickleLayout, dialogue: Any, turn: int
 ) -> dict[str, str]:
     name = str(dialogue)
     utt_id = parts["ids"][dialogue][turn]
@@ -208,18 +210,18 @@ def _modality(
     path: epath.Path, name: str, part: Mapping[Any, Any], lengths: Mapping[Any, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features `[N, dim]` and which rows have them, bool `[N]`."""
-    found = dict(_matrices(path, name, part, lengths))
-    dims = {matrix.shape[1] for matrix in found.values()}
+    matrices = dict(_matrices(path, name, part, lengths))
+    dims = {matrix.shape[1] for matrix in matrices.values()}
     if len(dims) != 1:
         raise CorpusError(
             f"{path}: {name} features have {len(dims)} sizes ({sorted(dims)[:5]})"
         )
     dim = dims.pop()
     values = [
-        found.get(dialogue, np.zeros((length, dim), np.float32))
+        matrices.get(dialogue, np.zeros((length, dim), np.float32))
         for dialogue, length in lengths.items()
     ]
-    there = [np.full(length, d in found) for d, length in lengths.items()]
+    there = [np.full(length, d in matrices) for d, length in lengths.items()]
     return np.concatenate(values), np.concatenate(there)
 
 

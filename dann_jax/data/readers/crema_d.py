@@ -49,6 +49,9 @@ def read_crema_d(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `AudioWAV`.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

@@ -38,6 +38,9 @@ def read_emodb(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `wav/03a01Fa.wav` and so on.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

@@ -21,6 +21,9 @@ def read_emovo(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `f1` ... `m3`.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

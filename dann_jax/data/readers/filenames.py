@@ -71,11 +71,11 @@ def read_file_names(
     left_out: Counter[str] = Counter()
     for path in audio_files(folder):
         file = path.relative_to(folder).as_posix()
-        found = name.fullmatch(file.removesuffix(path.suffix))
-        if not found:
+        match = name.fullmatch(file.removesuffix(path.suffix))
+        if not match:
             left_out["of other names"] += 1
             continue
-        row = {"utt_id": path.stem, "file": file, **found.groupdict(default="")}
+        row = {"utt_id": path.stem, "file": file, **match.groupdict(default="")}
         row |= {"language": language, "corpus": corpus, **derive(row)}
         if row["utt_id"] in rows:
             left_out["of a name that occurs before"] += 1
@@ -96,17 +96,23 @@ def read_file_names(
 
 
 def audio_files(folder: epath.Path) -> Sequence[epath.Path]:
-    """All audio files below a folder, sorted; the log says what was passed over."""
-    found = walk(folder, SUFFIXES)
-    for note in found.notes:
+    """All audio files below a folder, sorted; the log lists ignored ones."""
+    walked = walk(folder, SUFFIXES)
+    for note in walked.notes:
         _log.info("%s: %s", folder, note)
-    return found.files
+    return walked.files
 
 
 def log_differences(
     corpus: str, columns: Mapping[str, np.ndarray], expected: Counts
 ) -> None:
-    """Say in the log what a corpus lacks or has beyond what it should hold."""
+    """Log how a corpus differs from the published one; see `differences`.
+
+    Args:
+      corpus: its name.
+      columns: column -> string array `[N]`.
+      expected: counts of the published corpus.
+    """
     text = differences(columns, expected)
     if text:
         _log.warning("%s is not the corpus as published: %s", corpus, text)
@@ -115,6 +121,10 @@ def log_differences(
 def differences(columns: Mapping[str, np.ndarray], expected: Counts) -> str:
     """How the columns `speaker` and `emotion` differ from what is expected.
 
+    Args:
+      columns: column -> string array `[N]`.
+      expected: counts of the published corpus.
+
     Example:
       >>> columns = {"speaker": np.array(["1", "1"]), "emotion": np.array(["W", "F"])}
       >>> differences(columns, Counts(speakers=2, emotions={"W": 1, "F": 3}))
@@ -122,17 +132,18 @@ def differences(columns: Mapping[str, np.ndarray], expected: Counts) -> str:
       >>> differences(columns, Counts(speakers=1, emotions={"W": 1, "F": 1}))
       ''
     """
-    found = Counter(columns["emotion"].tolist())
+    counts = Counter(columns["emotion"].tolist())
     parts = []
     speakers = len(np.unique(columns["speaker"]))
     if speakers != expected.speakers:
         parts.append(f"{speakers} of {expected.speakers} speakers")
     emotions = [
-        f"{word or 'unlabelled'} {found[word]} of {expected.emotions.get(word, 0)}"
-        for word in dict.fromkeys((*expected.emotions, *found))
-        if found[word] != expected.emotions.get(word, 0)
+        f"{emotion or 'unlabelled'} {counts[emotion]} of "
+        f"{expected.emotions.get(emotion, 0)}"
+        for emotion in dict.fromkeys((*expected.emotions, *counts))
+        if counts[emotion] != expected.emotions.get(emotion, 0)
     ]
     if emotions:
         total = sum(expected.emotions.values())
-        parts.append(f"{found.total()} of {total} utterances ({', '.join(emotions)})")
+        parts.append(f"{counts.total()} of {total} utterances ({', '.join(emotions)})")
     return ", ".join(parts)

@@ -136,18 +136,18 @@ def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str,
 
 
 def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
-    """The row of every summary line, without what other files and lines know."""
+    """The row of every summary line, without columns from other files."""
     for number, line in enumerate(_lines(path), start=1):
         # Every other line is a comment or one rater's opinion.
         if not line.startswith("["):
             continue
-        found = _SUMMARY.fullmatch(line.strip())
-        if not found:
+        match = _SUMMARY.fullmatch(line.strip())
+        if not match:
             raise CorpusError(
                 f"{path}, line {number}: expected '[START - END] UTTERANCE EMOTION "
                 f"[VALENCE, ACTIVATION, DOMINANCE]', found {shorten(line)!r}"
             )
-        row = found.groupdict()
+        row = match.groupdict()
         code = row.pop("code")
         if code not in EMOTIONS:
             raise CorpusError(
@@ -155,7 +155,7 @@ def _summaries(path: epath.Path) -> Iterator[dict[str, str]]:
                 f"expected one of {', '.join(EMOTIONS)}"
             )
         row["emotion"], row["emotion6"] = EMOTIONS[code]
-        # The dialogue's name says who wore the markers; the utterance's, who talks.
+        # The dialogue's name has who wore the markers; the utterance's, the speaker.
         voice = row.pop("voice")
         row["speaker"], row["gender"] = row.pop("recording") + voice, voice.lower()
         row.update({name: str(float(row[name])) for name in _NUMBERS})

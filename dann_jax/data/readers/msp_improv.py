@@ -1,8 +1,8 @@
 """MSP-IMPROV: twelve actors improvise, and read, in six sessions of two.
 
 `MSP-IMPROV-S01A-F01-P-FM01.wav` is sentence 01 meant angrily, the woman of session 01,
-a natural exchange (P), turn FM01. Who talks is taken from the fourth field, as the
-published recipes do. What listeners heard is in `Evaluation.txt` (`Evalution.txt` in
+a natural exchange (P), turn FM01. The speaker is taken from the fourth field, as the
+published recipes do. The listeners' ratings are in `Evaluation.txt` (`Evalution.txt` in
 some copies), one line a file:
 
 ```
@@ -55,15 +55,16 @@ def read_msp_improv(root: epath.PathLike) -> dict[str, np.ndarray]:
       root: folder with the evaluation file and the sessions, both at any depth.
 
     Returns:
-      As `read_file_names`, with `session`, `style` and the mean ratings `valence`,
-      `activation` and `dominance`, nominally 1 to 5. A file that the evaluation does
-      not mention has none, and no emotion; the log counts them.
+      Column -> string array `[N]` as `read_file_names`, with `session`, `style` and
+      the mean ratings `valence`, `activation` and `dominance`, nominally 1 to 5. A file
+      that the evaluation does not mention has none, and no emotion; the log counts
+      them.
 
     Raises:
       CorpusError: there is no folder, evaluation or audio file, or a line of the
         evaluation is malformed.
     """
-    heard = dict(_summaries(_evaluation(epath.Path(root))))
+    summaries = dict(_summaries(_evaluation(epath.Path(root))))
     columns = read_file_names(
         root,
         corpus="msp_improv",
@@ -74,15 +75,15 @@ def read_msp_improv(root: epath.PathLike) -> dict[str, np.ndarray]:
             "gender": row["speaker"][0].lower(),
             "session": str(int(row["session"])),
             "style": STYLES[row["style"]],
-            **heard.get(row["utt_id"], _UNHEARD),
+            **summaries.get(row["utt_id"], _UNHEARD),
         },
         expected=EXPECTED,
     )
-    unheard = [name for name in columns["utt_id"] if name not in heard]
-    if unheard:
+    without_evaluation = [name for name in columns["utt_id"] if name not in summaries]
+    if without_evaluation:
         _log.warning(
             "%s: the evaluation lacks %d files, such as %s",
-            *(root, len(unheard), unheard[0]),
+            *(root, len(without_evaluation), without_evaluation[0]),
         )
     return columns
 
@@ -90,37 +91,37 @@ def read_msp_improv(root: epath.PathLike) -> dict[str, np.ndarray]:
 def _evaluation(folder: epath.Path) -> epath.Path:
     if not folder.is_dir():
         raise CorpusError(f"no such folder: {folder}")
-    found = [
-        place / name
-        for place, _, names in folder.walk()
+    files = [
+        directory / name
+        for directory, _, names in folder.walk()
         for name in names
         if name in ("Evaluation.txt", "Evalution.txt")
     ]
-    if not found:
+    if not files:
         raise CorpusError(
             f"{folder} has no Evaluation.txt (nor Evalution.txt); the emotions are "
             f"read there"
         )
-    return min(found)
+    return min(files)
 
 
 def _summaries(path: epath.Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Name of a file, and what its listeners heard on the whole."""
+    """Name of a file, and the summary of its listeners' ratings."""
     lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, start=1):
         # Every other line is one listener's opinion.
         if not line.strip().upper().startswith(("UTD-IMPROV", "MSP-IMPROV")):
             continue
-        found = _SUMMARY.fullmatch(line.strip())
-        if not found:
+        match = _SUMMARY.fullmatch(line.strip())
+        if not match:
             raise CorpusError(
                 f"{path}, line {number}: expected 'UTD-IMPROV-NAME.avi; EMOTION; "
                 f"A:ACTIVATION; V:VALENCE; D:DOMINANCE; ...', found {line!r}"
             )
-        ratings = dict(_RATING.findall(found["ratings"]))
+        ratings = dict(_RATING.findall(match["ratings"]))
         yield (
-            f"MSP-IMPROV-{found['name']}",
-            {"emotion": found["emotion"]}
+            f"MSP-IMPROV-{match['name']}",
+            {"emotion": match["emotion"]}
             | {
                 name: str(float(ratings[letter])) if letter in ratings else ""
                 for letter, name in RATINGS.items()

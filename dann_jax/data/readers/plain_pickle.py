@@ -137,26 +137,26 @@ class _Array:
 
 
 def _admitted() -> dict[tuple[str, str], Any]:
-    """What a pickle may name, and what it gets."""
-    found: dict[tuple[str, str], Any] = {}
+    """Names that a pickle may use -> replacements."""
+    allowed: dict[tuple[str, str], Any] = {}
     for home in _BUILTINS:
         # What a `defaultdict` makes; nothing calls them here.
         kinds = ("list", "dict", "int", "float", "str")
-        found |= dict.fromkeys((home, kind) for kind in kinds)
-        found[home, "set"] = lambda items=(): set(_plain_items(items))
-        found[home, "frozenset"] = lambda items=(): frozenset(_plain_items(items))
-        found[home, "complex"] = complex
+        allowed |= dict.fromkeys((home, kind) for kind in kinds)
+        allowed[home, "set"] = lambda items=(): set(_plain_items(items))
+        allowed[home, "frozenset"] = lambda items=(): frozenset(_plain_items(items))
+        allowed[home, "complex"] = complex
         # Old protocols write empty bytes so.
-        found[home, "bytes"] = lambda: b""
+        allowed[home, "bytes"] = lambda: b""
     for home in ("numpy.core", "numpy._core"):
-        found[f"{home}.multiarray", "_reconstruct"] = lambda *_: _Array()
-        found[f"{home}.multiarray", "scalar"] = lambda dtype, data: _from_bytes(
+        allowed[f"{home}.multiarray", "_reconstruct"] = lambda *_: _Array()
+        allowed[f"{home}.multiarray", "scalar"] = lambda dtype, data: _from_bytes(
             data, dtype.value, (1,), "C"
         )[0]
-        found[f"{home}.numeric", "_frombuffer"] = lambda data, dtype, shape, order: (
+        allowed[f"{home}.numeric", "_frombuffer"] = lambda data, dtype, shape, order: (
             _from_bytes(data, dtype.value, shape, order)
         )
-    return found | {
+    return allowed | {
         ("numpy", "ndarray"): None,
         ("numpy", "dtype"): _Dtype,
         ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
@@ -185,7 +185,7 @@ def _from_bytes(
 
 
 class _Finisher:
-    """Puts arrays in the place of what stands for them, and counts what it sees."""
+    """Replaces stand-ins by arrays, and counts values."""
 
     def __init__(self, most: float) -> None:
         self._most = most
@@ -199,12 +199,12 @@ class _Finisher:
         if id(value) not in self._done:
             self._done[id(value)] = None
             self._done[id(value)] = self._finish_new(value)
-        found = self._done[id(value)]
-        if found is None:
+        finished = self._done[id(value)]
+        if finished is None:
             raise ValueError("it holds a value that holds itself")
-        if found[1] > self._most:
+        if finished[1] > self._most:
             raise ValueError("it holds the same values more often than features do")
-        return found
+        return finished
 
     def _finish_new(self, value: Any) -> tuple[Any, int]:
         if isinstance(value, np.ndarray):
@@ -220,8 +220,8 @@ class _Finisher:
         raise ValueError(f"it holds a {type(value).__name__}")
 
     def _finish_all(self, values: Iterable[Any]) -> tuple[list[Any], int]:
-        found = [self.finish(value) for value in values]
-        return [item for item, _ in found], 1 + sum(size for _, size in found)
+        sized = [self.finish(value) for value in values]
+        return [item for item, _ in sized], 1 + sum(size for _, size in sized)
 
     def _finish_array(self, value: _Array) -> tuple[np.ndarray, int]:
         if value.dtype != object:

@@ -32,6 +32,9 @@ def read_ravdess(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `Actor_01` ... `Actor_24`.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

@@ -19,6 +19,9 @@ def read_savee(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `DC`, `JE`, `JK` and `KL`, or with `DC_a01.wav` and so on.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

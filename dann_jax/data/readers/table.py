@@ -9,7 +9,7 @@ utterances have it. If the archive holds `utt_id`, the rows are matched by id, n
 position.
 
 An array may also lie beside the archive, or instead of it, as `NAME.npy`: such frames
-stay on disk until they are asked for.
+stay on disk until they are used.
 """
 
 import json
@@ -68,14 +68,14 @@ def read_feature_table(source: epath.PathLike) -> Corpus:
 
 
 def _inside(folder: epath.Path) -> str:
-    """For messages: what below the folder may have been meant."""
-    found = [
-        str(place)
-        for place in sorted(folder.iterdir())
-        if (place / "manifest.csv").exists()
-        or any(place.glob("*/dataset_info.json") if place.is_dir() else ())
+    """For messages: stores and tables below the folder."""
+    stores = [
+        str(path)
+        for path in sorted(folder.iterdir())
+        if (path / "manifest.csv").exists()
+        or any(path.glob("*/dataset_info.json") if path.is_dir() else ())
     ]
-    return f"; did you mean {' or '.join(found[:5])}?" if found else ""
+    return f"; did you mean {' or '.join(stores[:5])}?" if stores else ""
 
 
 def _open_arrays(folder: epath.Path) -> dict[str, StoredArray]:
@@ -135,14 +135,14 @@ def _positions(folder: epath.Path, ids: np.ndarray) -> dict[str, int]:
 def _modalities(
     folder: epath.Path, arrays: Arrays, rows: int
 ) -> tuple[dict[str, np.ndarray | Frames], dict[str, np.ndarray]]:
-    wanted = {
+    expected = {
         name: array
         for name, array in arrays.items()
         if name != "utt_id"
         and not name.endswith(("_names", "_present", "_lengths"))
         and np.issubdtype(array.dtype, np.floating)
     }
-    for name, array in wanted.items():
+    for name, array in expected.items():
         if f"{name}_lengths" in arrays:
             continue
         if len(array.shape) != 2 or array.shape[0] != rows:
@@ -151,13 +151,13 @@ def _modalities(
                 f"expected ({rows}, dim): one row for each row of the manifest, or "
                 f"frames with '{name}_lengths'"
             )
-    if not wanted:
+    if not expected:
         raise CorpusError(f"{folder}: features.npz holds no float array")
     # What stays on disk takes no memory.
-    archived = {n: a for n, a in wanted.items() if not (folder / f"{n}.npy").exists()}
+    archived = {n: a for n, a in expected.items() if not (folder / f"{n}.npy").exists()}
     require_memory(folder, archived)
     features, present = {}, {}
-    for name, array in wanted.items():
+    for name, array in expected.items():
         features[name] = (
             _frames(folder, arrays, name, rows)
             if f"{name}_lengths" in arrays
@@ -205,11 +205,11 @@ def _flags(folder: epath.Path, arrays: Arrays, name: str, rows: int) -> np.ndarr
 def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
     recorded = folder / "provenance.json"
     try:
-        made = json.loads(recorded.read_text()) if recorded.exists() else {}
+        content = json.loads(recorded.read_text()) if recorded.exists() else {}
     # RecursionError: nested without end.
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{recorded} is not JSON: {error}") from None
-    by_name = made.get("features", {}) if isinstance(made, dict) else None
+    by_name = content.get("features", {}) if isinstance(content, dict) else None
     if not isinstance(by_name, dict) or not all(
         isinstance(about, dict | None) for about in by_name.values()
     ):
@@ -218,4 +218,4 @@ def _provenance(folder: epath.Path, features: dict) -> dict[str, Any]:
             f"name of an array to an object that says how it was made"
         )
     dims = {name: array.shape[-1] for name, array in features.items()}
-    return {"layout": "feature table", "dims": dims, **made}
+    return {"layout": "feature table", "dims": dims, **content}

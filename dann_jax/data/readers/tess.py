@@ -22,6 +22,9 @@ def read_tess(root: epath.PathLike) -> dict[str, np.ndarray]:
     Args:
       root: folder with `OAF_back_angry.wav` and so on, in whatever folders. A second
         copy of the whole corpus inside it, as one archive has it, is left out.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

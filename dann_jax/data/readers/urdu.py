@@ -20,6 +20,9 @@ def read_urdu(root: epath.PathLike) -> dict[str, np.ndarray]:
 
     Args:
       root: folder with `Angry`, `Happy`, `Neutral` and `Sad`, or with their files.
+
+    Returns:
+      Column -> string array `[N]`.
     """
     return read_file_names(
         root,

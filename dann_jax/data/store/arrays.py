@@ -26,7 +26,7 @@ from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors, replace_folder
 
 
-class Modality(NamedTuple):
+class ModalityShape(NamedTuple):
     """The shape of one modality of a corpus of `N` utterances.
 
     Attributes:
@@ -44,7 +44,7 @@ class Piece(NamedTuple):
     """The feature vectors of some utterances.
 
     Attributes:
-      rows: int `[n]`, their places in the corpus, in any order.
+      rows: int `[n]`, their indices in the corpus, in any order.
       values: modality -> float `[vectors of these utterances, dim]`.
     """
 
@@ -55,7 +55,7 @@ class Piece(NamedTuple):
 def write_arrays(
     folder: epath.PathLike,
     table: Corpus,
-    modalities: Mapping[str, Modality],
+    modalities: Mapping[str, ModalityShape],
     pieces: Iterable[Piece],
 ) -> Corpus:
     """Write a corpus piece by piece; the folder is there as a whole or not at all.
@@ -92,32 +92,34 @@ def open_arrays(folder: epath.PathLike) -> Corpus:
       OSError, ValueError: the folder is not one that `write_arrays` wrote.
     """
     folder = epath.Path(folder)
-    said = json.loads((folder / "corpus.json").read_text())
+    metadata = json.loads((folder / "corpus.json").read_text())
     with np.load(os.fspath(folder / "table.npz"), allow_pickle=False) as archive:
         table = {name: archive[name] for name in archive.files}
     features: dict[str, np.ndarray | Frames] = {}
-    for n, (name, framewise) in enumerate(said["modalities"].items()):
+    for n, (name, framewise) in enumerate(metadata["modalities"].items()):
         path = os.fspath(folder / f"{n}.npy")
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         features[name] = Frames(values, table[f"lengths_{n}"]) if framewise else values
     return Corpus(
-        name=said["name"],
-        columns={name: table[f"column_{n}"] for n, name in enumerate(said["columns"])},
+        name=metadata["name"],
+        columns={
+            name: table[f"column_{n}"] for n, name in enumerate(metadata["columns"])
+        },
         features=features,
         present={name: table[f"present_{n}"] for n, name in enumerate(features)},
-        provenance=said["provenance"],
+        provenance=metadata["provenance"],
     )
 
 
-def shape_of(array: np.ndarray | Frames) -> Modality:
-    """The shape of an array of features."""
+def shape_of(array: np.ndarray | Frames) -> ModalityShape:
+    """The shape of an array of features, `[N, dim]` or `Frames`."""
     if isinstance(array, Frames):
-        return Modality(array.shape[2], True, array.lengths)
-    return Modality(array.shape[1], False, np.ones(len(array), np.int64))
+        return ModalityShape(array.shape[2], True, array.lengths)
+    return ModalityShape(array.shape[1], False, np.ones(len(array), np.int64))
 
 
 def save_arrays(folder: epath.PathLike, corpus: Corpus) -> Corpus:
-    """Write a corpus that is at hand, one utterance at a time."""
+    """Write a corpus in memory, one utterance at a time."""
     shapes = {name: shape_of(array) for name, array in corpus.features.items()}
     pieces = (_piece(corpus, np.array([row])) for row in range(len(corpus)))
     return write_arrays(folder, corpus, shapes, pieces)
@@ -134,15 +136,15 @@ def vectors(array: np.ndarray | Frames, rows: np.ndarray) -> np.ndarray:
 
 
 def _write_table(
-    folder: epath.Path, table: Corpus, modalities: Mapping[str, Modality]
+    folder: epath.Path, table: Corpus, modalities: Mapping[str, ModalityShape]
 ) -> None:
-    said: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "name": table.name,
         "columns": list(table.columns),
         "modalities": {name: shape.framewise for name, shape in modalities.items()},
         "provenance": dict(table.provenance),
     }
-    (folder / "corpus.json").write_text(json.dumps(said))
+    (folder / "corpus.json").write_text(json.dumps(metadata))
     arrays = {f"column_{n}": x for n, x in enumerate(table.columns.values())}
     for n, (name, shape) in enumerate(modalities.items()):
         arrays[f"lengths_{n}"] = shape.lengths
@@ -153,7 +155,7 @@ def _write_table(
 
 
 def _write_values(
-    folder: epath.Path, modalities: Mapping[str, Modality], pieces: Iterable[Piece]
+    folder: epath.Path, modalities: Mapping[str, ModalityShape], pieces: Iterable[Piece]
 ) -> None:
     with contextlib.ExitStack() as files:
         values = {
@@ -178,7 +180,7 @@ class _Values:
     lengths: np.ndarray
 
     def put(self, rows: np.ndarray, values: np.ndarray) -> None:
-        """Write the vectors of these utterances to their places."""
+        """Write the vectors of these utterances at their rows."""
         values = np.asarray(values, "<f4")
         size = values.shape[1] * values.itemsize
         ends = np.cumsum(self.lengths[rows])
@@ -190,7 +192,7 @@ class _Values:
 
 
 @contextlib.contextmanager
-def _open_values(path: epath.Path, modality: Modality) -> Iterator[_Values]:
+def _open_values(path: epath.Path, modality: ModalityShape) -> Iterator[_Values]:
     starts = np.cumsum(modality.lengths) - modality.lengths
     shape = (int(modality.lengths.sum()), modality.dim)
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}

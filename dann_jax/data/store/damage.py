@@ -1,4 +1,4 @@
-"""Damage to a store or a cache: what a disk changed is noticed when it is read."""
+"""Detect damaged stores and caches when they are read."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from dann_jax.utils.checksums import CHECKSUMS, damaged_file
 
 
 class DamageError(CorpusError):
-    """Files are not what was written; the message names one and says what is wrong."""
+    """A file has changed since it was written; the message names it."""
 
 
 def verify(folder: epath.Path, names: Collection[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""What a store looks like: one TFDS example a dialogue, its turns in time order.
+"""Layout of a store: one TFDS example a dialogue, its turns in time order.
 
 ```
 {"dialogue": text, "row": int64 [turns], "columns": {column: text [turns]},
@@ -52,7 +52,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def store_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
-    """Where the store of the corpus of this name is, or would be.
+    """The folder of the store of this corpus.
 
     Example:
       >>> store_folder("emo-db", "data").as_posix()
@@ -73,7 +73,7 @@ def dataset_name(name: str) -> str:
 
 
 def metadata_of(corpus: Corpus) -> dict[str, Any]:
-    """What the examples do not hold, or hold only bit by bit."""
+    """Metadata of a store that its examples do not hold."""
     shapes = {name: shape_of(array) for name, array in corpus.features.items()}
     metadata = {
         "layout": _LAYOUT,
@@ -98,7 +98,7 @@ def metadata_of(corpus: Corpus) -> dict[str, Any]:
 
 
 def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
-    """What a store says about itself: `name`, `rows`, `modalities`, `provenance`, ...
+    """The metadata of a store: `name`, `rows`, `modalities`, `provenance`, ...
 
     Raises:
       CorpusError: the folder is not a complete store of this layout.
@@ -125,10 +125,10 @@ def read_metadata(directory: epath.PathLike) -> dict[str, Any]:
             f"{folder} is damaged: metadata.json has no {', '.join(wrong)} of the kind "
             f"that write_store writes"
         )
-    found = metadata["version"]
-    if found.split(".")[0] != LAYOUT_VERSION.split(".")[0]:
+    version = metadata["version"]
+    if version.split(".")[0] != LAYOUT_VERSION.split(".")[0]:
         raise CorpusError(
-            f"{folder} has layout version {found}, this package reads "
+            f"{folder} has layout version {version}, this package reads "
             f"{LAYOUT_VERSION}; write the store again"
         )
     return metadata

@@ -11,15 +11,15 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError, check
-from dann_jax.data.store.arrays import Modality, Piece, open_arrays, write_arrays
+from dann_jax.data.store.arrays import ModalityShape, Piece, open_arrays, write_arrays
 from dann_jax.data.store.damage import DamageError, verify
+from dann_jax.data.store.folders import cache_folder
 from dann_jax.data.store.layout import (
     SPLIT,
     read_metadata,
     tensorflow_datasets,
     verify_store,
 )
-from dann_jax.data.store.places import cache_folder
 from dann_jax.utils.locks import locked
 
 _log = logging.getLogger(__name__)
@@ -62,12 +62,12 @@ def read_store(directory: epath.PathLike) -> Corpus:
 
 
 def cached_arrays(store: epath.Path) -> epath.Path:
-    """Where the arrays of a store are kept once they were read."""
+    """The cache folder of the arrays of a store."""
     return cache_folder() / "stores" / _fingerprint(store)
 
 
 def _from_cache(cached: epath.Path, folder: epath.Path) -> Corpus | None:
-    """The corpus, if it is there as it was written; a damaged one is taken away."""
+    """The cached corpus, if there is an undamaged one; a damaged one is removed."""
     if not cached.exists():
         return None
     try:
@@ -84,7 +84,7 @@ def _from_cache(cached: epath.Path, folder: epath.Path) -> Corpus | None:
 
 
 def _fingerprint(folder: epath.Path) -> str:
-    """Changes with anything in the folder, but not when the folder is moved."""
+    """A digest of the files of a folder, independent of its path."""
     digest = hashlib.sha256((folder / "metadata.json").read_bytes())
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         stat = path.stat()
@@ -93,7 +93,7 @@ def _fingerprint(folder: epath.Path) -> str:
 
 
 def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Corpus:
-    """Two passes: what is small decides where what is large goes."""
+    """Two passes: the lengths first, which give the positions of the features."""
     for left in to.parent.glob(f"{to.name}.*.partial"):
         # Of a process that was killed: one that lives would hold the lock.
         left.rmtree()
@@ -116,32 +116,32 @@ def _unpack(folder: epath.Path, metadata: dict[str, Any], to: epath.Path) -> Cor
 
 def _without_features(
     folder: epath.Path, metadata: dict[str, Any]
-) -> tuple[Corpus, dict[str, Modality]]:
-    """The corpus without its features, and what shape they have."""
+) -> tuple[Corpus, dict[str, ModalityShape]]:
+    """The corpus without its features, and their shapes."""
     examples = list(_examples(folder, features=False))
     row = np.concatenate([example["row"] for example in examples])
     if not np.array_equal(np.sort(row), np.arange(metadata["rows"])):
         raise DamageError(
             f"{folder} is damaged: it holds {len(row)} of {metadata['rows']} utterances"
         )
-    place = np.argsort(row)
+    order = np.argsort(row)
 
-    def joined(group: str, name: str) -> np.ndarray:
-        return np.concatenate([example[group][name] for example in examples])[place]
+    def merged(group: str, name: str) -> np.ndarray:
+        return np.concatenate([example[group][name] for example in examples])[order]
 
     shapes = {}
     for name, dim in metadata["dims"].items():
         framewise = name in metadata["framewise"]
-        lengths = joined("lengths", name) if framewise else np.ones(len(row), np.int64)
-        shapes[name] = Modality(dim, framewise, lengths)
+        lengths = merged("lengths", name) if framewise else np.ones(len(row), np.int64)
+        shapes[name] = ModalityShape(dim, framewise, lengths)
     table = Corpus(
         name=metadata["name"],
         columns={
-            name: np.array([text.decode() for text in joined("columns", name)])
+            name: np.array([text.decode() for text in merged("columns", name)])
             for name in metadata["columns"]
         },
         features={},
-        present={name: joined("present", name) for name in metadata["modalities"]},
+        present={name: merged("present", name) for name in metadata["modalities"]},
         provenance=metadata["provenance"],
     )
     return table, {name: shapes[name] for name in metadata["modalities"]}
@@ -152,7 +152,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
     tfds = tensorflow_datasets()
     try:
         builder = tfds.builder_from_directory(folder)
-        wanted = {
+        fields = {
             name: True
             for name in builder.info.features
             if name == "row" or (name == "features") == features
@@ -160,7 +160,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
         with _quiet_about_dtypes():
             dataset = builder.as_dataset(
                 split=SPLIT,
-                decoders=tfds.decode.PartialDecoding(wanted),
+                decoders=tfds.decode.PartialDecoding(fields),
                 # By default, TFDS keeps a small data set in memory.
                 read_config=tfds.ReadConfig(
                     interleave_cycle_length=1, try_autocache=False
@@ -177,7 +177,7 @@ def _examples(folder: epath.Path, *, features: bool) -> Iterator[dict[str, Any]]
 
 @contextlib.contextmanager
 def _quiet_about_dtypes() -> Iterator[None]:
-    """TFDS uses an attribute of its own that it has deprecated, and says so often."""
+    """Silence warnings of TFDS about an attribute of its own."""
     log = logging.getLogger("absl")
 
     def keep(record: logging.LogRecord) -> bool:

@@ -15,6 +15,7 @@ from etils import epath
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.frames import Frames
 from dann_jax.data.store.arrays import open_arrays, save_arrays, shape_of, vectors
+from dann_jax.data.store.folders import claimed, staging_folder, take_place
 from dann_jax.data.store.layout import (
     LAYOUT_VERSION,
     SPLIT,
@@ -23,7 +24,6 @@ from dann_jax.data.store.layout import (
     store_folder,
     tensorflow_datasets,
 )
-from dann_jax.data.store.places import claimed, staging_folder, take_place
 from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors
 
@@ -83,7 +83,7 @@ def write_claimed(
     file_format: str | None = None,
     runner: str | None = None,
 ) -> epath.Path:
-    """What `write_store` does, by who holds the name already (`claimed`).
+    """`write_store` for a caller that already holds the lock of the name (`claimed`).
 
     The corpus is one that `check` has passed. A store that is there is replaced once
     the new one is complete.
@@ -131,7 +131,7 @@ def _builder_class(
 
     class Info(tfds.core.DatasetInfo):
         def initialize_from_bucket(self) -> None:
-            """Ask nobody: no bucket of TFDS knows it, and asking litters /tmp."""
+            """Skip the bucket of TFDS: it has no such data set."""
 
     # Shard by shard, because the other kind of builder buffers a gigabyte to shuffle.
     class StoreBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
@@ -204,7 +204,7 @@ def _spec(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shards(corpus: Corpus, source: Callable[[], Corpus]) -> list[Shard]:
-    """As many as TFDS would make, with equally many dialogues in each."""
+    """Shards, as many as TFDS would make, with equally many dialogues in each."""
     shapes = map(shape_of, corpus.features.values())
     size = sum(4 * shape.dim * int(shape.lengths.sum()) for shape in shapes)
     dialogues = len(corpus.dialogues())

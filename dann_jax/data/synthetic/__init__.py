@@ -1,1 +1,1 @@
-"""Corpora that are made up: conversations, and voices that can be listened to."""
+"""Synthetic corpora: features of conversations, and audio of voices."""

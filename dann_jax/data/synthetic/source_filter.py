@@ -1,4 +1,4 @@
-"""A voice in numbers: glottal pulses through formant resonators.
+"""Source-filter synthesis: glottal pulses through formant resonators.
 
 Reference: Fant, Acoustic Theory of Speech Production, Mouton 1960, for the division
 into a source and a filter.
@@ -133,11 +133,16 @@ def hiss(scale: float, rng: np.random.Generator) -> np.ndarray:
     Args:
       scale: factor on its frequency, which is between 3 and 5 kHz.
       rng: of noise and frequency.
+
+    Returns:
+      Float `[n]`.
     """
-    place = resonators([scale * rng.uniform(3000.0, 5000.0)])
+    filter_sections = resonators([scale * rng.uniform(3000.0, 5000.0)])
     noise = rng.normal(size=int(0.06 * SAMPLE_RATE))
     return (
-        0.3 * signal.windows.hann(len(noise)) * unit_power(signal.sosfilt(place, noise))
+        0.3
+        * signal.windows.hann(len(noise))
+        * unit_power(signal.sosfilt(filter_sections, noise))
     )
 
 
@@ -149,14 +154,17 @@ def colour(frequencies: Sequence[float], gains: Sequence[float]) -> np.ndarray:
       gains: in dB, one a frequency; the ends are held down to 0 Hz and up.
 
     Returns:
-      Float `[129]`, symmetric: a delay of 4 ms and no other change of phase.
+      Float `[taps]`, 129 of them, symmetric: a delay of 4 ms, no other change of
+      phase.
     """
     grid = np.linspace(0.0, SAMPLE_RATE / 2, 129)
-    heard = np.interp(np.log(grid + 1.0), np.log(np.add(frequencies, 1.0)), gains)
-    return signal.firwin2(129, grid, 10.0 ** (heard / 20.0), fs=SAMPLE_RATE)
+    gains_on_grid = np.interp(
+        np.log(grid + 1.0), np.log(np.add(frequencies, 1.0)), gains
+    )
+    return signal.firwin2(129, grid, 10.0 ** (gains_on_grid / 20.0), fs=SAMPLE_RATE)
 
 
 def unit_power(samples: np.ndarray) -> np.ndarray:
-    """Scale to a root mean square of 1; silence stays silence."""
+    """Samples `[n]` scaled to a root mean square of 1; silence stays as it is."""
     power = np.sqrt(np.mean(samples**2))
     return samples / power if power > 0 else samples

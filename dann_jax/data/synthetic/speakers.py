@@ -1,4 +1,4 @@
-"""Who speaks, through which microphone, and how each emotion is spoken.
+"""Synthetic speakers, microphones and emotions.
 
 The manners move in the directions of Murray and Arnott, "Toward the simulation of
 emotion in synthetic speech", JASA 93 (1993), 1097-1108, table I. Their sizes, and those
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Speaker(NamedTuple):
-    """A person and the microphone that hears them.
+    """A speaker and the microphone that records them.
 
     Attributes:
       name: such as `voice01`.

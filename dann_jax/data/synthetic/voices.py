@@ -1,10 +1,10 @@
-"""The embedded audio: people who do not exist, with emotions, from a seed.
+"""The embedded audio: synthetic speakers with emotions, from a seed.
 
 Speakers and emotions meet in the same acoustics: a bright microphone is like anger, a
 high voice like excitement, a short vocal tract like a smile. Microphones differ most,
 in more ways than there are speakers to learn from. Speakers may also show emotions in
-different proportions. So a classifier is misled by an unheard speaker, and less so if
-it cannot tell who speaks.
+different proportions. So a classifier is misled by an unseen speaker, and less so if
+it cannot classify the speaker.
 """
 
 import os
@@ -70,10 +70,10 @@ def synthesise(speaker: Speaker, emotion: str, rng: np.random.Generator) -> np.n
     voice = _speak(speaker, manner, (SAMPLE_RATE * lengths).astype(int), rng)
     response = np.add(speaker.response, manner.tilt * OCTAVES)
     voice = signal.oaconvolve(voice, colour(RESPONSE_AT, response), mode="same")
-    heard = _amplitude(_LEVEL + manner.level + speaker.gain) * unit_power(voice)
-    heard += _amplitude(speaker.floor) * rng.normal(size=len(heard))
+    mixed = _amplitude(_LEVEL + manner.level + speaker.gain) * unit_power(voice)
+    mixed += _amplitude(speaker.floor) * rng.normal(size=len(mixed))
     # A microphone that is too loud saturates; it does not wrap around.
-    return np.tanh(heard)
+    return np.tanh(mixed)
 
 
 def write_voices(
@@ -170,7 +170,7 @@ def _speak(
     parts = [silence]
     for syllable in np.split(fed, np.cumsum(lengths)[:-1]):
         formants = scale * np.array(VOWELS[rng.integers(len(VOWELS))])
-        # A hiss or a gap, for want of other consonants.
+        # A hiss or a gap stands for any consonant.
         parts += [rng.integers(2) * hiss(scale, rng), vowel(syllable, formants)]
     return np.concatenate([*parts, silence])
 

@@ -1,29 +1,29 @@
-"""Scaled dot-product attention, with its gradient written out."""
+"""Scaled dot-product attention, with a hand-written gradient."""
 
 import jax
 import jax.numpy as jnp
 
-from dann_jax.models.ops.fusion_barrier import materialised
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
 from dann_jax.types import Array
 
-NOT_HEARD = jnp.finfo(jnp.float32).min / 2
-"""What is added to a logit so that its turn is not heard; half of what overflows."""
+MASK_VALUE = jnp.finfo(jnp.float32).min / 2
+"""What is added to the logit of a masked key: half of the lowest finite float32."""
 
 
 def attend(query: Array, key: Array, value: Array, *, bias: Array) -> Array:
     """Scaled dot-product attention, as `attention_fn` of Flax.
 
-    `softmax(q k / sqrt(depth) + bias) v`. A query that hears nobody gets the mean of
-    all values, and is for the caller to leave out. Differentiated by JAX, the softmax
-    goes over the weights three more times; here what it subtracts is a sum over the
-    output.
+    `softmax(q k / sqrt(depth) + bias) v`. A query that may attend to no key gets the
+    mean of all values; the caller has to mask it. The gradient that JAX derives passes
+    over the attention weights three more times; here the term that the softmax
+    subtracts is computed from the output.
 
     Args:
       query: float `[B, T, heads, depth]`.
       key: float `[B, T, heads, depth]`.
       value: float `[B, T, heads, depth]`.
-      bias: float32 `[B, heads, T, T]`, of each query and key 0 or `NOT_HEARD`. It gets
-        no gradient.
+      bias: float32 `[B, heads, T, T]`, for each query and key 0 or `MASK_VALUE`. It
+        gets no gradient.
 
     Returns:
       Float `[B, T, heads, depth]`.
@@ -38,7 +38,7 @@ def attend(query: Array, key: Array, value: Array, *, bias: Array) -> Array:
 
 @jax.custom_vjp
 def _attention(query: Array, key: Array, value: Array, bias: Array) -> Array:
-    """The same of `[B, heads, T, depth]`, scaled before."""
+    """`attend` for arrays `[B, heads, T, depth]` whose query is scaled already."""
     return _forwards(query, key, value, bias)[0]
 
 
@@ -56,10 +56,10 @@ def _forwards(
 
 def _backwards(residuals: tuple, gradient: Array) -> tuple:
     query, key, value, weights, total, output = residuals
-    gradient = materialised((gradient / total).astype(value.dtype))
-    lost = (gradient * output).sum(-1, keepdims=True)
+    gradient = fusion_barrier((gradient / total).astype(value.dtype))
+    row_sum = (gradient * output).sum(-1, keepdims=True)
     d_weights = jnp.einsum("bhqd,bhkd->bhqk", gradient, value)
-    d_logits = materialised(weights * (d_weights - lost))
+    d_logits = fusion_barrier(weights * (d_weights - row_sum))
     d_query = jnp.einsum("bhqk,bhkd->bhqd", d_logits, key)
     d_key = jnp.einsum("bhqk,bhqd->bhkd", d_logits, query)
     d_value = jnp.einsum("bhqk,bhqd->bhkd", weights, gradient)

@@ -1,4 +1,4 @@
-"""The product of a dense layer, with its gradient written out."""
+"""The product of a dense layer, with a hand-written gradient."""
 
 import functools
 import math
@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from dann_jax.models.ops.fusion_barrier import materialised
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
 from dann_jax.types import Array
 
 
@@ -21,9 +21,9 @@ def dense_product(
 ) -> Array:
     """`x` times `kernel`, in place of `jax.lax.dot_general` in a dense layer of Flax.
 
-    JAX differentiates a product into one whose result is transposed, and XLA on CPU
-    then turns whole operands over, element by element, with all that was fused into
-    them. Here the narrower of both is turned, once.
+    The gradient that JAX derives has a transposed result, and XLA on CPU then
+    transposes whole operands, element by element, with all that was fused into them.
+    Here only the narrower operand is transposed, once.
 
     Args:
       x: float `[..., *inner]`.
@@ -62,13 +62,13 @@ def _backwards(
     (contracted, _), _ = dimension_numbers
     inner = math.prod(kernel.shape[: len(contracted)])
     rows, flat = x.reshape(-1, inner), kernel.reshape(inner, -1)
-    gradient = materialised(gradient.reshape(-1, flat.shape[1]).astype(x.dtype))
+    gradient = fusion_barrier(gradient.reshape(-1, flat.shape[1]).astype(x.dtype))
     times = functools.partial(jnp.matmul, precision=precision)
     d_x = times(gradient, flat.T)
     if flat.shape[1] < inner:
-        d_kernel = materialised(times(materialised(gradient.T), rows)).T
+        d_kernel = fusion_barrier(times(fusion_barrier(gradient.T), rows)).T
     else:
-        d_kernel = times(materialised(rows.T), gradient)
+        d_kernel = times(fusion_barrier(rows.T), gradient)
     return d_x.reshape(x.shape), d_kernel.reshape(kernel.shape)
 
 

@@ -1,9 +1,9 @@
-"""Arrays that the compiler makes once and keeps, instead of wherever they are used.
+"""Keep XLA from computing an array again in each of its consumers.
 
-XLA's fusion on CPU repeats elementwise work in each of its consumers, and theirs: a
-gradient that several products read is computed for each of them, in whatever order they
-read it. That took a third of the main system's step. A barrier prevents it, but XLA
-removes barriers on CPU before it fuses, unless it is told to leave them in.
+XLA's fusion on CPU repeats elementwise work in every operation that reads the result: a
+gradient that several matrix products read is computed once for each of them. That took
+a third of the main system's train step. An optimization barrier prevents it, but XLA
+on CPU removes barriers before it fuses, unless a compiler option leaves them in.
 """
 
 import jax
@@ -11,22 +11,25 @@ import jax
 from dann_jax.types import PyTree
 
 
-def materialised(tree: PyTree) -> PyTree:
-    """The same arrays, made once; so are their gradients.
+def fusion_barrier(tree: PyTree) -> PyTree:
+    """The same arrays, and their gradients, computed once.
 
-    Without `kept_on` the values are the same and, on CPU, nothing else happens.
+    Without `barrier_compiler_options` this has no effect on CPU.
+
+    Args:
+      tree: arrays of any shape and type.
 
     Example:
       >>> import jax.numpy as jnp
-      >>> float(materialised(jnp.float32(2.0)))
+      >>> float(fusion_barrier(jnp.float32(2.0)))
       2.0
     """
     return jax.lax.optimization_barrier(tree)
 
 
-def kept_on(platform: str) -> dict[str, str] | None:
-    """Options of `jax.jit` by which `materialised` holds on `platform`, as `"cpu"`."""
+def barrier_compiler_options(platform: str) -> dict[str, str] | None:
+    """Options of `jax.jit` that make `fusion_barrier` work on `platform` (`"cpu"`)."""
     if platform != "cpu":
         return None
-    # What expands barriers goes by this name in XLA.
+    # The name of XLA's pass that removes barriers.
     return {"xla_disable_hlo_passes": "cse_barrier_expander"}

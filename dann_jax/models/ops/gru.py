@@ -1,25 +1,25 @@
-"""Gated recurrent units over turns, with their gradient written out; see `turns`."""
+"""Gated recurrent units over turns with a hand-written gradient; see `time_loop`."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from dann_jax.models.ops.fusion_barrier import materialised
-from dann_jax.models.ops.turns import (
-    gates_of,
-    joined,
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
+from dann_jax.models.ops.time_loop import (
+    concat_gates,
     kernel_gradient,
-    over_turns,
     rows_of,
+    scan_time,
+    split_gates,
     stream_product,
-    total,
+    sum_time,
 )
 from dann_jax.types import Array
 
 
-class Weights(NamedTuple):
-    """Of several streams of gated recurrent units; gates in the order r, z, c.
+class GruWeights(NamedTuple):
+    """Parameters of several streams of gated recurrent units; gates are r, z, c.
 
     Attributes:
       input: `W`, float `[streams, dim, 3 width]`.
@@ -35,7 +35,9 @@ class Weights(NamedTuple):
 
 
 @jax.custom_vjp
-def gated_recurrence(weights: Weights, x: Array, seen: Array, fresh: Array) -> Array:
+def gated_recurrence(
+    weights: GruWeights, x: Array, mask: Array, reset_mask: Array
+) -> Array:
     """States of several streams of gated recurrent units after every turn.
 
     `r = sigmoid(x W_r + b_r + h U_r)`, `z = sigmoid(x W_z + b_z + h U_z)`,
@@ -44,8 +46,8 @@ def gated_recurrence(weights: Weights, x: Array, seen: Array, fresh: Array) -> A
     Args:
       weights: of each stream.
       x: inputs, float `[streams, T, B, dim]`.
-      seen: bool `[streams, T, B, 1]`; where False the state stays as it is.
-      fresh: bool `[streams, T, B, 1]`; where True the state is forgotten first.
+      mask: bool `[streams, T, B, 1]`; where False the state stays as it is.
+      reset_mask: bool `[streams, T, B, 1]`; where True the state is forgotten first.
 
     Returns:
       Float `[streams, T, B, width]`.
@@ -53,71 +55,76 @@ def gated_recurrence(weights: Weights, x: Array, seen: Array, fresh: Array) -> A
     Reference: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder",
     EMNLP 2014; the candidate uses the reset gate after the product, as cuDNN does.
     """
-    return _forwards(weights, x, seen, fresh)[0]
+    return _forwards(weights, x, mask, reset_mask)[0]
 
 
 def _forwards(
-    weights: Weights, x: Array, seen: Array, fresh: Array
+    weights: GruWeights, x: Array, mask: Array, reset_mask: Array
 ) -> tuple[Array, tuple]:
-    kernels, biases = gates_of(weights.recurrent), gates_of(weights.input_bias)
-    inputs = [jnp.einsum("stbd,sdw->stbw", x, w) for w in gates_of(weights.input)]
+    kernels, biases = split_gates(weights.recurrent), split_gates(weights.input_bias)
+    inputs = [jnp.einsum("stbd,sdw->stbw", x, w) for w in split_gates(weights.input)]
 
-    def turn(state: Array, here: tuple, made: tuple) -> tuple[Array, tuple]:
-        seen, fresh = here
-        state = jnp.where(fresh, 0.0, state)
-        x_r, x_z, x_c = (x + b for x, b in zip(made[:3], biases, strict=True))
+    def turn(state: Array, inputs_now: tuple, per_step: tuple) -> tuple[Array, tuple]:
+        mask, reset_mask = inputs_now
+        state = jnp.where(reset_mask, 0.0, state)
+        x_r, x_z, x_c = (x + b for x, b in zip(per_step[:3], biases, strict=True))
         h_r, h_z, h_c = (stream_product(state, kernel) for kernel in kernels)
         reset, update = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
-        recalled = h_c + weights.candidate_bias
-        candidate = jnp.tanh(x_c + reset * recalled)
-        state = jnp.where(seen, candidate + update * (state - candidate), state)
-        return state, (reset, update, candidate, recalled, state)
+        hidden_candidate = h_c + weights.candidate_bias
+        candidate = jnp.tanh(x_c + reset * hidden_candidate)
+        state = jnp.where(mask, candidate + update * (state - candidate), state)
+        return state, (reset, update, candidate, hidden_candidate, state)
 
-    empty = jnp.zeros_like(inputs[0])
-    made = (*inputs, empty, empty)
-    *kept, states = over_turns(turn, empty[:, 0], (seen, fresh), made)
-    return states, (weights, x, seen, fresh, states, kept)
+    zeros = jnp.zeros_like(inputs[0])
+    per_step = (*inputs, zeros, zeros)
+    *residual_steps, states = scan_time(turn, zeros[:, 0], (mask, reset_mask), per_step)
+    return states, (weights, x, mask, reset_mask, states, residual_steps)
 
 
 def _backwards(residuals: tuple, gradient: Array) -> tuple:
-    weights, x, seen, fresh, states, kept = residuals
-    kernels = [materialised(k.swapaxes(1, 2)) for k in gates_of(weights.recurrent)]
+    weights, x, mask, reset_mask, states, residual_steps = residuals
+    kernels = [fusion_barrier(k.swapaxes(1, 2)) for k in split_gates(weights.recurrent)]
     one_later = [(0, 0, 0), (1, -1, 0), (0, 0, 0), (0, 0, 0)]
-    before = jax.lax.pad(states, jnp.zeros((), states.dtype), one_later)
-    before = jnp.where(fresh, 0.0, before)
+    previous = jax.lax.pad(states, jnp.zeros((), states.dtype), one_later)
+    previous = jnp.where(reset_mask, 0.0, previous)
 
-    def turn(later: Array, here: tuple, made: tuple) -> tuple[Array, tuple]:
-        (now, before, seen, fresh), (reset, update, candidate, recalled) = here, made
-        now = now + later
-        new = jnp.where(seen, now, 0.0)
-        d_update = new * (before - candidate) * update * (1 - update)
+    def turn(d_state: Array, inputs_now: tuple, per_step: tuple) -> tuple[Array, tuple]:
+        (
+            (d_output, previous, mask, reset_mask),
+            (reset, update, candidate, hidden_candidate),
+        ) = inputs_now, per_step
+        d_output = d_output + d_state
+        new = jnp.where(mask, d_output, 0.0)
+        d_update = new * (previous - candidate) * update * (1 - update)
         d_candidate = new * (1 - update) * (1 - candidate * candidate)
-        d_reset = d_candidate * recalled * reset * (1 - reset)
-        d_recalled = d_candidate * reset
-        earlier = jnp.where(seen, now * update, now)
-        for d, kernel in zip((d_reset, d_update, d_recalled), kernels, strict=True):
+        d_reset = d_candidate * hidden_candidate * reset * (1 - reset)
+        d_hidden_candidate = d_candidate * reset
+        earlier = jnp.where(mask, d_output * update, d_output)
+        for d, kernel in zip(
+            (d_reset, d_update, d_hidden_candidate), kernels, strict=True
+        ):
             earlier += stream_product(d, kernel)
-        earlier = jnp.where(fresh, 0.0, earlier)
-        return earlier, (d_reset, d_update, d_candidate, d_recalled)
+        earlier = jnp.where(reset_mask, 0.0, earlier)
+        return earlier, (d_reset, d_update, d_candidate, d_hidden_candidate)
 
-    d_reset, d_update, d_candidate, d_recalled = over_turns(
+    d_reset, d_update, d_candidate, d_hidden_candidate = scan_time(
         turn,
         jnp.zeros_like(gradient[:, 0]),
-        (gradient, before, seen, fresh),
-        tuple(kept),
+        (gradient, previous, mask, reset_mask),
+        tuple(residual_steps),
         backwards=True,
     )
     d_gates = (d_reset, d_update, d_candidate)
-    d_products = (d_reset, d_update, d_recalled)
-    d_weights = Weights(
-        input=joined(kernel_gradient(x, d) for d in d_gates),
-        input_bias=joined(total(d) for d in d_gates),
-        recurrent=joined(kernel_gradient(before, d) for d in d_products),
-        candidate_bias=total(d_recalled),
+    d_products = (d_reset, d_update, d_hidden_candidate)
+    d_weights = GruWeights(
+        input=concat_gates(kernel_gradient(x, d) for d in d_gates),
+        input_bias=concat_gates(sum_time(d) for d in d_gates),
+        recurrent=concat_gates(kernel_gradient(previous, d) for d in d_products),
+        candidate_bias=sum_time(d_hidden_candidate),
     )
     d_x = sum(
         jnp.einsum("srw,sdw->srd", rows_of(d), w)
-        for d, w in zip(d_gates, gates_of(weights.input), strict=True)
+        for d, w in zip(d_gates, split_gates(weights.input), strict=True)
     )
     return d_weights, d_x.reshape(x.shape), None, None
 
@@ -127,10 +134,18 @@ gated_recurrence.defvjp(_forwards, _backwards)
 
 @jax.custom_vjp
 def permuted(x: Array, order: Array, inverse: Array) -> Array:
-    """Turns of `x` `[B, T, D]` in another order, int `[B, T]`, whose inverse is known.
+    """Turns of `x` in another order, whose gradient is a gather.
 
-    That the order is a permutation makes the gradient a gather too, and no scatter,
-    which took longer on CPU than all the rest of the encoder.
+    The gradient of a gather is in general a scatter, which took longer on CPU than all
+    the rest of the encoder; that of a permutation is a gather by its inverse.
+
+    Args:
+      x: float `[B, T, D]`.
+      order: a permutation of the turns, int `[B, T]`.
+      inverse: its inverse, int `[B, T]`.
+
+    Returns:
+      Float `[B, T, D]`.
     """
     return jnp.take_along_axis(x, order[..., None], 1)
 

@@ -61,15 +61,15 @@ class LogMel:
         return 2 * self.hop
 
     def prepare(self, samples: np.ndarray) -> np.ndarray:
-        """What needs a whole recording: nothing, here."""
+        """The samples `[n]` of a whole recording, unchanged."""
         return samples
 
     def real_lengths(self, lengths: Array) -> Array:
-        """Mel frames that so many samples make."""
+        """Mel frames `[B]` of recordings of `lengths` `[B]` samples."""
         return lengths // self.hop
 
     def padded_length(self, samples: int) -> int:
-        """What a recording is padded to, so that few programs serve all lengths."""
+        """Padded length of a recording; few lengths, so that few programs compile."""
         padded = self.max_samples if self.pad_to_30s else bucket(samples, self.stride)
         return min(padded, self.max_samples)
 
@@ -138,21 +138,21 @@ class Waveform:
     max_samples: int = 480000
 
     def prepare(self, samples: np.ndarray) -> np.ndarray:
-        """What needs a whole recording: its mean and deviation; float32 `[n]`."""
+        """The samples `[n]` of a recording, standardised if the model needs it."""
         if not self.normalise:
             return samples
         return (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
 
     def real_lengths(self, lengths: Array) -> Array:
-        """Inputs of the encoder that so many samples make: as many."""
+        """Inputs `[B]` of the encoder for `lengths` `[B]` samples: as many."""
         return lengths
 
     def padded_length(self, samples: int) -> int:
-        """What a recording is padded to, so that few programs serve all lengths."""
+        """Padded length of a recording; few lengths, so that few programs compile."""
         return min(bucket(samples, self.stride), self.max_samples)
 
     def __call__(self, waveforms: Array, lengths: Array) -> tuple[Array, Array]:
-        """What has been prepared is what the encoder takes."""
+        """The prepared samples `[B, N]` and lengths `[B]`, unchanged."""
         return waveforms, lengths
 
 

@@ -93,7 +93,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer layer, normalised before its two parts or after them.
+    """A transformer layer `[B, T, D] -> [B, T, D]`, normalised before or after parts.
 
     References: Vaswani et al., "Attention Is All You Need", NeurIPS 2017 (after); Xiong
     et al., "On Layer Normalization in the Transformer Architecture", ICML 2020

@@ -136,7 +136,7 @@ def from_config(
 
     Args:
       config: what a `config.json` would hold.
-      key: a PRNG key.
+      key: a scalar PRNG key.
       dtype: see `load`.
 
     Returns:

@@ -45,12 +45,12 @@ def distance_buckets(
     """The bucket of each distance: small ones have their own, large ones share.
 
     Args:
-      distance: int, any shape; key minus query, in frames.
+      distance: int `[...]`; key minus query, in frames.
       buckets: how many there are; the upper half is for keys after the query.
       max_distance: from it on all distances are in one bucket.
 
     Returns:
-      int of the same shape, 0 to `buckets - 1`.
+      int `[...]`, 0 to `buckets - 1`.
 
     Example:
       >>> distance_buckets(np.array([-100, -8, -1, 0, 1, 5, 100]), 16, 20)

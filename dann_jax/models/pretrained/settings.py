@@ -55,7 +55,7 @@ class WhisperSettings:
         return self.encoder_layers
 
     def num_frames(self, mel_frames: Array | int) -> Array | int:
-        """Frames of the hidden states for so many mel frames."""
+        """Frames of the hidden states for mel frames, a scalar or `[...]`."""
         return (mel_frames + 1) // 2
 
 
@@ -143,7 +143,7 @@ class SpeechSettings:
         return samples
 
     def num_frames(self, samples: Array | int) -> Array | int:
-        """Frames of the hidden states for so many samples."""
+        """Frames of the hidden states for samples, a scalar or `[...]`."""
         for kernel, stride in zip(self.conv_kernel, self.conv_stride, strict=True):
             samples = (samples - kernel) // stride + 1
         return samples

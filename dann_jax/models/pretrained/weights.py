@@ -28,7 +28,7 @@ class TensorReader:
         """Finds where the encoder is.
 
         Args:
-          readers: name -> a function that reads the tensor.
+          readers: name -> a function that reads the tensor `[...]`.
           prefixes: what may stand before the encoder's names; of those with which
             several names begin, the first counts.
         """
@@ -48,7 +48,7 @@ class TensorReader:
           *shape: that it must have.
 
         Returns:
-          The tensor as float32.
+          The tensor as float32 `[*shape]`.
 
         Raises:
           PretrainedError: it is missing, or of another shape or kind of numbers.

@@ -1,1 +1,1 @@
-"""The sections of a page, one file a family: a run to a `Section`, or to nothing."""
+"""Sections of a page: functions from a run to a `Section`, or None."""

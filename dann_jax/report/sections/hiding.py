@@ -1,4 +1,4 @@
-"""What is left of the domain in the features: probes, distances, and in words."""
+"""How much of the domain is left in the features: probes, distances, diagnoses."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,9 @@ def hiding_section(run: Run) -> Section | None:
     parts = [_diagnoses(run), _probes(run), _distances(run)]
     if not any(parts):
         return None
-    return Section("domains", "Domains", "What the features still tell", join(parts))
+    return Section(
+        "domains", "Domains", "Domain information left in the features", join(parts)
+    )
 
 
 def _diagnoses(run: Run) -> Markup | None:
@@ -39,9 +41,9 @@ def _probes(run: Run) -> Markup | None:
     if not charts:
         return None
     text = (
-        "A fresh classifier looks for each of these in the frozen features. The dashed "
-        "line is what it finds when the names are shuffled. Where the probe was not "
-        "fitted on a speaker, the encoder may have been: it is no score of new people."
+        "A fresh classifier predicts each of these from the frozen features. The "
+        "dashed line is its accuracy with shuffled labels. Where the probe was not "
+        "fitted on a speaker, the encoder may have been: not a score of new speakers."
     )
     if run.analysis.get("probes"):
         text += (
@@ -52,7 +54,7 @@ def _probes(run: Run) -> Markup | None:
 
 
 def probe_charts(run: Run) -> list[Table]:
-    """Accuracy of every probe beside chance, a chart for each column looked for."""
+    """Accuracy of every probe beside chance, a chart for each predicted column."""
     probes = run.analysis.get("probes") or replica_probes(run)
     columns = dict.fromkeys(probe["column"] for probe in probes)
     return [_probe_chart(run, column, probes) for column in columns]

@@ -1,4 +1,4 @@
-"""How it learned, and what criteria without labels say of where it ended."""
+"""Learning curves, and selection criteria without target labels."""
 
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.report.analysis_tables import selection_table
@@ -23,9 +23,9 @@ def learning_section(run: Run) -> Section | None:
     if not all_families:
         return None
     panels = {
-        f"{family.name}-{place}": panel
+        f"{family.name}-{index}": panel
         for family in all_families
-        for place, panel in enumerate(family.panels)
+        for index, panel in enumerate(family.panels)
     }
     values = {
         identifier: {
@@ -73,8 +73,8 @@ def _slider(run: Run) -> Markup:
 def _family(family: Family, arms: list[str]) -> Markup:
     title = "Task" if family.name == "label" else f"Adversary or penalty: {family.name}"
     charts = (
-        curve_figure(panel, arms, f"{family.name}-{place}")
-        for place, panel in enumerate(family.panels)
+        curve_figure(panel, arms, f"{family.name}-{index}")
+        for index, panel in enumerate(family.panels)
     )
     return join([tag("h3", title), tag("div", charts, class_="charts")])
 

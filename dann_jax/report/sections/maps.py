@@ -13,7 +13,7 @@ from dann_jax.report.run import Run
 
 
 def maps_section(run: Run) -> Section | None:
-    """Choosers, a place for the maps, and what they show in numbers."""
+    """Menus, the maps, and a table of their neighbours."""
     maps = run.analysis.get("maps", {})
     points = {
         arm: by_place for arm, by_place in maps.get("points", {}).items() if by_place
@@ -22,8 +22,12 @@ def maps_section(run: Run) -> Section | None:
         return None
     columns = [name for name in maps["rows"] if name != "utt_id"]
     first = "emotion" if "emotion" in columns else columns[0]
-    methods = _present(own for by_place in points.values() for own in by_place.values())
-    places = list(dict.fromkeys(place for own in points.values() for place in own))
+    methods = _present(
+        by_method for by_place in points.values() for by_method in by_place.values()
+    )
+    places = list(
+        dict.fromkeys(place for by_method in points.values() for place in by_method)
+    )
     after = [place for place in places if place != "input"] or places
     where = f"fold “{maps['fold']}”, seed {maps['seed']}" if "fold" in maps else ""
     content = [
@@ -55,10 +59,15 @@ def _present(by_method: Any) -> list[str]:
     return [name for name in METHODS if name in known] + sorted(known - {*METHODS})
 
 
-def _chooser(name: str, title: str, words: Sequence[str], chosen: str) -> Markup:
+def _chooser(name: str, title: str, options: Sequence[str], chosen: str) -> Markup:
     options = (
-        tag("option", METHODS.get(word, word), value=word, selected=word == chosen)
-        for word in words
+        tag(
+            "option",
+            METHODS.get(option, option),
+            value=option,
+            selected=option == chosen,
+        )
+        for option in options
     )
     return tag(
         "label", f"{title} ", tag("select", options, id=f"map-{name}"), class_="chooser"
@@ -73,9 +82,9 @@ def _data(
     for name, values in maps["rows"].items():
         if name == "utt_id":
             continue
-        words = sorted(set(map(str, values)))
-        ids = {word: place for place, word in enumerate(words)}
-        columns[name] = {"words": words, "ids": [ids[str(value)] for value in values]}
+        options = sorted(set(map(str, values)))
+        ids = {option: place for place, option in enumerate(options)}
+        columns[name] = {"words": options, "ids": [ids[str(value)] for value in values]}
     rounded = {
         arm: {
             place: {method: _three_digits(xy) for method, xy in by_method.items()}

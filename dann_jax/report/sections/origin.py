@@ -1,4 +1,4 @@
-"""Where it comes from: data, features, protocol, and how to make it again."""
+"""Data, features and protocol of a run, and the commands to reproduce it."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def data_section(run: Run) -> Section:
     transductive = "seen in training, without their labels (transductive)"
     pairs = [
         ("corpus", ", ".join(run.results["corpora"])),
-        *((word, f"{data[word]:,}") for word in ("rows", "speakers") if word in data),
+        *((name, f"{data[name]:,}") for name in ("rows", "speakers") if name in data),
         ("licence", licence or "not recorded"),
         ("protocol", protocol["name"]),
         ("folds", str(len({replica["fold"] for replica in replicas}))),
@@ -52,15 +52,17 @@ def _counts(labels: Mapping[str, int]) -> Markup | None:
 def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup | None:
     if not roles:
         return None
-    words = list(dict.fromkeys(word for counts in roles.values() for word in counts))
+    role_names = list(
+        dict.fromkeys(name for counts in roles.values() for name in counts)
+    )
     rows = [
-        [fold, *(str(counts.get(word, 0)) for word in words)]
+        [fold, *(str(counts.get(argument, 0)) for argument in role_names)]
         for fold, counts in roles.items()
     ]
     title = "Rows of every role in every fold"
     if transductive:
         title += "; tested rows are seen in training too, without their labels"
-    table = Table("roles", title, ["fold", *words], rows)
+    table = Table("roles", title, ["fold", *role_names], rows)
     return data_table(table)
 
 
@@ -91,7 +93,7 @@ def _amount(name: str, value: float) -> str:
 
 
 def commands(run: Run) -> Markup:
-    """The commands that make the run and its report again."""
+    """The commands that reproduce the run and its report."""
     recorded = run.environment.get("command", [])
     lines = []
     if run.environment.get("git_commit"):
@@ -108,11 +110,11 @@ def commands(run: Run) -> Markup:
 
 
 def _workdir(run: Run, recorded: Sequence[str]) -> str:
-    """Where the run went: what it was told, or what it takes when it is not."""
-    for place, word in enumerate(recorded):
-        flag, given, value = word.partition("=")
+    """The work directory of the run: as configured, else the default."""
+    for index, argument in enumerate(recorded):
+        flag, given, value = argument.partition("=")
         if flag in ("--workdir", "-workdir"):
-            return value if given else recorded[place + 1]
+            return value if given else recorded[index + 1]
     return f"runs/{run.name}"
 
 

@@ -1,4 +1,4 @@
-"""The scores of every arm, and the differences that they show."""
+"""The scores of every arm, and their differences from the baseline."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -65,10 +65,10 @@ def _forest(runs: Mapping[str, Run], metric: str) -> Table:
     # One arm alone has no difference.
     if not any(strip.cells[1] for strip in strips):
         strips = [strip._replace(cells=strip.cells[:1]) for strip in strips]
-    word = "lower is better" if is_error(metric) else "higher is better"
+    direction = "lower is better" if is_error(metric) else "higher is better"
     after = ["pooled [95 %]", "difference [95 %]"][: len(strips[0].cells)]
     return forest(
-        f"{TITLES[metric]} in %, {word}",
+        f"{TITLES[metric]} in %, {direction}",
         strips,
         header=(["run"] * several + ["arm"], after),
         line=None if several else strips[0].score.value,
@@ -76,7 +76,7 @@ def _forest(runs: Mapping[str, Run], metric: str) -> Table:
 
 
 def _more(run: Run) -> Markup | None:
-    """The comparisons as sentences, with what else is known of each."""
+    """The comparisons as sentences, with effect sizes."""
     entries = run.results["comparisons"]
     if not entries:
         return None

@@ -1,4 +1,4 @@
-"""For whom and for what it works: speakers, groups, classes, confusions."""
+"""Scores by speaker, group and class, and confusion matrices."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -53,10 +53,10 @@ def class_chart(run: Run) -> Table | None:
         [
             Bars(
                 label,
-                round(rows[place]) if rows is not None else "",
-                {arm: Number(float(recall[place])) for arm, recall in recalls.items()},
+                round(rows[index]) if rows is not None else "",
+                {arm: Number(float(recall[index])) for arm, recall in recalls.items()},
             )
-            for place, label in enumerate(labels)
+            for index, label in enumerate(labels)
         ],
         run.arms,
         label="class",
@@ -115,7 +115,7 @@ def _confusion(arm: str, counts: np.ndarray, labels: Sequence[str]) -> Markup:
 
 
 def main_score(run: Run) -> str:
-    """The score that bars of people show: the last that stands for the result."""
+    """The metric of the charts of speakers and groups: the last main metric."""
     return headline(run.results)[-1]
 
 

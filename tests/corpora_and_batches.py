@@ -1,4 +1,4 @@
-"""Small worlds for the tests: a corpus, a batch, a model without Flax."""
+"""A small corpus, batches, a network without Flax, and comparisons of trees."""
 
 import contextlib
 import resource

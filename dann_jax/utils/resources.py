@@ -1,4 +1,4 @@
-"""How much memory this process may still use."""
+"""Memory and cores that this process may use."""
 
 import os
 import pathlib
@@ -35,13 +35,13 @@ def size(count: float) -> str:
 
 def _left(root: pathlib.Path) -> Iterator[int]:
     """What each of the limits leaves."""
-    found = _fields(root / "proc/meminfo").get("MemAvailable")
-    if found is None:
+    available = _fields(root / "proc/meminfo").get("MemAvailable")
+    if available is None:
         # macOS counts neither what is free nor what could be: half of all is a guess.
         pages, each = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
         yield pages * each // 2
     else:
-        yield found * 1024
+        yield available * 1024
     for folder in _CGROUPS:
         for most, now in (
             ("memory.max", "memory.current"),
@@ -84,3 +84,17 @@ def _number(path: pathlib.Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def usable_cores() -> int:
+    """Cores that the system lets this process run on, at least 1.
+
+    A machine may have more: `taskset`, Slurm and containers leave a process only some.
+
+    Example:
+      >>> 1 <= usable_cores() <= (os.cpu_count() or 1)
+      True
+    """
+    # Where there is no affinity (macOS), every core may be used.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from toys import DIMS, plain_apply, plain_params, toy_batch
+from corpora_and_batches import DIMS, plain_apply, plain_params, toy_batch
 
 from dann_jax.models.reversal import reverse_gradient
 from dann_jax.objectives import OBJECTIVES

@@ -1,4 +1,4 @@
-"""Where a store is made, by one process at a time, and how it gets to its place."""
+"""The folders of a store, made by one process at a time and renamed when complete."""
 
 import contextlib
 import os
@@ -15,23 +15,23 @@ _OLD = "old"
 
 
 def cache_folder() -> epath.Path:
-    """Where this package keeps what it can make again, `$XDG_CACHE_HOME/dann_jax`."""
+    """The cache folder of this package, `$XDG_CACHE_HOME/dann_jax`."""
     home = os.environ.get("XDG_CACHE_HOME") or epath.Path("~/.cache").expanduser()
     return epath.Path(home) / "dann_jax"
 
 
 def work_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
-    """Where parts are kept until the store is there; a bucket cannot be mapped."""
+    """Local folder of the parts until the store is complete."""
     return _local(data_dir) / f".{dataset_name(name)}.prepare"
 
 
 def retry_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
-    """Where what could not be used is tried again, while there is a store."""
+    """Folder in which unusable recordings are tried again."""
     return _local(data_dir) / f".{dataset_name(name)}.retry"
 
 
 def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
-    """Where a store is written, on the disk where it will be."""
+    """Folder in which a store is written, on the same disk."""
     return epath.Path(data_dir) / f".{dataset_name(name)}.writing"
 
 
@@ -39,7 +39,7 @@ def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
 def claimed(
     name: str, data_dir: epath.PathLike, *, wait: bool = False
 ) -> Iterator[bool]:
-    """Be the only process that makes the store of this name.
+    """Hold the lock for making the store of this name.
 
     What an earlier one left, when it was killed while it wrote, is removed.
     Yields whether anything can be written there.
