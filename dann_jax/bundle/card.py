@@ -109,7 +109,22 @@ def _maker(made: Mapping[str, Any] | None) -> str:
     if made is None:
         return "nobody recorded how they were made"
     known = (key for key in ("extractor", "version", "hash") if key in made)
-    return f"made by {', '.join(f'{key} {made[key]}' for key in known)}"
+    maker = f"made by {', '.join(f'{key} {made[key]}' for key in known)}"
+    return f"{maker}{_encoder(made)}"
+
+
+def _encoder(made: Mapping[str, Any]) -> str:
+    """Which pretrained model makes the features; nothing where none does."""
+    model = (made.get("about") or {}).get("model")
+    parameters = made.get("parameters")
+    if model is None or not isinstance(parameters, Mapping):
+        return ""
+    said = ", ".join(f"{key} {value}" for key, value in parameters.items())
+    return (
+        f", of the pretrained model {model} ({said}). That model has a licence and "
+        f"training data of its own: read its card, and check whether the recordings "
+        f"that were tested here are among those data"
+    )
 
 
 def _data(description: Description) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from etils import epath
 from flax import linen as nn
 
 from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
@@ -43,11 +44,14 @@ class Bundle:
       description: what was trained, on what, and what it hears.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
       standardiser: modality -> mean and scale of each member, float32 `[M, dim]`.
+      encoder: folder of the pretrained encoder, if its features need one; None to look
+        where its name leads.
     """
 
     description: Description
     params: PyTree
     standardiser: Standardiser
+    encoder: epath.PathLike | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -75,6 +79,7 @@ class Bundle:
                 name: (mean[only], scale[only])
                 for name, (mean, scale) in self.standardiser.items()
             },
+            self.encoder,
         )
 
     def predict_corpus(
@@ -196,7 +201,7 @@ class Bundle:
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )
         return {
-            name: extractor_of(name, modality)
+            name: extractor_of(name, modality, self.encoder)
             for name, modality in self.description.modalities.items()
         }
 

@@ -8,7 +8,14 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from dann_jax.bundle.audio_features import Features, corpus_of, features_of, rates_of
+from dann_jax.bundle.audio_features import (
+    Features,
+    complete,
+    corpus_of,
+    features_of,
+    postponed,
+    rates_of,
+)
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.output_types import Prediction, Rating
 from dann_jax.bundle.recordings import Clip, Report, batches
@@ -17,6 +24,9 @@ from dann_jax.data.features.extractor import Extractor
 from dann_jax.utils.text import encodable, one_line, table_cell
 
 _log = logging.getLogger(__name__)
+
+_MOST_SECONDS = 960.0
+"""Of sound that is kept to compute features of several recordings together."""
 
 
 class Heard(NamedTuple):
@@ -32,7 +42,8 @@ def predict_clips(
 ) -> Iterator[Heard]:
     """Predict recordings in the order in which they come.
 
-    Memory holds one recording and the features of one batch.
+    Memory holds one recording and the features of one batch; where features are
+    computed in batches, the sound of as many recordings as make `_MOST_SECONDS`.
 
     Args:
       bundle: the model; its features must be ones that are made from audio.
@@ -46,11 +57,7 @@ def predict_clips(
     bundle.require_answers()
     extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
-        heard = [
-            (clip, *made)
-            for clip in batch
-            if (made := _hear(extractors, clip, report, limit)) is not None
-        ]
+        heard = list(_heard(extractors, batch, report, limit))
         if not heard:
             continue
         known, durations, features = zip(*heard, strict=True)
@@ -66,6 +73,44 @@ def predict_clips(
                 yield Heard(clip, duration, bundle.named(row))
             else:
                 report(f"{clip.name}: the model's answer is not a finite number")
+
+
+def _heard(
+    extractors: Mapping[str, Extractor],
+    batch: Sequence[Clip],
+    report: Report,
+    max_frames: int,
+) -> Iterator[tuple[Clip, float, Features]]:
+    """Every clip that can be heard, with its seconds and features."""
+    first = postponed(extractors)
+    waiting: list[tuple[Clip, float, Features]] = []
+    for clip in batch:
+        made = _hear(first, clip, report, max_frames)
+        if made is not None:
+            waiting.append((clip, *made))
+        if sum(seconds for _, seconds, _ in waiting) >= _MOST_SECONDS:
+            yield from _completed(extractors, waiting, report, max_frames)
+            waiting = []
+    yield from _completed(extractors, waiting, report, max_frames)
+
+
+def _completed(
+    extractors: Mapping[str, Extractor],
+    waiting: Sequence[tuple[Clip, float, Features]],
+    report: Report,
+    max_frames: int,
+) -> Iterator[tuple[Clip, float, Features]]:
+    features = complete(
+        extractors,
+        [own for _, _, own in waiting],
+        [one_line(clip.name) for clip, _, _ in waiting],
+        max_frames=max_frames,
+    )
+    for (clip, duration, _), own in zip(waiting, features, strict=True):
+        if isinstance(own, AudioError):
+            report(str(own))
+        else:
+            yield clip, duration, own
 
 
 def _hear(

@@ -1,5 +1,7 @@
 """Features for a model: whether they are its own, and how to make them again."""
 
+from etils import epath
+
 from dann_jax.bundle.description import (
     BundleError,
     Description,
@@ -9,6 +11,7 @@ from dann_jax.bundle.description import (
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.catalogue import extractor_from
 from dann_jax.data.features.extractor import Extractor, mismatch
+from dann_jax.data.features.pretrained import PRETRAINED
 
 
 def difference(expected: Modality, found: Modality) -> str | None:
@@ -41,12 +44,15 @@ def require_features(description: Description, corpus: Corpus) -> None:
         )
 
 
-def extractor_of(name: str, modality: Modality) -> Extractor:
+def extractor_of(
+    name: str, modality: Modality, encoder: epath.PathLike | None = None
+) -> Extractor:
     """What makes the features of a bundle from sound, or why nothing can.
 
     Args:
       name: of the modality, for messages.
       modality: of the bundle's description.
+      encoder: folder of the pretrained encoder, where features are made by one.
 
     Raises:
       BundleError: nobody recorded how they were made, they are made of text, or they
@@ -63,11 +69,18 @@ def extractor_of(name: str, modality: Modality) -> Extractor:
             f"the features {name!r} are made from a transcript, not from audio; "
             f"use Bundle.predict_corpus with features"
         )
+    is_pretrained = made.get("extractor") == PRETRAINED
+    place = {"folder": encoder} if encoder and is_pretrained else {}
     try:
-        extractor = extractor_from(made)
+        extractor = extractor_from(made, **place)
     except ValueError as error:
+        hint = (
+            "; dann-predict --encoder=DIR, or load_bundle(..., encoder=DIR), names the "
+            "folder of the encoder"
+        )
         raise BundleError(
             f"the features {name!r} cannot be made here: {error}"
+            f"{hint if is_pretrained else ''}"
         ) from None
     reason = mismatch(made, extractor.provenance())
     if reason:

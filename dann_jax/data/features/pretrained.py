@@ -13,6 +13,9 @@ from dann_jax.data.features.extractor import Extractor
 
 # Worker processes import this module: JAX and the encoders are imported in functions.
 
+PRETRAINED = "pretrained"
+"""The extractor's name in a provenance."""
+
 
 def pretrained(
     *,
@@ -101,7 +104,7 @@ def pretrained(
         ]
 
     return Extractor(
-        name="pretrained",
+        name=PRETRAINED,
         version=1,
         parameters={
             "layers": list(chosen),
