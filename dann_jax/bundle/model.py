@@ -14,7 +14,7 @@ from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.bundle.output_types import ANSWERS, FEATURES, Answer, Prediction, Rating
-from dann_jax.bundle.provenance import extractor_of, require_features
+from dann_jax.bundle.provenance import extractors_of, require_features
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
@@ -200,10 +200,7 @@ class Bundle:
                 f"{self.description.standardised_by!r} over a whole corpus, and a "
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )
-        return {
-            name: extractor_of(name, modality, self.encoder)
-            for name, modality in self.description.modalities.items()
-        }
+        return extractors_of(self.description.modalities, self.encoder)
 
     def assembler(self, corpus: Corpus) -> Assembler:
         """Batches as each member hears them: whole dialogues, no labels."""

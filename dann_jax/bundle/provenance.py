@@ -1,5 +1,7 @@
 """Features for a model: whether they are its own, and how to make them again."""
 
+from collections.abc import Mapping
+
 from etils import epath
 
 from dann_jax.bundle.description import (
@@ -44,6 +46,33 @@ def require_features(description: Description, corpus: Corpus) -> None:
         )
 
 
+def extractors_of(
+    modalities: Mapping[str, Modality], encoder: epath.PathLike | None = None
+) -> dict[str, Extractor]:
+    """What makes the features of a bundle from sound, for each modality.
+
+    Args:
+      modalities: of the bundle's description.
+      encoder: folder of the pretrained encoder, where one is needed.
+
+    Raises:
+      BundleError: see `extractor_of`; or there is an encoder, and none is needed.
+    """
+    if encoder and not any(map(_is_pretrained, modalities.values())):
+        raise BundleError(
+            f"the model takes {', '.join(modalities)}, which need no encoder; leave "
+            f"--encoder out"
+        )
+    return {
+        name: extractor_of(name, modality, encoder)
+        for name, modality in modalities.items()
+    }
+
+
+def _is_pretrained(modality: Modality) -> bool:
+    return (modality.provenance or {}).get("extractor") == PRETRAINED
+
+
 def extractor_of(
     name: str, modality: Modality, encoder: epath.PathLike | None = None
 ) -> Extractor:
@@ -69,8 +98,7 @@ def extractor_of(
             f"the features {name!r} are made from a transcript, not from audio; "
             f"use Bundle.predict_corpus with features"
         )
-    is_pretrained = made.get("extractor") == PRETRAINED
-    place = {"folder": encoder} if encoder and is_pretrained else {}
+    place = {"folder": encoder} if encoder and _is_pretrained(modality) else {}
     try:
         extractor = extractor_from(made, **place)
     except ValueError as error:
@@ -80,7 +108,7 @@ def extractor_of(
         )
         raise BundleError(
             f"the features {name!r} cannot be made here: {error}"
-            f"{hint if is_pretrained else ''}"
+            f"{hint if _is_pretrained(modality) else ''}"
         ) from None
     reason = mismatch(made, extractor.provenance())
     if reason:
