@@ -139,6 +139,8 @@ def test_other_parameters_are_other_features(parameters: dict[str, Any]) -> None
         ({"model": WHISPER, "layers": []}, "numbered 0 to 2"),
         ({"model": WHISPER, "layers": "last"}, "layers='last': must be a number"),
         ({"model": WHISPER, "layers": [1.5]}, "must be a number"),
+        ({"model": WHISPER, "layers": True}, "layers=True: must be a number"),
+        ({"model": WHISPER, "pad_to_30s": "no"}, "must be True or False"),
         ({"model": WHISPER, "pooling": "max"}, "must be one of mean, mean_std"),
         (
             {"model": FIXTURES / "wavlm", "pad_to_30s": True},

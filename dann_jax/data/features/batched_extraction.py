@@ -82,7 +82,7 @@ def write_batched_parts(
     for number in write_parts(decoding, chunks, workers):
         items += number
         new = (path for path in folder.glob("*.npz") if path not in waiting)
-        waiting |= {path: read_part(path) for path in new}
+        waiting |= {path: _read(path) for path in new}
         if sum(map(_seconds, waiting.values())) >= _SECONDS:
             _encode(task, list(waiting.values()))
             yield items
@@ -90,6 +90,13 @@ def write_batched_parts(
     _encode(task, list(waiting.values()))
     folder.rmtree()
     yield items
+
+
+def _read(path: epath.Path) -> Part:
+    part = read_part(path)
+    if part is None:
+        raise OSError(f"{path} is not as it was just written; the same command goes on")
+    return part
 
 
 def _seconds(part: Part) -> float:

@@ -76,8 +76,10 @@ def pretrained(
         )
     if pooling not in POOLINGS:
         raise ValueError(f"pooling={pooling!r}: must be one of {', '.join(POOLINGS)}")
+    if type(pad_to_30s) is not bool:
+        raise ValueError(f"pad_to_30s={pad_to_30s!r}: must be True or False")
     place = _folder(model, folder, known=digest is not None)
-    encoder = _load(os.fspath(place), _state(place), bool(pad_to_30s))
+    encoder = _load(os.fspath(place), _state(place), pad_to_30s)
     for name, asked, actual in (
         ("digest", digest, encoder.digest),
         ("sample_rate", sample_rate, encoder.sample_rate),
@@ -109,7 +111,7 @@ def pretrained(
         parameters={
             "layers": list(chosen),
             "pooling": pooling,
-            "pad_to_30s": bool(pad_to_30s),
+            "pad_to_30s": pad_to_30s,
             "digest": encoder.digest,
         },
         dim=len(chosen) * encoder.width * (2 if pooling == "mean_std" else 1),
@@ -172,13 +174,13 @@ def _numbers(
         return (num_layers // 2,)
     if layers == "all":
         return None
-    numbers = (layers,) if isinstance(layers, int) else layers
-    if isinstance(numbers, str) or not all(type(number) is int for number in numbers):
+    numbers = tuple(layers) if isinstance(layers, list | tuple) else (layers,)
+    if not all(type(number) is int for number in numbers):
         raise ValueError(
             f"layers={layers!r}: must be a number such as 3, several such as 2,3, or "
             f"all"
         )
-    return tuple(numbers)
+    return numbers
 
 
 def _check_length(samples: np.ndarray, encoder: Any) -> None:
