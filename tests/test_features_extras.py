@@ -2,12 +2,14 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
+from pretrained_models import FIXTURES
 
 from dann_jax.data.features import egemaps as egemaps_module
 from dann_jax.data.features import sentence as sentence_module
@@ -142,9 +144,11 @@ def test_every_extractor_is_made_again_from_its_provenance(
 ) -> None:
     if name == "egemaps":
         pytest.importorskip("opensmile")
-    # A model of sentences is looked for from here.
+    # Folders of models are looked for from here.
     monkeypatch.chdir(write_model(tmp_path / "mini").parent)
-    parameters = {"sentence": {"model": str(tmp_path / "mini")}}.get(name, {})
+    shutil.copytree(FIXTURES / "whisper", tmp_path / "whisper")
+    models = {"sentence": "mini", "pretrained": "whisper"}
+    parameters = {"model": str(tmp_path / models[name])} if name in models else {}
     made = json.loads(json.dumps(make_extractor(name, **parameters).provenance()))
     assert extractor_from(made).provenance() == made
 

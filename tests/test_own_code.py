@@ -10,8 +10,8 @@ import pytest
 from bundles import drawn_params, drawn_standardiser, tiny_description
 from commands import Call
 from commands import call as call
+from corpora_and_batches import toy_batch, toy_corpus
 from runs import tiny_config
-from toys import toy_batch, toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError, load_bundle, write_bundle
 from dann_jax.bundle.description import modalities_of

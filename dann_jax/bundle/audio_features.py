@@ -1,12 +1,13 @@
 """Features of recordings, computed as those of the training corpus were."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.audio import AudioError
-from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.extractor import Extractor, compute_each
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.plan import padded_frames
 
@@ -46,7 +47,6 @@ def features_of(
         than `MOST_FRAMES` frames at once.
     """
     features = {}
-    limit = padded_frames(max_frames) if max_frames else MOST_FRAMES
     for modality, extractor in extractors.items():
         samples_read = samples[extractor.sample_rate]
         _require_length(extractor, len(samples_read), max_frames, name)
@@ -55,14 +55,86 @@ def features_of(
         # Extractors are other people's code; one file must not cost the others.
         except Exception as error:
             raise AudioError(f"{name}: no {modality!r} of it: {error}") from error
-        if not values.size or not np.isfinite(values).all():
-            raise AudioError(f"{name}: no finite {modality!r} of it")
-        if extractor.framewise and len(values) > limit:
-            # The frames that `Frames.places` would choose; the rest need not be kept.
-            first = (len(values) - limit) // 2
-            values = values[first : first + limit].copy()
-        features[modality] = values
+        features[modality] = _checked(
+            *(extractor, values, modality), name=name, max_frames=max_frames
+        )
     return features
+
+
+def _checked(
+    extractor: Extractor,
+    values: np.ndarray,
+    modality: str,
+    *,
+    name: str,
+    max_frames: int,
+) -> np.ndarray:
+    """What an extractor made of an utterance, if a network can take it."""
+    limit = padded_frames(max_frames) if max_frames else MOST_FRAMES
+    if not values.size or not np.isfinite(values).all():
+        raise AudioError(f"{name}: no finite {modality!r} of it")
+    if not extractor.framewise or len(values) <= limit:
+        return values
+    if not max_frames:
+        raise AudioError(
+            f"{name}: has {len(values)} frames; this model looks at all of them at "
+            f"once, and takes {MOST_FRAMES} at most: cut it into windows "
+            "(dann-predict --window=SECONDS)"
+        )
+    # What `Frames.places` would look up; the rest need not be kept.
+    first = (len(values) - limit) // 2
+    return values[first : first + limit].copy()
+
+
+def postponed(extractors: Mapping[str, Extractor]) -> dict[str, Extractor]:
+    """The same extractors, of which those for batches return the sound instead."""
+    return {
+        modality: dataclasses.replace(extractor, framewise=False, compute=_unchanged)
+        if extractor.compute_batch
+        else extractor
+        for modality, extractor in extractors.items()
+    }
+
+
+def _unchanged(samples: np.ndarray) -> np.ndarray:
+    return samples
+
+
+def complete(
+    extractors: Mapping[str, Extractor],
+    features: Sequence[UtteranceFeatures],
+    names: Sequence[str],
+    *,
+    max_frames: int = 0,
+) -> list[UtteranceFeatures | AudioError]:
+    """Features in the place of the sound that `postponed` extractors returned.
+
+    Args:
+      extractors: modality -> its extractor.
+      features: of each utterance, by `postponed(extractors)`.
+      names: of the utterances, for messages.
+      max_frames: as for `features_of`.
+
+    Returns:
+      The features of each utterance, or why there are none.
+    """
+    results: list[UtteranceFeatures | AudioError] = [dict(own) for own in features]
+    for modality, extractor in extractors.items():
+        if extractor.compute_batch is None:
+            continue
+        values = compute_each(extractor, [own[modality] for own in features])
+        for row, (name, made) in enumerate(zip(names, values, strict=True)):
+            if isinstance(results[row], AudioError):
+                continue
+            try:
+                if isinstance(made, Exception):
+                    raise AudioError(f"{name}: no {modality!r} of it: {made}")
+                results[row][modality] = _checked(
+                    *(extractor, made, modality), name=name, max_frames=max_frames
+                )
+            except AudioError as error:
+                results[row] = error
+    return results
 
 
 def _require_length(

@@ -108,7 +108,22 @@ def _maker(provenance: Mapping[str, Any] | None) -> str:
     if provenance is None:
         return "how they were made is unknown"
     known = (key for key in ("extractor", "version", "hash") if key in provenance)
-    return f"made by {', '.join(f'{key} {provenance[key]}' for key in known)}"
+    maker = f"made by {', '.join(f'{key} {provenance[key]}' for key in known)}"
+    return f"{maker}{_encoder(provenance)}"
+
+
+def _encoder(provenance: Mapping[str, Any]) -> str:
+    """Which pretrained model makes the features; nothing where none does."""
+    model = (provenance.get("about") or {}).get("model")
+    parameters = provenance.get("parameters")
+    if model is None or not isinstance(parameters, Mapping):
+        return ""
+    settings = ", ".join(f"{key} {value}" for key, value in parameters.items())
+    return (
+        f", of the pretrained model {model} ({settings}). That model has a licence and "
+        f"training data of its own: read its card, and check whether the recordings "
+        f"that were tested here are among those data"
+    )
 
 
 def _data(description: Description) -> str:

@@ -88,13 +88,20 @@ def write_bundle(
     return folder
 
 
-def load_bundle(path: epath.PathLike, *, allow_code: bool = False) -> Bundle:
+def load_bundle(
+    path: epath.PathLike,
+    *,
+    allow_code: bool = False,
+    encoder: epath.PathLike | None = None,
+) -> Bundle:
     """Read a bundle; nothing in it is executed or unpickled.
 
     Args:
       path: its folder, or a work directory that holds it as `bundle`.
       allow_code: whether modules that its encoder names, which are not of this package,
         may be imported: they can do whatever you can.
+      encoder: folder of the pretrained encoder that its features are made by, where it
+        is not in the Hugging Face cache by its name; its weights must be the same.
 
     Raises:
       BundleError: it is no bundle, of another version, or damaged: a file or a
@@ -123,7 +130,7 @@ def load_bundle(path: epath.PathLike, *, allow_code: bool = False) -> Bundle:
     standardiser = _read_standardiser(folder / "standardiser.npz", description)
     params = _read_params(folder, Bundle(description, {}, standardiser))
     _require_unchanged(folder)
-    return Bundle(description, params, standardiser)
+    return Bundle(description, params, standardiser, encoder)
 
 
 def _require_unchanged(folder: epath.Path) -> None:

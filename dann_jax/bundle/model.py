@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from etils import epath
 from flax import linen as nn
 
 from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
-from dann_jax.bundle.provenance import extractor_of, require_features
+from dann_jax.bundle.provenance import extractors_of, require_features
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
@@ -44,11 +45,14 @@ class Bundle:
       description: what was trained, on what, and what it hears.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
       standardiser: modality -> mean and scale of each member, float32 `[M, dim]`.
+      encoder: folder of the pretrained encoder, if its features need one; None to look
+        where its name leads.
     """
 
     description: Description
     params: PyTree
     standardiser: Standardiser
+    encoder: epath.PathLike | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,6 +80,7 @@ class Bundle:
                 name: (mean[only], scale[only])
                 for name, (mean, scale) in self.standardiser.items()
             },
+            self.encoder,
         )
 
     def predict_corpus(
@@ -197,10 +202,7 @@ class Bundle:
                 f"{self.description.standardised_by!r} over a whole corpus, and a "
                 f"recording is none; prepare a corpus and use Bundle.predict_corpus"
             )
-        return {
-            name: extractor_of(name, modality)
-            for name, modality in self.description.modalities.items()
-        }
+        return extractors_of(self.description.modalities, self.encoder)
 
     def assembler(self, corpus: Corpus) -> Assembler:
         """Batches as each member hears them: whole dialogues, no labels."""

@@ -10,8 +10,10 @@ import numpy as np
 
 from dann_jax.bundle.audio_features import (
     UtteranceFeatures,
+    complete,
     corpus_of,
     features_of,
+    postponed,
     rates_of,
 )
 from dann_jax.bundle.model import Bundle
@@ -22,6 +24,9 @@ from dann_jax.evaluation.scorers.table import Prediction, Rating
 from dann_jax.utils.text import encodable, one_line, table_cell
 
 _log = logging.getLogger(__name__)
+
+_MOST_SECONDS = 960.0
+"""Of sound that is kept to compute features of several recordings together."""
 
 
 class ClipPrediction(NamedTuple):
@@ -37,7 +42,8 @@ def predict_clips(
 ) -> Iterator[ClipPrediction]:
     """Predict recordings in the order in which they come.
 
-    Memory holds one recording and the features of one batch.
+    Memory holds one recording and the features of one batch; where features are
+    computed in batches, the sound of as many recordings as make `_MOST_SECONDS`.
 
     Args:
       bundle: the model; its features must be ones that are made from audio.
@@ -51,11 +57,7 @@ def predict_clips(
     bundle.require_answers()
     extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
-        readable = [
-            (clip, *features)
-            for clip in batch
-            if (features := _features(extractors, clip, report, limit)) is not None
-        ]
+        readable = list(_readable(extractors, batch, report, limit))
         if not readable:
             continue
         clips_read, durations, features = zip(*readable, strict=True)
@@ -71,6 +73,44 @@ def predict_clips(
                 yield ClipPrediction(clip, duration, bundle.named(row))
             else:
                 report(f"{clip.name}: the model's output is not a finite number")
+
+
+def _readable(
+    extractors: Mapping[str, Extractor],
+    batch: Sequence[Clip],
+    report: Report,
+    max_frames: int,
+) -> Iterator[tuple[Clip, float, UtteranceFeatures]]:
+    """Every clip that can be read, with its seconds and features."""
+    first = postponed(extractors)
+    waiting: list[tuple[Clip, float, UtteranceFeatures]] = []
+    for clip in batch:
+        features = _features(first, clip, report, max_frames)
+        if features is not None:
+            waiting.append((clip, *features))
+        if sum(seconds for _, seconds, _ in waiting) >= _MOST_SECONDS:
+            yield from _completed(extractors, waiting, report, max_frames)
+            waiting = []
+    yield from _completed(extractors, waiting, report, max_frames)
+
+
+def _completed(
+    extractors: Mapping[str, Extractor],
+    waiting: Sequence[tuple[Clip, float, UtteranceFeatures]],
+    report: Report,
+    max_frames: int,
+) -> Iterator[tuple[Clip, float, UtteranceFeatures]]:
+    completed = complete(
+        extractors,
+        [features for _, _, features in waiting],
+        [one_line(clip.name) for clip, _, _ in waiting],
+        max_frames=max_frames,
+    )
+    for (clip, duration, _), features in zip(waiting, completed, strict=True):
+        if isinstance(features, AudioError):
+            report(str(features))
+        else:
+            yield clip, duration, features
 
 
 def _features(

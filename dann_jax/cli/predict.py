@@ -75,6 +75,13 @@ _HOP = flags.DEFINE_float(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 16, "Recordings at a time.", lower_bound=1, flag_values=_FLAGS
 )
+_ENCODER = flags.DEFINE_string(
+    "encoder",
+    None,
+    "Folder of the pretrained encoder that the model's features are made by, where it "
+    "lies elsewhere than the Hugging Face cache.",
+    flag_values=_FLAGS,
+)
 _STDIN_AUDIO = flags.DEFINE_bool(
     "stdin_audio",
     False,
@@ -117,7 +124,9 @@ def main(arguments: list[str]) -> None:
         _open_output() as file,
         _clips(arguments, report) as clips,
     ):
-        bundle = load_bundle(_MODEL.value, allow_code=_ALLOW_CODE.value)
+        bundle = load_bundle(
+            _MODEL.value, allow_code=_ALLOW_CODE.value, encoder=_ENCODER.value
+        )
         # Whether it can be done at all, before a line is written.
         bundle.require_answers()
         bundle.extractors()

@@ -9,6 +9,7 @@ from typing import Any
 from absl import app, flags
 
 from dann_jax.cli import command
+from dann_jax.cli.feature_flags import split_feature_flags
 
 # Worker processes import this module again: what is heavy is imported in functions.
 
@@ -23,7 +24,9 @@ have changed since is refused; --renew makes what has changed again.
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
                       and emotion
   --corpus=ravdess    (or another that is read as it comes; a wrong name lists them)
-  --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)"""
+  --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)
+  --features=pretrained --pretrained.model=openai/whisper-base   (or a folder; also
+                      --pretrained.layers=3 and --pretrained.pooling=mean)"""
 
 _FLAGS = flags.FlagValues()
 _CORPUS = flags.DEFINE_list(
@@ -50,7 +53,8 @@ _FEATURES = flags.DEFINE_list(
 _ARGUMENTS = flags.DEFINE_string(
     "feature_args",
     "{}",
-    'Parameters of the features as JSON, such as {"logmel": {"n_mels": 40}}.',
+    'Parameters of the features as JSON, such as {"logmel": {"n_mels": 40}}; or each '
+    "as a flag, such as --logmel.n_mels=40.",
     flag_values=_FLAGS,
 )
 _DATA_DIR = flags.DEFINE_string(
@@ -97,6 +101,10 @@ _RUNNER = flags.DEFINE_string(
 )
 
 
+_PARAMETERS: dict[str, dict[str, Any]] = {}
+"""What flags such as `--logmel.n_mels` gave."""
+
+
 def main(arguments: list[str]) -> None:
     """Prepare and print."""
     from dann_jax.cli.console import exit_with_message, start_logging
@@ -111,6 +119,10 @@ def main(arguments: list[str]) -> None:
 def _prepare() -> str:
     from dann_jax.data.prepare import prepare
 
+    if "pretrained" in _FEATURES.value:
+        from dann_jax.training.compilation import use_compilation_cache
+
+        use_compilation_cache()
     layouts, sources = _layouts(), _sources(len(_CORPUS.value))
     return prepare(
         dict(zip(layouts, sources, strict=True)),
@@ -170,12 +182,32 @@ def _features() -> dict[str, dict[str, Any]]:
             f"--feature_args must map some of {', '.join(_FEATURES.value)} to their "
             f"parameters"
         )
-    return {name: arguments.get(name, {}) for name in _FEATURES.value}
+    for word, given in _PARAMETERS.items():
+        if word not in _FEATURES.value:
+            raise app.UsageError(
+                f"--{word}.{next(iter(given))} is of features that --features does not "
+                f"name"
+            )
+        if both := sorted(set(given) & set(arguments.get(word, {}))):
+            raise app.UsageError(
+                f"--{word}.{both[0]} and --feature_args both set {both[0]}"
+            )
+    return {
+        word: arguments.get(word, {}) | _PARAMETERS.get(word, {})
+        for word in _FEATURES.value
+    }
+
+
+def _take_parameters(words: list[str]) -> list[str]:
+    others, parameters = split_feature_flags(words)
+    _PARAMETERS.clear()
+    _PARAMETERS.update(parameters)
+    return others
 
 
 def run() -> None:
     """Console entry point."""
-    command.run(main, _FLAGS, USAGE)
+    command.run(main, _FLAGS, USAGE, also=_take_parameters)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 from dann_jax.data.features.egemaps import egemaps
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.functionals import functionals
+from dann_jax.data.features.pretrained import pretrained
 from dann_jax.data.features.prosody import prosody
 from dann_jax.data.features.sentence import sentence
 from dann_jax.data.features.spectral import logmel, mfcc
@@ -20,6 +21,7 @@ EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
     "egemaps": egemaps,
     "waveform": waveform,
     "sentence": sentence,
+    "pretrained": pretrained,
 }
 """Word -> constructor; the rest of its keyword arguments are its parameters."""
 
@@ -32,7 +34,8 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
       **parameters: of its constructor, where they are documented.
 
     Returns:
-      The extractor. Making one is quick: what it needs is imported when it computes.
+      The extractor. Making one is quick, but for `pretrained`, which reads the weights
+      to know them: what it needs is imported when it computes.
 
     Raises:
       ValueError: there is no such extractor, it has no such parameter, or it needs a
@@ -61,11 +64,13 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
         raise ValueError(str(error)) from None
 
 
-def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
+def extractor_from(provenance: Mapping[str, Any], **places: Any) -> Extractor:
     """The extractor that made features, from their provenance.
 
     Args:
       provenance: as `Extractor.provenance` returns it, maybe through JSON.
+      **places: parameters of the constructor that no provenance holds, such as the
+        `folder` of `pretrained`.
 
     Returns:
       The extractor. What is installed here may make the features otherwise: compare
@@ -82,6 +87,7 @@ def extractor_from(provenance: Mapping[str, Any]) -> Extractor:
     """
     try:
         name, parameters = provenance["extractor"], dict(provenance["parameters"])
+        parameters |= {**provenance.get("about", {}), **places}
         # Features of text have no rate.
         if provenance["sample_rate"] is not None:
             parameters["sample_rate"] = provenance["sample_rate"]

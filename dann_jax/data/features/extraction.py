@@ -15,6 +15,10 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError, check
+from dann_jax.data.features.batched_extraction import (
+    batched_extractors,
+    write_batched_parts,
+)
 from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.data.features.current import Kept, keep_current
 from dann_jax.data.features.extraction_worker import (
@@ -164,7 +168,8 @@ def _make_parts(job: ExtractionJob, items: Sequence[Item], workers: int) -> list
     with Progress(
         "features", total=len(items), unit="utterance", done=len(done)
     ) as progress:
-        for number in write_parts(job, chunks, min(workers, len(chunks))):
+        parts = write_batched_parts if batched_extractors(job) else write_parts
+        for number in parts(job, chunks, min(workers, len(chunks))):
             progress.update(number)
     known = {kept.part.path.name for kept in old}
     new = _parts(epath.Path(job.folder), known)

@@ -109,7 +109,7 @@ def write_part(job: ExtractionJob, items: Sequence[Item]) -> None:
             with _killed_after(job.timeout):
                 utterance, warnings = _compute(item, extractors_used)
         except Exception as error:
-            problems.append((item.key, "error", _reason(item, error)))
+            problems.append((item.key, "error", reason_of(error, item.path)))
         else:
             done.append(utterance)
             problems += [(item.key, "warning", warning) for warning in warnings]
@@ -208,7 +208,16 @@ def _values(extractor: Extractor, given: np.ndarray | str) -> np.ndarray:
     """The feature vectors of one utterance, float32 `[vectors, dim]`."""
     if isinstance(given, str) and not given:
         return np.zeros((0 if extractor.framewise else 1, extractor.dim), np.float32)
-    values = np.asarray(extractor.compute(given), np.float32)
+    return checked_values(extractor, extractor.compute(given))
+
+
+def checked_values(extractor: Extractor, values: np.ndarray) -> np.ndarray:
+    """What an extractor computed of an utterance, float32 `[vectors, dim]`.
+
+    Raises:
+      AudioError: it is of another shape, empty or not finite.
+    """
+    values = np.asarray(values, np.float32)
     name, dims = extractor.name, 1 + extractor.framewise
     if values.ndim != dims or values.shape[-1] != extractor.dim:
         raise AudioError(f"{name} has shape {values.shape}, its dim is {extractor.dim}")
@@ -219,8 +228,9 @@ def _values(extractor: Extractor, given: np.ndarray | str) -> np.ndarray:
     return values.reshape(-1, extractor.dim)
 
 
-def _reason(item: Item, error: Exception) -> str:
-    text = str(error).removeprefix(f"{item.path}: ")
+def reason_of(error: Exception, path: str) -> str:
+    """Why there are no features of a file, in a line."""
+    text = str(error).removeprefix(f"{path}: ")
     if not isinstance(error, AudioError):
         text = f"{type(error).__name__}: {text}"
     # One line, and letters that a file can hold.

@@ -1,5 +1,6 @@
 """The type of an extractor, and the provenance of its features."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -27,6 +28,11 @@ class Extractor:
       sample_rate: in Hz; None for features of the text.
       names: of the `dim` values, if they have any.
       packages: those whose version may change the values.
+      about: what decides no value but is needed to make the extractor again, such as
+        the name of a model whose digest is among the parameters; plain JSON values.
+      compute_batch: of an extractor that computes many utterances together on a
+        device: from a list of what `compute` takes to a list of what it returns. Which
+        utterances are together changes nothing but rounding.
     """
 
     name: str
@@ -38,9 +44,14 @@ class Extractor:
     sample_rate: int | None = 16000
     names: Sequence[str] = ()
     packages: Sequence[str] = ()
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    compute_batch: Callable[[Sequence[Any]], list[np.ndarray]] | None = None
 
     def provenance(self) -> dict[str, Any]:
-        """How the features are made, as JSON values; `hash` covers all but packages."""
+        """How the features are made, as JSON values.
+
+        `hash` covers all but `about` and `packages`.
+        """
         provenance = {
             "extractor": self.name,
             "version": self.version,
@@ -54,7 +65,35 @@ class Extractor:
             **provenance,
             "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
             "packages": {name: version_of(name) for name in self.packages},
+            **({"about": dict(self.about)} if self.about else {}),
         }
+
+
+def compute_each(
+    extractor: Extractor, inputs: Sequence[Any]
+) -> list[np.ndarray | Exception]:
+    """The features of many utterances by `compute_batch`, or why there are none.
+
+    Where a batch fails, its utterances are tried one at a time, so that one of them
+    does not cost the others.
+
+    Args:
+      extractor: one that has a `compute_batch`.
+      inputs: what its `compute` takes, for each utterance.
+
+    Returns:
+      For each utterance what `compute` returns, or the error that it raised.
+    """
+    # Extractors are other people's code: any error is that of an utterance.
+    with contextlib.suppress(Exception):
+        return list(extractor.compute_batch(inputs))
+    results: list[np.ndarray | Exception] = []
+    for given in inputs:
+        try:
+            results.append(extractor.compute(given))
+        except Exception as error:
+            results.append(error)
+    return results
 
 
 def mismatch(
@@ -117,7 +156,7 @@ def _settings(provenance: Mapping[str, Any] | None) -> dict[str, str]:
     settings = {
         key: value
         for key, value in (provenance or {}).items()
-        if key not in ("hash", "packages", "parameters")
+        if key not in ("hash", "packages", "parameters", "about")
     }
     settings |= _mapping(provenance, "parameters")
     return {key: json.dumps(value, sort_keys=True) for key, value in settings.items()}

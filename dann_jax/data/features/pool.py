@@ -1,6 +1,7 @@
 """Worker processes that may crash: a crash costs only the file that caused it."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import queue
@@ -102,10 +103,19 @@ def write_parts(
 
     # Threads only wait for processes.
     with contextlib.ExitStack() as last, futures.ThreadPoolExecutor(workers) as threads:
-        running = [threads.submit(run, chunk) for chunk in chunks]
+        # Never far ahead of whoever takes the results.
+        chunks_left, running = iter(chunks), set()
         try:
-            for future in futures.as_completed(running):
-                yield future.result()
+            while True:
+                for chunk in itertools.islice(chunks_left, 2 * workers - len(running)):
+                    running.add(threads.submit(run, chunk))
+                if not running:
+                    break
+                done, running = futures.wait(
+                    running, return_when=futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    yield future.result()
         finally:
             for future in running:
                 future.cancel()
