@@ -227,7 +227,7 @@ def test_the_guard_does_not_trust_rows_of_nobody() -> None:
         labels=LABELS,
         validation_folds=0,
     )
-    with pytest.raises(ProtocolError, match="nobody knows whether they share one"):
+    with pytest.raises(ProtocolError, match="so they may share one"):
         require_disjoint(protocol, with_nobody("speaker", slice(None)), "speaker")
 
 

@@ -366,7 +366,7 @@ def test_a_row_whose_value_is_not_known_belongs_to_no_domain() -> None:
 def test_an_adversary_with_nothing_to_tell_apart_is_refused() -> None:
     corpus = with_column("gender", np.full(len(CORPUS), "f"))
     protocol = protocol_of(leave_one_out(corpus, "session"), corpus)
-    with pytest.raises(ProtocolError, match="nothing to tell apart"):
+    with pytest.raises(ProtocolError, match="nothing to classify"):
         domain_ids(protocol, corpus, column="gender")
     with pytest.raises(ProtocolError, match="other, adapt, test"):
         domain_ids(protocol, CORPUS, column="speaker", unlabelled=("all",))

@@ -108,7 +108,7 @@ def _batch(
     present = {
         name: flags & inputs["visible"] for name, flags in inputs["present"].items()
     }
-    inputs = {
+    standardised = {
         name: jnp.where(
             present[name][..., None],
             (values - standardizer[name][0]) / standardizer[name][1],
@@ -118,7 +118,7 @@ def _batch(
     }
     zeros = jnp.zeros_like(inputs["party"])
     return Batch(
-        inputs=inputs,
+        inputs=standardised,
         present=present,
         visible=inputs["visible"],
         party=inputs["party"],

@@ -69,10 +69,10 @@ def _near_doubles(name: str, values: np.ndarray) -> Iterator[str]:
     for value in values.tolist():
         alike[_key(value)].append(value)
     doubles: dict[str, list[str]] = defaultdict(list)
-    for values in alike.values():
-        if len(values) > 1:
-            pair = " and ".join(repr(shorten(value)) for value in values[:4])
-            doubles[_difference(values)].append(pair)
+    for spellings in alike.values():
+        if len(spellings) > 1:
+            pair = " and ".join(repr(shorten(value)) for value in spellings[:4])
+            doubles[_difference(spellings)].append(pair)
     what = _PLURALS.get(name, f"values of {name!r}")
     end = "one person or two?" if name == "speaker" else "one or two?"
     for difference, pairs in doubles.items():

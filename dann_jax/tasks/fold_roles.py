@@ -22,12 +22,12 @@ def few_rows(
 ) -> np.ndarray:
     """`count` rows of each class of the adaptation side, int `[count * classes]`."""
     chosen = []
-    for index, label in enumerate(labels):
+    for index, name in enumerate(labels):
         # The draw must not depend on other rows or their labels.
         rows = np.flatnonzero(split.adapt & (label == index))
         if not 0 <= count <= len(rows):
             raise ProtocolError(
-                f"fold {split.name!r} sets {len(rows)} utterances of {label!r} aside "
+                f"fold {split.name!r} sets {len(rows)} utterances of {name!r} aside "
                 f"for adaptation; labelled_target must be between 0 and that, got "
                 f"{count} (adapt_on, or filters of the split, set rows aside)"
             )
