@@ -33,7 +33,7 @@ REQUIRED = [
 
 setuptools.setup(
     name="dann_jax",
-    version="0.1.0",
+    version="0.2.0",
     description="Domain-adversarial speech emotion recognition in JAX and Flax",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

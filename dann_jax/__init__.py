@@ -51,7 +51,7 @@ with epy.lazy_api_imports(globals()):
     from dann_jax.training.step import make_evaluation_step, make_train_step
     from dann_jax.types import UNKNOWN, Batch, Objective, Outputs, StatefulObjective
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "OBJECTIVES",
