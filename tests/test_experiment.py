@@ -350,10 +350,12 @@ def test_a_finished_run_is_not_trained_again(
     finished: Run, table: pathlib.Path
 ) -> None:
     before = (finished.workdir / "metrics.jsonl").read_bytes()
-    with mock.patch.object(train, "stream", wraps=train.stream) as stream:
+    with mock.patch.object(
+        BatchLoader, "batches", autospec=True, side_effect=BatchLoader.batches
+    ) as batches:
         again = run(tiny_config(table, CONFIG), finished.workdir)
     total = 3 * finished.steps_per_epoch
-    assert stream.call_args.args[1:] == (total, total)
+    assert batches.call_args.args[1:] == (total, total)
     assert without_timing(again.results) == without_timing(finished.results)
     assert (finished.workdir / "metrics.jsonl").read_bytes() == before
 

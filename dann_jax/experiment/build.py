@@ -24,7 +24,7 @@ from dann_jax.tasks.guards import require_leaks
 from dann_jax.tasks.oracle import TARGET_ONLY
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
-from dann_jax.tasks.row_counts import describe_rows
+from dann_jax.tasks.row_counts import describe_rows, describe_unknown_emotions
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
@@ -55,6 +55,11 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         adversaries=len(config.adversaries),
         replicas=config.seeds * len(config.arms),
     )
+    labels = config.protocol.labels
+    if labels and config.protocol.get("label_column", "emotion") == "emotion":
+        # Before a protocol is refused for want of the labels that they should be.
+        for line in describe_unknown_emotions(corpus, labels):
+            _log.warning("%s", line)
     protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
     if not config.protocol.get("oracle"):
         require_leaks(protocol, corpus, config.protocol.get("disjoint", ("speaker",)))

@@ -1,6 +1,7 @@
 """Counts of the rows that a run trains on and tests, and of the rows left out."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -45,15 +46,23 @@ def describe_rows(protocol: Protocol, corpus: Corpus) -> list[str]:
         return [f"{len(corpus)} rows: {labelled}; {used} used, {tested} tested"]
     known = protocol.label != UNKNOWN
     words = corpus.column(protocol.label_column)[~known]
-    lines = [
+    return [
         f"{len(corpus)} rows: {known.sum()} labelled ({_class_counts(protocol)}), "
         f"{len(words)} unlabelled{_by_word(words)}; {used} used, {tested} tested"
     ]
-    if protocol.label_column == "emotion":
-        unknown = unknown_words(words, emotion_map("manifest"))
-        if unknown:
-            lines.append(describe_unknown(unknown, "--config.data.emotions"))
-    return lines
+
+
+def describe_unknown_emotions(corpus: Corpus, labels: Sequence[str]) -> list[str]:
+    """Emotion words that are neither labels nor in any table, with their counts.
+
+    Example:
+      >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
+      >>> describe_unknown_emotions(synthetic_conversations(), ("anger",))
+      []
+    """
+    words = corpus.columns.get("emotion", np.zeros(0, str))
+    unknown = unknown_words(words[~np.isin(words, labels)], emotion_map("manifest"))
+    return [describe_unknown(unknown, "--config.data.emotions")] if unknown else []
 
 
 def _class_counts(protocol: Protocol) -> str:
