@@ -118,19 +118,23 @@ def complete(
     Returns:
       The features of each utterance, or why there are none.
     """
-    results: list[UtteranceFeatures | AudioError] = [dict(own) for own in features]
+    results: list[UtteranceFeatures | AudioError] = [
+        dict(utterance) for utterance in features
+    ]
     for modality, extractor in extractors.items():
         if extractor.compute_batch is None:
             continue
-        values = compute_each(extractor, [own[modality] for own in features])
-        for row, (name, made) in enumerate(zip(names, values, strict=True)):
+        values = compute_each(
+            extractor, [utterance[modality] for utterance in features]
+        )
+        for row, (name, result) in enumerate(zip(names, values, strict=True)):
             if isinstance(results[row], AudioError):
                 continue
             try:
-                if isinstance(made, Exception):
-                    raise AudioError(f"{name}: no {modality!r} of it: {made}")
+                if isinstance(result, Exception):
+                    raise AudioError(f"{name}: no {modality!r} of it: {result}")
                 results[row][modality] = _checked(
-                    *(extractor, made, modality), name=name, max_frames=max_frames
+                    *(extractor, result, modality), name=name, max_frames=max_frames
                 )
             except AudioError as error:
                 results[row] = error

@@ -45,8 +45,7 @@ class Bundle:
       description: what was trained, on what, and what it hears.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
       standardiser: modality -> mean and scale of each member, float32 `[M, dim]`.
-      encoder: folder of the pretrained encoder, if its features need one; None to look
-        where its name leads.
+      encoder: folder of the pretrained encoder; None to look where its name leads.
     """
 
     description: Description
@@ -76,10 +75,7 @@ class Bundle:
         return Bundle(
             dataclasses.replace(self.description, members=members),
             jax.tree.map(lambda leaf: leaf[only], self.params),
-            {
-                name: (mean[only], scale[only])
-                for name, (mean, scale) in self.standardiser.items()
-            },
+            jax.tree.map(lambda leaf: leaf[only], self.standardiser),
             self.encoder,
         )
 

@@ -113,14 +113,14 @@ def _encode(job: ExtractionJob, parts: Sequence[Part]) -> None:
         for extractor in batched_extractors(job)
     }
     for part, arrays in zip(parts, values, strict=True):
-        own = {
+        part_features = {
             extractor.name: [
                 _checked(extractor, next(features[extractor.name]))
                 for _ in part.arrays["key"]
             ]
             for extractor in batched_extractors(job)
         }
-        save_part(job.folder, *_with_features(part, arrays, own))
+        save_part(job.folder, *_with_features(part, arrays, part_features))
         part.path.unlink()
 
 
@@ -162,20 +162,20 @@ def _with_features(
     errors: dict[int, Exception] = {}
     for results in features.values():
         errors |= {n: r for n, r in enumerate(results) if isinstance(r, Exception)}
-    places = [n for n in range(len(part.arrays["key"])) if n not in errors]
+    rows = [n for n in range(len(part.arrays["key"])) if n not in errors]
     keys = part.arrays["key"].tolist()
-    failed = {keys[place] for place in errors}
+    failed = {keys[row] for row in errors}
     problems = [problem for problem in part.problems if problem[0] not in failed]
     problems += [(keys[n], "error", reason_of(e, "")) for n, e in errors.items()]
-    if not places:
+    if not rows:
         return {}, problems
-    arrays = {name: array[places] for name, array in part.arrays.items()}
+    arrays = {name: array[rows] for name, array in part.arrays.items()}
     for name, array in values.items():
         if name in features:
-            kept = [features[name][place] for place in places]
-            arrays[f"{name}/lengths"] = np.array([len(own) for own in kept])
+            kept = [features[name][row] for row in rows]
+            arrays[f"{name}/lengths"] = np.array([len(vectors) for vectors in kept])
             arrays[f"{name}/values"] = np.concatenate(kept)
         else:
             frames = Frames(array, part.arrays[f"{name}/lengths"])
-            arrays[f"{name}/values"] = frames.take(places).values
+            arrays[f"{name}/values"] = frames.take(rows).values
     return arrays, problems

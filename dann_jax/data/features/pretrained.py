@@ -78,16 +78,16 @@ def pretrained(
         raise ValueError(f"pooling={pooling!r}: must be one of {', '.join(POOLINGS)}")
     if type(pad_to_30s) is not bool:
         raise ValueError(f"pad_to_30s={pad_to_30s!r}: must be True or False")
-    place = _folder(model, folder, known=digest is not None)
-    encoder = _load(os.fspath(place), _state(place), pad_to_30s)
+    model_folder = _folder(model, folder, known=digest is not None)
+    encoder = _load(os.fspath(model_folder), _state(model_folder), pad_to_30s)
     for name, asked, actual in (
         ("digest", digest, encoder.digest),
         ("sample_rate", sample_rate, encoder.sample_rate),
     ):
         if asked not in (None, actual):
             raise PretrainedError(
-                f"{place} holds another model: its {name} is {actual}, needed is "
-                f"{asked}"
+                f"{model_folder} holds another model: its {name} is {actual}, needed "
+                f"is {asked}"
             )
     chosen = chosen_layers(_numbers(layers, encoder.num_layers), encoder.num_layers)
     framewise = pooling == "frames"
@@ -119,7 +119,7 @@ def pretrained(
         compute=lambda samples: compute_batch([samples])[0],
         sample_rate=encoder.sample_rate,
         packages=("jax", "librosa", "soundfile", "soxr"),
-        about={"model": _name(model or place)},
+        about={"model": _name(model or model_folder)},
         compute_batch=compute_batch,
     )
 
