@@ -191,7 +191,7 @@ def test_refused_json(tmp_path: pathlib.Path, text: str, message: str) -> None:
 
 def test_bytes_that_are_no_text(tmp_path: pathlib.Path) -> None:
     write(tmp_path, "").write_bytes(b"file,speaker\n\xff\xfe,ann\n")
-    with pytest.raises(CorpusError, match="cannot be read as UTF-8"):
+    with pytest.raises(CorpusError, match="line 2: cannot be read as UTF-8"):
         read_audio_manifest(tmp_path)
 
 

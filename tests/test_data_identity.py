@@ -271,7 +271,6 @@ def task_of(corpus: Corpus, **changes: object) -> Task:
     options: dict = {
         "split": "leave_one_out",
         "split_args": {"column": "session"},
-        "name": "leave-one-session-out",
         "labels": ("anger", "joy"),
         "validation_folds": 0,
         "disjoint": (),

@@ -139,7 +139,7 @@ def test_a_run_says_what_it_learns_from(
     said = [record.getMessage() for record in caplog.records]
     assert any(
         line.startswith("36 rows: 20 labelled (anger 8, happiness 4, neutral 4, ")
-        and "16 unlabelled (Wut 8, no_agreement 4, without a word 4)" in line
+        and "16 unlabelled (Wut 8, no_agreement 4, without a known emotion 4)" in line
         for line in said
     )
     (unknown,) = [line for line in said if "unknown emotion words" in line]

@@ -72,8 +72,13 @@ def read_rows(
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise CorpusError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path} cannot be read as UTF-8: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise CorpusError(
+            f"{path}, line {line}: cannot be read as UTF-8; save the table as UTF-8"
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise CorpusError(

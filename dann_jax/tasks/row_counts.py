@@ -77,5 +77,8 @@ def _class_counts(protocol: Protocol) -> str:
 
 def _by_word(words: np.ndarray) -> str:
     counts = Counter(words.tolist()).most_common()
-    named = [f"{shorten(value) or 'without a word'} {count}" for value, count in counts]
+    named = [
+        f"{shorten(value) or 'without a known emotion'} {count}"
+        for value, count in counts
+    ]
     return f" ({listed(named, 10)})" if named else ""
