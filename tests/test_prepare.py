@@ -95,7 +95,7 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
     assert isinstance(corpus.features["logmel"].values, np.memmap)
     few = given | {"per_speaker": 2, "name": "few"}
     assert prepare({"manifest": tmp_path / "corpus"}, **few).startswith("6 utterances")
-    with pytest.raises(CorpusError, match="another way: the manifest is another"):
+    with pytest.raises(CorpusError, match="other settings: the manifest is another"):
         prepare({"manifest": tmp_path / "corpus"}, **given | {"name": "few"})
     before = content(tmp_path / "data")
     again = prepare({"manifest": tmp_path / "corpus"}, **given)
