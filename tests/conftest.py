@@ -32,6 +32,9 @@ _CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_
 use_compilation_cache()
 
 
+# It needs PyTorch, which is run in a process of its own and need not be installed.
+collect_ignore = ["pretrained_reference.py"]
+
 # With several workers (`-n 2 --dist loadfile`) nobody should be left alone with these.
 _LONGEST = ("test_resume", "test_system_tu2019", "test_distributed", "test_experiment")
 
