@@ -31,6 +31,8 @@ def base_config() -> ConfigDict:
                 "source": "",
                 # All there are, by default.
                 "modalities": (),
+                # Of a store with several layers of an encoder; all, by default.
+                "layers": (),
                 # "speaker" standardises each speaker's features: a strong rival.
                 "standardise_by": "",
                 # Column -> values. All other rows are not there, not even as
