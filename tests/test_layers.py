@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from corpora_and_batches import toy_corpus
+from layered_corpus import write_layered
 from pretrained_models import FIXTURES, waveforms
 
 from dann_jax.data.corpus import Corpus, CorpusError
@@ -86,22 +87,11 @@ def test_what_is_no_layer_is_refused_with_those_that_there_are() -> None:
         keep_layers(damaged, (0,))
 
 
-def write_corpus(folder: pathlib.Path, corpus: Corpus) -> pathlib.Path:
-    """A feature table."""
-    folder.mkdir()
-    rows = zip(*corpus.columns.values(), strict=True)
-    lines = map(",".join, [corpus.columns, *rows])
-    (folder / "manifest.csv").write_text("\n".join(lines))
-    np.savez(folder / "features.npz", **corpus.features)
-    (folder / "provenance.json").write_text(json.dumps(corpus.provenance))
-    return folder
-
-
 def test_a_corpus_is_opened_with_the_layers_that_are_named(
     tmp_path: pathlib.Path,
 ) -> None:
     whole = prepared("all")
-    folder = write_corpus(tmp_path / "table", whole)
+    folder = write_layered(tmp_path, whole)
     opened = open_corpus(folder, layers=(2,))
     np.testing.assert_array_equal(values_of(opened), values_of(keep_layers(whole, [2])))
     assert layers_of(open_corpus(folder)) == {"pretrained": (0, 1, 2)}

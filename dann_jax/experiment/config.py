@@ -103,6 +103,9 @@ def base_config() -> ConfigDict:
                     "stride": 2,
                     "dropout": 0.2,
                 },
+                # Several layers of a pretrained encoder have a learned mean
+                # (`models.layer_mix`), or, with True, all of their values count.
+                "concatenate_layers": False,
                 # `models.augment.FrameAugmentation`
                 "augmentation": {
                     "time_mask": 0.0,
