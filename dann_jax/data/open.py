@@ -9,6 +9,7 @@ from dann_jax.data.dimensions import with_dimensions
 from dann_jax.data.doubts import report_doubts
 from dann_jax.data.embedded import EMBEDDED
 from dann_jax.data.harmonise import with_emotions
+from dann_jax.data.layers import keep_layers
 from dann_jax.data.normalise import standardise_by as standardised_by
 from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.readers.table import read_feature_table
@@ -20,6 +21,7 @@ def open_corpus(
     source: epath.PathLike,
     *,
     modalities: Sequence[str] = (),
+    layers: Sequence[int] = (),
     standardise_by: str = "",
     rows: Mapping[str, Sequence[str]] = {},
     emotions: epath.PathLike = "",
@@ -35,6 +37,8 @@ def open_corpus(
         prepared store (or the folder above it, for its newest version), or the
         `.pkl` of a tuple of conversation features.
       modalities: to keep; all of them by default.
+      layers: of features that have several (those of a pretrained encoder), the ones
+        to keep, as if no others had been prepared; all of them by default.
       standardise_by: a column, such as `speaker`, within whose values the features
         are standardised; not at all by default. It makes every result transductive.
       rows: column -> values; rows with others are not there, to nothing that follows:
@@ -67,6 +71,8 @@ def open_corpus(
     corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
     if modalities:
         corpus = corpus.select(tuple(modalities))
+    if layers:
+        corpus = keep_layers(corpus, layers)
     corpus = keep_rows(corpus, rows)
     return standardised_by(corpus, standardise_by) if standardise_by else corpus
 

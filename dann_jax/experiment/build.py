@@ -12,6 +12,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.data.layers import layers_of
 from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.analysis.options import require_analysis
 from dann_jax.experiment.checks import check_config
@@ -184,9 +185,17 @@ def build_network(config: ConfigDict, task: Task) -> nn.Module:
 
 
 def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
-    """Keyword arguments of the encoder, with the domains that it normalises by."""
+    """Keyword arguments of the encoder, with what it must know of the corpus.
+
+    That is the domains that it normalises by, and how many layers it mixes.
+    """
     encoder = config.encoder.to_dict()
     encoder["normalisation"]["groups"] = task.groups
+    # Runs that do not have the key are older, and mixed none.
+    if not encoder.pop("concatenate_layers", True):
+        layers = {name: len(each) for name, each in layers_of(task.corpus).items()}
+        if several := {name: count for name, count in layers.items() if count > 1}:
+            encoder["layers"] = several
     return encoder
 
 

@@ -40,6 +40,7 @@ KEYS: Mapping[str, Any] = {
     "system": str,
     "baseline": str,
     "selection": Literal[*SELECTIONS],
+    "encoder.concatenate_layers": bool,
     "strength.own": Mapping[str, Mapping[str, Any]],
     "arms": Mapping[str, Mapping[str, Weight]],
     "seeds": Annotated[int, Range(1), Range(high=10_000)],

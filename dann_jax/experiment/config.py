@@ -31,6 +31,8 @@ def base_config() -> ConfigDict:
                 "source": "",
                 # All there are, by default.
                 "modalities": (),
+                # Of a store with several layers of an encoder; all, by default.
+                "layers": (),
                 # "speaker" standardises each speaker's features: a strong rival.
                 "standardise_by": "",
                 # Column -> values. All other rows are not there, not even as
@@ -101,6 +103,9 @@ def base_config() -> ConfigDict:
                     "stride": 2,
                     "dropout": 0.2,
                 },
+                # Several layers of a pretrained encoder have a learned mean
+                # (`models.layer_mix`), or, with True, all of their values count.
+                "concatenate_layers": False,
                 # `models.augment.FrameAugmentation`
                 "augmentation": {
                     "time_mask": 0.0,

@@ -8,7 +8,9 @@ from ml_collections import ConfigDict
 
 from dann_jax.bundle import bundle_run
 from dann_jax.data.corpus import corpora_of
+from dann_jax.data.layers import layers_of
 from dann_jax.evaluation.analysis.analyse import analyse
+from dann_jax.evaluation.layer_weights import layer_weights
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
@@ -64,6 +66,8 @@ def evaluate(
     state = state.replace(
         **layout.get({"best": state.best, "best_step": state.best_step})
     )
+    if layers := layer_weights(state.best, layers_of(task.corpus), layout):
+        results["layers"] = layers
     if not first:
         return results
     if found:

@@ -14,6 +14,7 @@ from dann_jax.models.frame_encoders import make_frame_encoder
 from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
+from dann_jax.models.layer_mix import PREFIX, LayerMix
 from dann_jax.models.normalisation import normalise
 from dann_jax.models.reversal import reverse_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
@@ -37,6 +38,8 @@ class DialogueEncoder(nn.Module):
       augmentation: arguments of the `FrameAugmentation` before it.
       normalisation: arguments of `normalise`, for the fused utterance vectors.
       context_encoder: one of `CONTEXT_ENCODERS`, or `package.module:Name`.
+      layers: modality -> how many layers of a pretrained encoder stand one behind the
+        other in it; they go through a `LayerMix` before all else.
     """
 
     width: Width = 100
@@ -50,12 +53,15 @@ class DialogueEncoder(nn.Module):
     augmentation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     context_encoder: str = "gru_attention"
+    layers: Mapping[str, Count] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
         """Features `[B, T, 3 * width]` (`[B, T, width]` without context)."""
         dtype = jnp.dtype(self.dtype)
         inputs = dict(batch.inputs)
+        for name, count in self.layers.items():
+            inputs[name] = LayerMix(count, name=f"{PREFIX}{name}")(inputs[name])
         for name, count in batch.num_frames.items():
             augment = call(
                 "encoder.augmentation", FrameAugmentation, **self.augmentation

@@ -25,6 +25,7 @@ from dann_jax.report.painting import (
 )
 from dann_jax.report.run import Run
 from dann_jax.report.sections.hiding import probe_charts
+from dann_jax.report.sections.layers import layer_charts
 from dann_jax.report.sections.outcome import forest_charts
 from dann_jax.report.sections.people import class_chart, speaker_chart
 from dann_jax.report.table import Table
@@ -197,6 +198,7 @@ _FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
     "curves": _curves,
     "classes": lambda run: _charts([class_chart(run)], run.arms),
     "speakers": lambda run: _charts([speaker_chart(run, MOST)], run.arms),
+    "layers": lambda run: _charts(layer_charts(run), run.arms),
     "confusions": _confusions,
     "probes": lambda run: _charts(probe_charts(run), run.arms),
 }

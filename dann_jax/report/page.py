@@ -10,6 +10,7 @@ from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.run import Run
 from dann_jax.report.sections.hiding import hiding_section
+from dann_jax.report.sections.layers import layers_section
 from dann_jax.report.sections.learning import learning_section, selection_section
 from dann_jax.report.sections.maps import maps_section
 from dann_jax.report.sections.origin import data_section, making_section
@@ -22,6 +23,7 @@ from dann_jax.tasks.oracle import leak_notes
 SECTIONS = (
     outcome_section,
     hiding_section,
+    layers_section,
     learning_section,
     people_section,
     maps_section,

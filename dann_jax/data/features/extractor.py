@@ -60,13 +60,24 @@ class Extractor:
             "dim": self.dim,
             "framewise": self.framewise,
         }
-        text = json.dumps(provenance, sort_keys=True)
         return {
             **provenance,
-            "hash": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "hash": provenance_hash(provenance),
             "packages": {name: version_of(name) for name in self.packages},
             **({"about": dict(self.about)} if self.about else {}),
         }
+
+
+def provenance_hash(provenance: Mapping[str, Any]) -> str:
+    """Digest of all of a provenance that decides values.
+
+    Args:
+      provenance: as `Extractor.provenance` returns it, with or without its `hash`.
+    """
+    skipped = ("hash", "packages", "about")
+    settings = {key: x for key, x in provenance.items() if key not in skipped}
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def compute_each(
