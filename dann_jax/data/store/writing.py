@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.util
 import io
 import itertools
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
+from dann_jax.data.beam import BeamRunner
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.frames import Frames
 from dann_jax.data.store.arrays import open_arrays, save_arrays, shape_of, vectors
@@ -71,7 +71,10 @@ def write_store(
                 f"{corpus.name!r}"
             )
         return write_claimed(
-            corpus, data_dir, notes=notes, file_format=file_format, runner=runner
+            *(corpus, data_dir),
+            notes=notes,
+            file_format=file_format,
+            beam=BeamRunner(runner) if runner else None,
         )
 
 
@@ -81,7 +84,7 @@ def write_claimed(
     *,
     notes: Mapping[str, str] | None = None,
     file_format: str | None = None,
-    runner: str | None = None,
+    beam: BeamRunner | None = None,
 ) -> epath.Path:
     """`write_store` for a caller that already holds the lock of the name (`claimed`).
 
@@ -94,7 +97,7 @@ def write_claimed(
     )
     try:
         with named_errors(beside):
-            _build(builder, corpus, beside, runner)
+            _build(builder, corpus, beside, beam)
             write_checksums(builder.data_path)
             store = store_folder(corpus.name, data_dir)
             take_place(builder.data_path, store, beside)
@@ -105,12 +108,13 @@ def write_claimed(
 
 
 def _build(
-    builder: Any, corpus: Corpus, beside: epath.Path, runner: str | None
+    builder: Any, corpus: Corpus, beside: epath.Path, beam: BeamRunner | None
 ) -> None:
     builder.source = lambda: corpus
-    options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
-    if runner:
-        require_beam()
+    config = tensorflow_datasets().download.DownloadConfig()
+    if beam:
+        config.beam_runner = beam.name
+        config.beam_options = beam.pipeline_options()
         # Its workers are other processes, maybe on other machines.
         folder = beside / "arrays"
         save_arrays(folder, corpus)
@@ -119,7 +123,7 @@ def _build(
         # Nothing is downloaded, but TFDS would say so, and make a folder for it.
         scratch.enter_context(contextlib.redirect_stdout(io.StringIO()))
         unused = scratch.enter_context(tempfile.TemporaryDirectory())
-        builder.download_and_prepare(download_dir=unused, download_config=options)
+        builder.download_and_prepare(download_dir=unused, download_config=config)
 
 
 def _builder_class(
@@ -244,12 +248,3 @@ def _example(corpus: Corpus, rows: np.ndarray) -> Example:
         **({"lengths": lengths} if lengths else {}),
         "present": {name: flags[rows] for name, flags in corpus.present.items()},
     }
-
-
-def require_beam() -> None:
-    """Raise `CorpusError` where no runner can run."""
-    if not importlib.util.find_spec("apache_beam"):
-        raise CorpusError(
-            "a runner needs Apache Beam: pip install 'dann_jax[beam]', or leave the "
-            "runner out"
-        )
