@@ -89,7 +89,8 @@ _WORKERS = flags.DEFINE_integer(
 _PER_SPEAKER = flags.DEFINE_integer(
     "per_speaker",
     0,
-    "At most so many recordings of each speaker, to try things out; 0 for all.",
+    "At most so many recordings of each speaker, shared out evenly among the "
+    "emotions, to try things out; 0 for all.",
     lower_bound=0,
     flag_values=_FLAGS,
 )

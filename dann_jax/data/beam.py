@@ -33,6 +33,7 @@ class BeamRunner(NamedTuple):
         local = [
             "direct_running_mode=multi_processing",
             f"direct_num_workers={self.workers or usable_cores()}",
+            "default_sdk_harness_log_level=ERROR",
         ]
         # Of an option that is given twice, Beam takes the last.
         options = [*(local if self.name == _LOCAL else ()), *self.options]

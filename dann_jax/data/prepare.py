@@ -15,6 +15,7 @@ from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
 from dann_jax.data.features.origin import ORIGIN
 from dann_jax.data.features.settings import settings_of
 from dann_jax.data.features.shards import parse_shard
+from dann_jax.data.few import some_of_each
 from dann_jax.data.prepare_shard import prepare_shard
 from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.renewal import (
@@ -69,8 +70,8 @@ def prepare(
       shard: `I/N` computes the features of this part of the utterances alone, beside
         the other parts, on any machine that sees `data_dir` and the sources. The same
         call without it computes what is missing and makes the store.
-      per_speaker: at most so many recordings of each speaker, evenly spread over the
-        order of the corpus, to try things out; 0 for all.
+      per_speaker: at most so many recordings of each speaker, shared out evenly
+        among the emotions, to try things out; 0 for all.
       renew: replace a store that is out of date, of other features or damaged. What
         has not changed is not computed again; the old store stays until the new one is
         complete.
@@ -182,25 +183,6 @@ def _read(
         )
         for name in names
     }
-
-
-def some_of_each(columns: Columns, count: int) -> Columns:
-    """At most `count` rows of each speaker, evenly spread over those there are.
-
-    Rows without a speaker stay: they are not those of one person.
-
-    Example:
-      >>> rows = np.array(["a", "b", "a", "a", "a", "a"])
-      >>> some_of_each({"speaker": rows, "utt_id": np.arange(6)}, 3)["utt_id"]
-      array([0, 1, 3, 5])
-    """
-    chosen = [np.flatnonzero(columns["speaker"] == "")]
-    for speaker in np.unique(columns["speaker"][columns["speaker"] != ""]):
-        rows = np.flatnonzero(columns["speaker"] == speaker)
-        kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).round()
-        chosen.append(rows[kept.astype(int)])
-    rows = np.sort(np.concatenate(chosen))
-    return {name: column[rows] for name, column in columns.items()}
 
 
 def _root(source: epath.PathLike) -> epath.Path:
