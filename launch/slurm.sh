@@ -49,7 +49,7 @@ script=${script:-$name.sbatch}
 tasks=$((gpus ? gpus : 1))
 train=(dann-train)
 ((nodes * tasks == 1)) || train+=(--distributed)
-text="#!/usr/bin/env bash
+write_script "$script" "#!/usr/bin/env bash
 set -euo pipefail
 ${setup:+$setup
 }# srun does not take this over from sbatch by itself.
@@ -59,14 +59,6 @@ srun --kill-on-bad-exit=1 $(quoted "${train[@]}" "$@") || code=\$?
 # Stopped by SIGTERM with its state saved; whoever cancels a job stops this script too.
 ((code != 143)) || scontrol requeue \"\$SLURM_JOB_ID\"
 exit \"\$code\""
-
-if ((dry_run)); then
-  printf "cat >%q <<'END OF SCRIPT'\n%s\nEND OF SCRIPT\n" "$script" "$text"
-else
-  # Under another name first, so that there is never half a script.
-  { printf '%s\n' "$text" >"$script.part" && mv -f -- "$script.part" "$script"; } ||
-    fail 1 "the batch script could not be written to $(quoted "$script")"
-fi
 asked=(--job-name="$name" --nodes="$nodes" --ntasks-per-node="$tasks")
 ((gpus == 0)) || asked+=(--gpus-per-node="$gpus")
 asked+=(--signal=TERM@120 --requeue --open-mode=append)

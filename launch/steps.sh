@@ -42,3 +42,13 @@ step() { # WHAT COMMAND [ARGUMENT ...]
   "$@" || code=$?
   ((code == 0)) || fail "$code" "$what failed with exit code $code: $(quoted "$@")"
 }
+
+write_script() { # FILE TEXT
+  if ((dry_run)); then
+    printf "cat >%q <<'END OF SCRIPT'\n%s\nEND OF SCRIPT\n" "$1" "$2"
+    return
+  fi
+  # Under another name first, so that there is never half a script.
+  { printf '%s\n' "$2" >"$1.part" && mv -f -- "$1.part" "$1"; } ||
+    fail 1 "the batch script could not be written to $(quoted "$1")"
+}

@@ -1,5 +1,8 @@
 """Files that are whole or absent, and digests of their content."""
 
+import os
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from dann_jax.utils.files import (
     digest_array,
     digest_bytes,
     digest_file,
+    on_disk,
     open_whole,
     replace_folder,
     write_whole,
@@ -68,3 +72,23 @@ def test_an_error_that_names_no_file_names_the_one_that_is_written(tmp_path):
 def test_a_digest_of_bytes_is_that_of_a_file_that_holds_them(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert digest_bytes(b"abc") == digest_file(tmp_path / "a")
+
+
+def test_a_name_is_found_however_the_disk_encodes_it(tmp_path):
+    folder = os.path.join(tmp_path, "fr\udce4nkisch")
+    os.mkdir(folder)
+    table = str(tmp_path / "fränkisch" / "Wärme 1.wav")
+    assert on_disk(table) == table
+    apart = os.path.join(folder, unicodedata.normalize("NFD", "Wärme 1.wav"))
+    old = os.path.join(folder, "W\udce4rme 1.wav")
+    for path in (apart, old, table):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+        # An exact name goes before all others.
+        assert on_disk(table) == path
+        os.remove(path)
+        if os.path.dirname(path) == folder and path == old:
+            os.rmdir(folder)
+    assert on_disk("nowhere.wav") == "nowhere.wav"
+    assert on_disk(str(tmp_path / "日本.wav")) == str(tmp_path / "日本.wav")

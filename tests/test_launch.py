@@ -135,7 +135,7 @@ def test_shellcheck_finds_nothing() -> None:
     assert ended.returncode == 0, ended.stdout
 
 
-@pytest.mark.parametrize("script", ["local", "slurm", "tpu_vm"])
+@pytest.mark.parametrize("script", ["local", "slurm", "prepare_shards", "tpu_vm"])
 def test_help_names_every_option_that_the_script_knows(
     script: str, machine: Machine
 ) -> None:
@@ -157,6 +157,8 @@ MISUSES = {
     "no flags for slurm": (("slurm", "--nodes=2"), "after --"),
     "nodes": (("slurm", "--nodes=two", "--", "a"), "'two'"),
     "gpus": (("slurm", "--gpus-per-node=-1", "--", "a"), "'-1'"),
+    "shards": (("prepare_shards", "--shards=0", "--", "a"), "'0'"),
+    "no shards": (("prepare_shards", "--", "a"), "--shards"),
     "no command": (("tpu_vm",), "unknown command"),
     "unknown command": (("tpu_vm", "destroy", *PLACE), "destroy"),
     "no name": (("tpu_vm", "create", "--zone=z"), "--name"),
@@ -195,6 +197,7 @@ LAUNCHES = {
         "--", *HARD,
     ),
     "slurm on one cpu": ("slurm", "--", *HARD),
+    "shards": ("prepare_shards", "--shards=3", "--setup=export A='b c'", "--", *HARD),
     "create": ("tpu_vm", "create", *PLACE, "--project=my project", "--spot"),
     "setup": ("tpu_vm", "setup", *PLACE),
     "copy": ("tpu_vm", "copy", *PLACE, "--data=."),
@@ -283,6 +286,24 @@ def test_a_job_that_was_told_to_stop_is_queued_again(
     started, *after = machine.calls()
     assert started[0] == "srun"
     assert after == ([["scontrol", "requeue", "7"]] if again else [])
+
+
+def test_shards_are_jobs_of_an_array_and_a_last_job_has_no_shard(
+    machine: Machine,
+) -> None:
+    script, *arguments = LAUNCHES["shards"]
+    assert machine.launch(script, *arguments).returncode == 0
+    array, last = machine.calls()
+    assert "--array=1-3" in array and "--dependency=singleton" in last
+    assert array[-1] == last[-1] == "dann_jax_prepare.sbatch"
+    batch = str(machine.folder / array[-1])
+    for task in ("2", ""):
+        ended = machine.run("env", f"SLURM_ARRAY_TASK_ID={task}", "bash", batch)
+        assert ended.returncode == 0
+        shard = ["--shard=2/3"] if task else []
+        assert machine.calls() == [
+            ["srun", "--ntasks=1", "dann-prepare", *HARD, *shard]
+        ]
 
 
 def test_a_single_process_under_slurm_is_not_distributed(machine: Machine) -> None:

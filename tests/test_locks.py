@@ -53,6 +53,22 @@ def test_one_that_waits_gets_the_lock_once_it_is_free(tmp_path: pathlib.Path) ->
     assert not path.exists()
 
 
+def test_those_who_share_a_lock_hold_off_only_who_does_not(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "x.lock"
+    with locked(path, shared=True):
+        with locked(path, shared=True), pytest.raises(Busy), locked(path):
+            pass
+        # One of two has gone.
+        assert path.exists()
+        with pytest.raises(Busy), locked(path):
+            pass
+    assert not path.exists()
+    with locked(path), pytest.raises(Busy), locked(path, shared=True):
+        pass
+
+
 def test_a_disk_without_locks_is_used_without(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,24 @@ def test_a_runner_that_cannot_run_is_told_before_anything_is_read(
     assert not list(tmp_path.iterdir())
 
 
+def test_recordings_are_read_whose_names_an_old_disk_has_in_latin_1(
+    tmp_path: pathlib.Path,
+) -> None:
+    root = tmp_path / "corpus"
+    write_corpus(root, 2)
+    os.rename(root / "1.wav", os.path.join(root, "W\udce4rme.wav"))
+    table = (root / "manifest.csv").read_text().replace("1.wav", "Wärme.wav")
+    (root / "manifest.csv").write_text(table, encoding="utf-8")
+    given = {"features": FEATURES, "data_dir": tmp_path / "data", "name": "mine"}
+    prepare({"manifest": root}, **given)
+    corpus = read_store(tmp_path / "data" / "mine" / "2.0.0")
+    assert corpus.columns["file"].tolist() == ["0.wav", "Wärme.wav"]
+    assert "is there already" in prepare({"manifest": root}, **given)
+    write_voice(pathlib.Path(os.path.join(root, "W\udce4rme.wav")), 0.7, seed=9)
+    with pytest.raises(CorpusError, match=r"recordings that have changed .*Wärme"):
+        prepare({"manifest": root}, **given)
+
+
 def test_two_corpora_in_one_store_keep_their_speakers_apart(
     tmp_path: pathlib.Path,
 ) -> None:

@@ -473,6 +473,7 @@ def test_a_runner_needs_beam(
     assert not list(tmp_path.rglob("*.tfrecord*"))
 
 
+@pytest.mark.beam
 def test_beam_writes_the_same_corpus(corpus: Corpus, tmp_path: pathlib.Path) -> None:
     pytest.importorskip("apache_beam")
     store = write_store(corpus, tmp_path, runner="DirectRunner")

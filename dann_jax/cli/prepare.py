@@ -89,14 +89,30 @@ _WORKERS = flags.DEFINE_integer(
 _PER_SPEAKER = flags.DEFINE_integer(
     "per_speaker",
     0,
-    "At most so many recordings of each speaker, to try things out; 0 for all.",
+    "At most so many recordings of each speaker, shared out evenly among the "
+    "emotions, to try things out; 0 for all.",
     lower_bound=0,
+    flag_values=_FLAGS,
+)
+_SHARD = flags.DEFINE_string(
+    "shard",
+    None,
+    "I/N: compute the features of the first, second, ... of N equal parts alone, such "
+    "as 1/3; other processes, on any machine that sees the folders, compute the "
+    "others. The same command without it then makes the store.",
     flag_values=_FLAGS,
 )
 _RUNNER = flags.DEFINE_string(
     "runner",
     None,
-    "Of Apache Beam, to write the store; without it, this process does.",
+    "Of Apache Beam, such as DirectRunner (which starts --workers processes), to "
+    "compute the features and to write the store; without it, this machine does.",
+    flag_values=_FLAGS,
+)
+_BEAM_OPTIONS = flags.DEFINE_list(
+    "beam_options",
+    [],
+    "Options of the runner, such as region=us-west1,temp_location=gs://bucket/temp.",
     flag_values=_FLAGS,
 )
 
@@ -134,6 +150,8 @@ def _prepare() -> str:
         strict=_STRICT.value,
         workers=_WORKERS.value,
         runner=_RUNNER.value,
+        beam_options=_BEAM_OPTIONS.value,
+        shard=_SHARD.value,
         per_speaker=_PER_SPEAKER.value,
         renew=_RENEW.value,
     )

@@ -21,7 +21,7 @@ from etils import epath
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.identifiers import spelled
 from dann_jax.data.rows import read_rows
-from dann_jax.utils.files import write_whole
+from dann_jax.utils.files import on_disk, write_whole
 from dann_jax.utils.words import shorten, shortened
 
 NAMES = ("manifest.csv", "manifest.jsonl")
@@ -170,6 +170,7 @@ def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
         for child in folder.iterdir()
     }
     missing = [str(file) for file in files if file not in there]
+    missing = [file for file in missing if on_disk(file) == file]
     absent = (
         f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
         f"{shortened(missing[0], 300) if missing else ''}"

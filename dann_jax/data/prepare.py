@@ -1,11 +1,12 @@
 """Prepare a corpus: read it, compute its features, write its store."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from etils import epath
 
+from dann_jax.data.beam import BeamRunner, require_beam
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
 from dann_jax.data.features.extraction_worker import FeatureSpecs
@@ -13,6 +14,9 @@ from dann_jax.data.features.items import Columns
 from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
 from dann_jax.data.features.origin import ORIGIN
 from dann_jax.data.features.settings import settings_of
+from dann_jax.data.features.shards import parse_shard
+from dann_jax.data.few import some_of_each
+from dann_jax.data.prepare_shard import prepare_shard
 from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.renewal import (
     Preparation,
@@ -23,7 +27,7 @@ from dann_jax.data.renewal import (
 )
 from dann_jax.data.store.folders import claimed
 from dann_jax.data.store.reading import cached_arrays
-from dann_jax.data.store.writing import require_beam, write_claimed
+from dann_jax.data.store.writing import write_claimed
 
 
 def prepare(
@@ -37,6 +41,8 @@ def prepare(
     strict: bool = False,
     workers: int = 0,
     runner: str | None = None,
+    beam_options: Sequence[str] = (),
+    shard: str | None = None,
     per_speaker: int = 0,
     renew: bool = False,
     wait: bool = False,
@@ -57,9 +63,15 @@ def prepare(
       emotions: a map of one's own from words to emotions.
       strict: refuse to leave out files that cannot be used.
       workers: processes; 0 for one a core.
-      runner: of Apache Beam, to write the store.
-      per_speaker: at most so many recordings of each speaker, evenly spread over the
-        order of the corpus, to try things out; 0 for all.
+      runner: of Apache Beam, such as `DirectRunner`, to compute the features and to
+        write the store; its workers must see `data_dir` and the sources. With
+        `DirectRunner` there are so many `workers`.
+      beam_options: of its pipelines, `name=value`.
+      shard: `I/N` computes the features of this part of the utterances alone, beside
+        the other parts, on any machine that sees `data_dir` and the sources. The same
+        call without it computes what is missing and makes the store.
+      per_speaker: at most so many recordings of each speaker, shared out evenly
+        among the emotions, to try things out; 0 for all.
       renew: replace a store that is out of date, of other features or damaged. What
         has not changed is not computed again; the old store stays until the new one is
         complete.
@@ -69,10 +81,14 @@ def prepare(
       A summary for the user.
 
     Raises:
+      ValueError: `shard` is not of this form, or a `runner` is given too.
       CorpusError: a corpus cannot be read, there is a store of that name that differs
         from what would be made (and `renew` is not set), another process is making it,
         or what `extract` and `write_store` raise.
     """
+    part = parse_shard(shard) if shard else None
+    if part and runner:
+        raise ValueError("a shard is computed by this machine: leave the runner out")
     if runner:
         # Not after all recordings have been gone through.
         require_beam()
@@ -90,6 +106,9 @@ def prepare(
         settings=settings_of(columns, features),
         workers=workers,
     )
+    if part:
+        return prepare_shard(asked, part, strict=strict, renew=renew)
+    beam = BeamRunner(runner, tuple(beam_options), workers) if runner else None
     with claimed(name, data_dir, wait=wait) as writable:
         if asked.store.exists() and not is_outdated(asked, renew=renew, retry=writable):
             if strict:
@@ -103,11 +122,11 @@ def prepare(
             )
         if renew:
             clear_work(asked)
-            keep_features(asked)
-        return _make(asked, strict, runner)
+            keep_features(asked, asked.work)
+        return _make(asked, strict, beam)
 
 
-def _make(asked: Preparation, strict: bool, runner: str | None) -> str:
+def _make(asked: Preparation, strict: bool, beam: BeamRunner | None) -> str:
     outdated = [asked.work, *_cache_of(asked.store)]
     corpus, problems = extract(
         asked.columns,
@@ -117,12 +136,13 @@ def _make(asked: Preparation, strict: bool, runner: str | None) -> str:
         name=asked.name,
         workers=asked.workers,
         strict=strict,
+        beam=beam,
     )
     notes = {
         "problems.csv": problems_csv(problems),
         ORIGIN: (asked.work / ORIGIN).read_text(),
     }
-    store = write_claimed(corpus, asked.data_dir, notes=notes, runner=runner)
+    store = write_claimed(corpus, asked.data_dir, notes=notes, beam=beam)
     summary = _summary(corpus, problems, store)
     del corpus
     for folder in outdated:
@@ -163,25 +183,6 @@ def _read(
         )
         for name in names
     }
-
-
-def some_of_each(columns: Columns, count: int) -> Columns:
-    """At most `count` rows of each speaker, evenly spread over those there are.
-
-    Rows without a speaker stay: they are not those of one person.
-
-    Example:
-      >>> rows = np.array(["a", "b", "a", "a", "a", "a"])
-      >>> some_of_each({"speaker": rows, "utt_id": np.arange(6)}, 3)["utt_id"]
-      array([0, 1, 3, 5])
-    """
-    chosen = [np.flatnonzero(columns["speaker"] == "")]
-    for speaker in np.unique(columns["speaker"][columns["speaker"] != ""]):
-        rows = np.flatnonzero(columns["speaker"] == speaker)
-        kept = np.linspace(0, len(rows) - 1, min(count, len(rows))).round()
-        chosen.append(rows[kept.astype(int)])
-    rows = np.sort(np.concatenate(chosen))
-    return {name: column[rows] for name, column in columns.items()}
 
 
 def _root(source: epath.PathLike) -> epath.Path:

@@ -1,13 +1,14 @@
 """Compare a store with the requested preparation, and reuse its features."""
 
 import logging
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
-from dann_jax.data.features.extraction import usable
+from dann_jax.data.features.extraction import compute
 from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import read_problems, unusable
@@ -137,21 +138,28 @@ def _usable_now(asked: Preparation) -> list[str]:
     columns = {name: column[left_out] for name, column in asked.columns.items()}
     folder = retry_folder(asked.name, asked.data_dir)
     try:
-        is_usable = usable(
+        is_usable = compute(
             *(columns, asked.root, asked.features, folder), workers=asked.workers
-        )
+        ).is_usable
     finally:
         if folder.exists():
             folder.rmtree()
     return columns["utt_id"][is_usable].tolist()
 
 
-def keep_features(asked: Preparation) -> None:
-    """Put the features of the store into the working folder, to make it from there.
+def keep_features(
+    asked: Preparation, work: epath.Path, keys: Collection[str] | None = None
+) -> None:
+    """Put the features of the store into a working folder, to make it from there.
 
     Those of recordings that have changed are left there unused. Nothing is kept of a
     damaged store, nor of features that were made otherwise or by other versions of
     packages.
+
+    Args:
+      asked: what is to be made.
+      work: the folder, that of the preparation or of a shard.
+      keys: of the utterances that belong there; None for all.
     """
     if not asked.store.exists():
         return
@@ -167,8 +175,9 @@ def keep_features(asked: Preparation) -> None:
         _log.warning("no feature is kept: %s", error)
         return
     items = items_of(origin.columns, asked.root, asked.settings)
-    problems, parts = asked.store / "problems.csv", asked.work / "parts"
-    write_parts_of(corpus, origin, items, problems, parts)
+    parts = work / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    write_parts_of(corpus, origin, items, asked.store / "problems.csv", parts, keys)
 
 
 def clear_work(asked: Preparation) -> None:

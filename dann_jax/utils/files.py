@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -125,6 +126,23 @@ def _sync_folder(folder: epath.PathLike) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def on_disk(path: str) -> str:
+    """The path, or that of the file whose name is the same text, encoded otherwise.
+
+    A table has names in UTF-8; an old disk may have them in Latin-1, and one of macOS
+    with accents apart from their letters.
+    """
+    folder, name = os.path.split(path)
+    if os.path.exists(path) or not name or not folder:
+        return path
+    folder = on_disk(folder)
+    names = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
+    with contextlib.suppress(UnicodeEncodeError):
+        names.append(os.fsdecode(names[1].encode("latin-1")))
+    paths = (os.path.join(folder, each) for each in names)
+    return next(filter(os.path.exists, paths), path)
 
 
 _BLOCK = 1 << 24

@@ -20,33 +20,40 @@ class Busy(OSError):
 
 
 @contextlib.contextmanager
-def locked(path: epath.PathLike, *, wait: bool = False) -> Iterator[None]:
+def locked(
+    path: epath.PathLike, *, wait: bool = False, shared: bool = False
+) -> Iterator[None]:
     """Hold a lock while the block runs; the system frees it when the process dies.
 
     Args:
       path: of the lock, a local file that is there while the lock is held. One that a
         killed process left is no hindrance.
       wait: for another process that holds it, instead of raising an error.
+      shared: with all others that share it, so that only those who do not are held off.
 
     Raises:
       Busy: another process, or another block of this one, holds it.
     """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    file = _hold(os.fspath(path), wait)
+    file = _hold(os.fspath(path), fcntl.LOCK_SH if shared else fcntl.LOCK_EX, wait)
     try:
         yield
     finally:
-        # While it is held, so that nobody can hold a file that is gone.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        # Others may share it.
+        with contextlib.suppress(Busy, FileNotFoundError):
+            if shared:
+                _lock(file, os.fspath(path), fcntl.LOCK_EX, wait=False)
+            # While it is held alone, so that nobody can hold a file that is gone.
+            if _is_at(file, os.fspath(path)):
+                os.unlink(path)
         os.close(file)
 
 
-def _hold(path: str, wait: bool) -> int:
+def _hold(path: str, kind: int, wait: bool) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(file, path, wait)
+            _lock(file, path, kind, wait)
             if _is_at(file, path):
                 return file
         except BaseException:
@@ -56,14 +63,14 @@ def _hold(path: str, wait: bool) -> int:
         os.close(file)
 
 
-def _lock(file: int, path: str, wait: bool) -> None:
+def _lock(file: int, path: str, kind: int, wait: bool) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         if not wait:
             raise Busy(f"another process holds {path}") from None
         _log.info("waiting for another process, which holds %s", path)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, kind)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

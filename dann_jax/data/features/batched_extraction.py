@@ -6,6 +6,7 @@ parts of the working folder are made here, while workers read ahead.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from dann_jax.data.features.extraction_worker import (
 )
 from dann_jax.data.features.extractor import Extractor, compute_each
 from dann_jax.data.features.items import Item
-from dann_jax.data.features.pool import write_parts
+from dann_jax.data.features.pool import IsolatedWorker, write_chunk, write_parts
 from dann_jax.data.frames import Frames
 
 _SECONDS = 960.0
@@ -75,8 +76,7 @@ def write_batched_parts(
         # Of a call that was interrupted.
         folder.rmtree()
     folder.mkdir(parents=True)
-    rates = tuple((e.name, e.sample_rate) for e in batched_extractors(job))
-    decoding = job._replace(folder=os.fspath(folder), make=Decoding(job.make, rates))
+    decoding = _decoding(job, folder)
     waiting: dict[epath.Path, Part] = {}
     items = 0
     for number in write_parts(decoding, chunks, workers):
@@ -90,6 +90,42 @@ def write_batched_parts(
     _encode(job, list(waiting.values()))
     folder.rmtree()
     yield items
+
+
+class PartWriter:
+    """Writes parts chunk by chunk, as a worker does that others hand chunks to.
+
+    Recordings are decoded in a process of its own, which may crash; what is computed in
+    batches is computed in this one.
+    """
+
+    def __init__(self, job: ExtractionJob) -> None:
+        self._job = job
+        self._worker = IsolatedWorker()
+        self._sound = None
+        if batched_extractors(job):
+            self._sound = tempfile.TemporaryDirectory(prefix="dann_jax_")
+
+    def write(self, chunk: Sequence[Item]) -> None:
+        """Write a part for a chunk."""
+        if self._sound is None:
+            write_chunk(self._worker, self._job, chunk)
+            return
+        folder = epath.Path(self._sound.name)
+        write_chunk(self._worker, _decoding(self._job, folder), chunk)
+        _encode(self._job, [_read(path) for path in sorted(folder.glob("*.npz"))])
+
+    def close(self) -> None:
+        """End the process, and remove the sound."""
+        self._worker.close()
+        if self._sound is not None:
+            self._sound.cleanup()
+
+
+def _decoding(job: ExtractionJob, folder: epath.Path) -> ExtractionJob:
+    """The job of decoding for another: its parts hold sound."""
+    rates = tuple((e.name, e.sample_rate) for e in batched_extractors(job))
+    return job._replace(folder=os.fspath(folder), make=Decoding(job.make, rates))
 
 
 def _read(path: epath.Path) -> Part:

@@ -8,29 +8,24 @@ recordings and the settings alone, not on the number of processes or on interrup
 import json
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
+from dann_jax.data.beam import BeamRunner
 from dann_jax.data.corpus import Corpus, CorpusError, check
-from dann_jax.data.features.batched_extraction import (
-    batched_extractors,
-    write_batched_parts,
-)
 from dann_jax.data.features.catalogue import make_extractor
-from dann_jax.data.features.current import Kept, keep_current
+from dann_jax.data.features.current import Kept
 from dann_jax.data.features.extraction_worker import (
     ExtractionJob,
     FeatureSpecs,
     MakeExtractor,
-    Part,
     extractors,
-    read_part,
 )
 from dann_jax.data.features.extractor import Extractor
-from dann_jax.data.features.items import Columns, Item, Root, chunks_of, items_of
+from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import (
     SAME,
     Problem,
@@ -42,12 +37,11 @@ from dann_jax.data.features.joining import (
     write_problems,
 )
 from dann_jax.data.features.origin import ORIGIN, origin_json
-from dann_jax.data.features.pool import write_parts
+from dann_jax.data.features.parts import make_parts
 from dann_jax.data.features.settings import claim, settings_of
+from dann_jax.data.features.shards import gather
 from dann_jax.data.store.arrays import write_arrays
 from dann_jax.utils.files import write_whole
-from dann_jax.utils.progress import Progress
-from dann_jax.utils.resources import usable_cores
 
 TIMEOUT = 300.0
 """Seconds that one utterance may take."""
@@ -68,6 +62,18 @@ class Extraction(NamedTuple):
     problems: Sequence[Problem]
 
 
+class Computed(NamedTuple):
+    """What became of the utterances of a table.
+
+    Attributes:
+      is_usable: bool `[N]`, whether there are features of each.
+      problems: in the order of the table.
+    """
+
+    is_usable: np.ndarray
+    problems: Sequence[Problem]
+
+
 def extract(
     columns: Columns,
     root: Root,
@@ -79,6 +85,7 @@ def extract(
     strict: bool = False,
     timeout: float = TIMEOUT,
     make: MakeExtractor = make_extractor,
+    beam: BeamRunner | None = None,
 ) -> Extraction:
     """Compute the features of a corpus of audio.
 
@@ -97,6 +104,7 @@ def extract(
       timeout: seconds that one utterance may take.
       make: from a name and parameters to an extractor; a function of a module, as it
         is sent to other processes.
+      beam: to compute by Apache Beam; its workers must see the folder and the files.
 
     Returns:
       The corpus and the list of problems, which `problems.csv` holds too.
@@ -110,11 +118,12 @@ def extract(
     folder = epath.Path(folder)
     settings = settings_of(columns, features, make)
     claim(folder, settings)
+    gather(folder)
     items = items_of(columns, root, settings)
     job = ExtractionJob(
         os.fspath(folder / "parts"), json.dumps(features), make, timeout
     )
-    kept = _make_parts(job, items, workers)
+    kept = make_parts(job, items, workers, beam)
     problems = find_problems(columns, kept)
     write_problems(folder / "problems.csv", problems)
     write_whole(folder / ORIGIN, origin_json(columns, kept))
@@ -124,81 +133,32 @@ def extract(
     return Extraction(check(_arrays(folder / "arrays", table, used, kept)), problems)
 
 
-def usable(
+def compute(
     columns: Columns,
     root: Root,
     features: FeatureSpecs,
     folder: epath.PathLike,
     *,
     workers: int = 0,
-) -> np.ndarray:
-    """Try for each utterance whether its features can be computed; bool `[N]`.
+) -> Computed:
+    """Compute features into parts alone: to know what can be used, or to join later.
 
     Args:
       columns: as in `extract`.
       root: as in `extract`.
       features: name of an extractor -> its parameters.
-      folder: to work in, on a local disk.
+      folder: to work in; work of an earlier call there is continued.
       workers: processes; 0 for one a core.
     """
     parts = epath.Path(folder) / "parts"
     parts.mkdir(parents=True, exist_ok=True)
     job = ExtractionJob(os.fspath(parts), json.dumps(features), make_extractor, TIMEOUT)
     items = items_of(columns, root, settings_of(columns, features))
+    kept = make_parts(job, items, workers)
     is_usable = np.zeros(len(items), bool)
-    for kept in _make_parts(job, items, workers):
-        is_usable[kept.rows] = True
-    return is_usable
-
-
-def _make_parts(job: ExtractionJob, items: Sequence[Item], workers: int) -> list[Kept]:
-    """Write the missing parts; all parts together hold every row, or its error.
-
-    Errors of an earlier call are tried again, and so is what has changed since.
-    """
-    workers = workers or usable_cores()
-    old = _still_good(epath.Path(job.folder), items)
-    done = {row for kept in old for row in kept.rows.tolist()}
-    pending = [item for row, item in enumerate(items) if row not in done]
-    if not pending:
-        return old
-    if done:
-        _log.info("going on: %d of %d utterances are done", len(done), len(items))
-    chunks = chunks_of(pending, workers)
-    with Progress(
-        "features", total=len(items), unit="utterance", done=len(done)
-    ) as progress:
-        parts = write_batched_parts if batched_extractors(job) else write_parts
-        for number in parts(job, chunks, min(workers, len(chunks))):
-            progress.update(number)
-    known = {kept.part.path.name for kept in old}
-    new = _parts(epath.Path(job.folder), known)
-    return old + keep_current(new, items, just_made=True)
-
-
-def _still_good(folder: epath.Path, items: Sequence[Item]) -> list[Kept]:
-    """Utterances of earlier parts that are still valid; other parts are deleted."""
-    parts = []
-    for kept in keep_current(_parts(folder), items):
-        if len(kept.rows):
-            warnings = [each for each in kept.problems if each[1] == "warning"]
-            parts.append(kept._replace(problems=warnings))
-        else:
-            kept.part.path.unlink()
-    return parts
-
-
-def _parts(folder: epath.Path, known: Collection[str] = ()) -> list[Part]:
-    """Every undamaged part that is not known yet, without its feature vectors."""
-    parts = []
-    for path in sorted(folder.glob("*.npz")):
-        part = None if path.name in known else read_part(path)
-        if part is not None:
-            parts.append(part)
-        elif path.name not in known:
-            _log.warning("%s is damaged; its utterances are computed again", path)
-            path.unlink()
-    return parts
+    for part in kept:
+        is_usable[part.rows] = True
+    return Computed(is_usable, find_problems(columns, kept))
 
 
 def _report(

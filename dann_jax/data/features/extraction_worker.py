@@ -30,7 +30,7 @@ from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.identity import FileIdentity, identify
 from dann_jax.data.features.items import Item
-from dann_jax.utils.files import digest_bytes, digest_file, write_whole
+from dann_jax.utils.files import digest_bytes, digest_file, on_disk, write_whole
 
 MakeExtractor = Callable[..., Extractor]
 FeatureSpecs = Mapping[str, Mapping[str, Any]]
@@ -165,13 +165,14 @@ def _compute(
         item.path.encode()
     except UnicodeEncodeError:
         raise AudioError("its name is not UTF-8, so no store can hold it") from None
+    path = on_disk(item.path)
     rates = [rate for rate in dict.fromkeys(e.sample_rate for e in extractors) if rate]
-    before = _stat(item.path) if rates else None
+    before = _stat(path) if rates else None
     recordings = {
-        rate: read_audio(item.path, sample_rate=rate, start=item.start, end=item.end)
+        rate: read_audio(path, sample_rate=rate, start=item.start, end=item.end)
         for rate in rates
     }
-    file = identify(item.path) if rates else FileIdentity()
+    file = identify(path) if rates else FileIdentity()
     if rates and before != file[:2]:
         raise AudioError("it changed while it was read")
     arrays: dict[str, Any] = {

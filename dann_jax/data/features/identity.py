@@ -4,7 +4,7 @@ import functools
 import os
 from typing import NamedTuple
 
-from dann_jax.utils.files import digest_file
+from dann_jax.utils.files import digest_file, on_disk
 
 
 class FileIdentity(NamedTuple):
@@ -45,6 +45,7 @@ def unchanged(path: str, before: FileIdentity) -> bool:
     if before == FileIdentity():
         return True
     try:
+        path = on_disk(path)
         status = os.stat(path)
         if status.st_size != before.size:
             return False

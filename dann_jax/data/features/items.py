@@ -77,15 +77,35 @@ def items_of(columns: Columns, root: Root, settings: Mapping[str, Any]) -> list[
 
 def chunks_of(items: Sequence[Item], workers: int) -> list[list[Item]]:
     """Chunks of items, longest first and small, so that all processes end together."""
-    cost = {item: _cost(item) for item in items}
+    cost = _costs(items)
     share = sum(cost.values()) / (16 * workers)
     chunks: list[list[Item]] = [[]]
-    for item in sorted(items, key=lambda item: (-cost[item], item.key)):
+    for item in _longest_first(cost):
         full = len(chunks[-1]) == _CHUNK or sum(map(cost.get, chunks[-1])) >= share
         if chunks[-1] and full:
             chunks.append([])
         chunks[-1].append(item)
     return chunks
+
+
+def deal(items: Sequence[Item], hands: int) -> list[list[int]]:
+    """Rows dealt out, longest item first: every row to one hand, which it is for good.
+
+    Args:
+      items: row by row.
+      hands: how many to deal to; each gets about as much work.
+    """
+    row_of = {item: row for row, item in enumerate(items)}
+    rows = [row_of[item] for item in _longest_first(_costs(items))]
+    return [sorted(rows[hand::hands]) for hand in range(hands)]
+
+
+def _longest_first(cost: Mapping[Item, float]) -> list[Item]:
+    return sorted(cost, key=lambda item: (-cost[item], item.key))
+
+
+def _costs(items: Sequence[Item]) -> dict[Item, float]:
+    return {item: _cost(item) for item in items}
 
 
 def _cost(item: Item) -> float:

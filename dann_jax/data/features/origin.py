@@ -8,6 +8,7 @@ All rows of the table are there; null stands for what could not be used.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from etils import epath
 from dann_jax.data.features.current import Kept, file_of
 from dann_jax.data.features.identity import FileIdentity, unchanged
 from dann_jax.data.features.items import Columns, Item
+from dann_jax.utils.files import on_disk
 
 ORIGIN = "recordings.json"
 
@@ -119,7 +121,7 @@ def recording_differences(origin: Origin, items: Mapping[str, Item]) -> list[str
         item = items.get(str(origin.columns["utt_id"][row]))
         # Rows that left the table are in `table_differences`.
         if item and not unchanged(item.path, origin.files[row]):
-            there = epath.Path(item.path).exists()
+            there = os.path.exists(on_disk(item.path))
             # Cuts of one file are one recording.
             (changed if there else gone)[item.path] = epath.Path(item.path).name
     return _listed(

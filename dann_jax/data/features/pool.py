@@ -96,7 +96,7 @@ def write_parts(
     def run(chunk: Sequence[Item]) -> int:
         worker = idle.get()
         try:
-            _write_with_retry(worker, job, chunk)
+            write_chunk(worker, job, chunk)
             return len(chunk)
         finally:
             idle.put(worker)
@@ -125,9 +125,10 @@ def write_parts(
                 last.callback(worker.close)
 
 
-def _write_with_retry(
+def write_chunk(
     worker: IsolatedWorker, job: ExtractionJob, chunk: Sequence[Item]
 ) -> None:
+    """Write a part for a chunk, or parts for its items, if they crash the process."""
     with contextlib.suppress(BrokenProcessPool):
         worker.call(write_part, job, chunk)
         return

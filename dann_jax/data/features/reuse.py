@@ -1,6 +1,6 @@
 """Turn a store back into parts, so that unchanged features are not computed again."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from etils import epath
@@ -21,6 +21,7 @@ def write_parts_of(
     items: list[Item],
     problems: epath.Path,
     folder: epath.Path,
+    keys: Collection[str] | None = None,
 ) -> None:
     """Write the features of a store as parts of a working folder.
 
@@ -30,11 +31,14 @@ def write_parts_of(
       items: the utterances of `origin`, row by row.
       problems: the store's `problems.csv`.
       folder: of the parts.
+      keys: of the utterances to write; None for all.
     """
     used = origin.rows(used=True)
+    wanted = [keys is None or items[row].key in keys for row in used]
+    chosen = np.flatnonzero(wanted)
     warnings = _warnings(problems)
-    for first in range(0, len(used), _ROWS):
-        rows = np.arange(first, min(first + _ROWS, len(used)))
+    for first in range(0, len(chosen), _ROWS):
+        rows = chosen[first : first + _ROWS]
         part_problems = [
             (items[row].key, "warning", reason)
             for row in used[rows]

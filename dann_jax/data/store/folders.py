@@ -14,6 +14,10 @@ from dann_jax.utils.locks import Busy, locked
 _OLD = "old"
 
 
+class Claimed(CorpusError):
+    """Another process makes a store of this name."""
+
+
 def cache_folder() -> epath.Path:
     """The cache folder of this package, `$XDG_CACHE_HOME/dann_jax`."""
     home = os.environ.get("XDG_CACHE_HOME") or epath.Path("~/.cache").expanduser()
@@ -37,20 +41,21 @@ def staging_folder(name: str, data_dir: epath.PathLike) -> epath.Path:
 
 @contextlib.contextmanager
 def claimed(
-    name: str, data_dir: epath.PathLike, *, wait: bool = False
+    name: str, data_dir: epath.PathLike, *, wait: bool = False, shared: bool = False
 ) -> Iterator[bool]:
     """Hold the lock for making the store of this name.
 
-    What an earlier one left, when it was killed while it wrote, is removed.
-    Yields whether anything can be written there.
+    What an earlier one left, when it was killed while it wrote, is removed, unless the
+    lock is shared. Yields whether anything can be written there.
 
     Args:
       name: of the corpus.
       data_dir: where stores are kept.
       wait: for another process, instead of raising an error.
+      shared: with others that compute features of it and do not make it.
 
     Raises:
-      CorpusError: another process is making it.
+      Claimed: another process is making it.
     """
     folder = _local(data_dir)
     if folder.exists() and not os.access(folder, os.W_OK):
@@ -60,13 +65,14 @@ def claimed(
     with contextlib.ExitStack() as held:
         try:
             lock = folder / f".{dataset_name(name)}.lock"
-            held.enter_context(locked(lock, wait=wait))
+            held.enter_context(locked(lock, wait=wait, shared=shared))
         except Busy:
-            raise CorpusError(
-                f"another process is preparing {store_folder(name, data_dir)}; wait "
-                f"until it has ended, or choose another --name"
+            raise Claimed(
+                f"another process is preparing {store_folder(name, data_dir)}, or a "
+                f"shard of it; wait until it has ended, or choose another --name"
             ) from None
-        _remove_leftovers(name, data_dir)
+        if not shared:
+            _remove_leftovers(name, data_dir)
         yield True
 
 
@@ -77,7 +83,7 @@ def take_place(made: epath.Path, store: epath.Path, beside: epath.Path) -> None:
     if store.exists():
         store.rename(old)
     try:
-        if _is_remote(store):
+        if is_remote(store):
             made.rename(store)
         else:
             replace_folder(made, store)
@@ -103,8 +109,9 @@ def _remove_leftovers(name: str, data_dir: epath.PathLike) -> None:
 
 def _local(data_dir: epath.PathLike) -> epath.Path:
     path = epath.Path(data_dir)
-    return cache_folder() if _is_remote(path) else path
+    return cache_folder() if is_remote(path) else path
 
 
-def _is_remote(path: epath.PathLike) -> bool:
+def is_remote(path: epath.PathLike) -> bool:
+    """Whether it is in a bucket, such as `gs://`."""
     return "://" in os.fspath(path)

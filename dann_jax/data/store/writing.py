@@ -2,19 +2,17 @@
 
 import contextlib
 import functools
-import importlib.util
 import io
-import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from etils import epath
 
+from dann_jax.data.beam import BeamRunner
 from dann_jax.data.corpus import Corpus, CorpusError, check
-from dann_jax.data.frames import Frames
-from dann_jax.data.store.arrays import open_arrays, save_arrays, shape_of, vectors
+from dann_jax.data.store.arrays import open_arrays, save_arrays
+from dann_jax.data.store.examples import examples, shard_boundaries, spec_of
 from dann_jax.data.store.folders import claimed, staging_folder, take_place
 from dann_jax.data.store.layout import (
     LAYOUT_VERSION,
@@ -26,9 +24,6 @@ from dann_jax.data.store.layout import (
 )
 from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors
-
-Example = dict[str, Any]
-Shard = Callable[[], Iterator[tuple[int, Example]]]
 
 
 def write_store(
@@ -71,7 +66,10 @@ def write_store(
                 f"{corpus.name!r}"
             )
         return write_claimed(
-            corpus, data_dir, notes=notes, file_format=file_format, runner=runner
+            *(corpus, data_dir),
+            notes=notes,
+            file_format=file_format,
+            beam=BeamRunner(runner) if runner else None,
         )
 
 
@@ -81,7 +79,7 @@ def write_claimed(
     *,
     notes: Mapping[str, str] | None = None,
     file_format: str | None = None,
-    runner: str | None = None,
+    beam: BeamRunner | None = None,
 ) -> epath.Path:
     """`write_store` for a caller that already holds the lock of the name (`claimed`).
 
@@ -94,7 +92,7 @@ def write_claimed(
     )
     try:
         with named_errors(beside):
-            _build(builder, corpus, beside, runner)
+            _build(builder, corpus, beside, beam)
             write_checksums(builder.data_path)
             store = store_folder(corpus.name, data_dir)
             take_place(builder.data_path, store, beside)
@@ -105,12 +103,13 @@ def write_claimed(
 
 
 def _build(
-    builder: Any, corpus: Corpus, beside: epath.Path, runner: str | None
+    builder: Any, corpus: Corpus, beside: epath.Path, beam: BeamRunner | None
 ) -> None:
     builder.source = lambda: corpus
-    options = tensorflow_datasets().download.DownloadConfig(beam_runner=runner)
-    if runner:
-        require_beam()
+    config = tensorflow_datasets().download.DownloadConfig()
+    if beam:
+        config.beam_runner = beam.name
+        config.beam_options = beam.pipeline_options()
         # Its workers are other processes, maybe on other machines.
         folder = beside / "arrays"
         save_arrays(folder, corpus)
@@ -119,7 +118,21 @@ def _build(
         # Nothing is downloaded, but TFDS would say so, and make a folder for it.
         scratch.enter_context(contextlib.redirect_stdout(io.StringIO()))
         unused = scratch.enter_context(tempfile.TemporaryDirectory())
-        builder.download_and_prepare(download_dir=unused, download_config=options)
+        builder.download_and_prepare(download_dir=unused, download_config=config)
+    if beam:
+        _as_without_beam(builder, corpus)
+
+
+def _as_without_beam(builder: Any, corpus: Corpus) -> None:
+    """Undo what TFDS does otherwise where Beam writes the shards."""
+    for path in builder.data_path.glob("*.shard_infos.json"):
+        path.unlink()
+    # It sorts the shards by their numbers as text: 10 comes before 2.
+    lengths = [stop - start for start, stop in shard_boundaries(corpus)]
+    (split,) = builder.info.splits.values()
+    split = split.replace(shard_lengths=lengths)
+    builder.info.set_splits(tensorflow_datasets().core.splits.SplitDict([split]))
+    builder.info.write_to_directory(builder.data_path)
 
 
 def _builder_class(
@@ -127,7 +140,7 @@ def _builder_class(
 ) -> Any:
     """The TFDS builder of this corpus; a class of its own, as its features are."""
     tfds = tensorflow_datasets()
-    spec = _spec(corpus, metadata)
+    spec = spec_of(corpus, metadata)
 
     class Info(tfds.core.DatasetInfo):
         def initialize_from_bucket(self) -> None:
@@ -148,11 +161,16 @@ def _builder_class(
                 disable_shuffling=True,
             )
 
-        def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[Shard]]:
+        def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list]:
             del dl_manager
             for name, text in notes.items():
                 (self.data_path / name).write_text(text)
-            return {SPLIT: _shards(corpus, self.source)}
+            return {
+                SPLIT: [
+                    functools.partial(examples, self.source, start, stop)
+                    for start, stop in shard_boundaries(corpus)
+                ]
+            }
 
         def _example_writer(self) -> Any:
             return _SortedWriter(super()._example_writer())
@@ -176,80 +194,3 @@ class _SortedWriter(NamedTuple):
             return parsed.SerializeToString(deterministic=True)
 
         return self.writer.write(path, ((key, in_order(r)) for key, r in examples))
-
-
-def _spec(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
-    """The TFDS features of an example."""
-    tensor = tensorflow_datasets().features.Tensor
-    text, flags, whole = (
-        tensor(shape=(None,), dtype=dtype) for dtype in (np.str_, np.bool_, np.int64)
-    )
-    return {
-        "dialogue": tensorflow_datasets().features.Text(),
-        "row": whole,
-        "columns": dict.fromkeys(corpus.columns, text),
-        "features": {
-            # As bytes: a list of floats takes twenty times as long to encode.
-            name: tensor(shape=(None, dim), dtype=np.float32, encoding="bytes")
-            for name, dim in metadata["dims"].items()
-        },
-        # TFDS does not store an empty dictionary.
-        **(
-            {"lengths": dict.fromkeys(metadata["framewise"], whole)}
-            if metadata["framewise"]
-            else {}
-        ),
-        "present": dict.fromkeys(corpus.present, flags),
-    }
-
-
-def _shards(corpus: Corpus, source: Callable[[], Corpus]) -> list[Shard]:
-    """Shards, as many as TFDS would make, with equally many dialogues in each."""
-    shapes = map(shape_of, corpus.features.values())
-    size = sum(4 * shape.dim * int(shape.lengths.sum()) for shape in shapes)
-    dialogues = len(corpus.dialogues())
-    sharding = tensorflow_datasets().core.utils.shard_utils
-    count = sharding.ShardConfig.calculate_number_shards(size, dialogues)
-    stops = sharding.get_shard_boundaries(dialogues, count)
-    return [
-        functools.partial(_examples, source, start, stop)
-        for start, stop in itertools.pairwise([0, *stops])
-    ]
-
-
-def _examples(
-    source: Callable[[], Corpus], start: int, stop: int
-) -> Iterator[tuple[int, Example]]:
-    corpus = source()
-    for key, rows in enumerate(corpus.dialogues()[start:stop], start):
-        example = _example(corpus, rows)
-        yield key, example
-        # TFDS holds on to a shard's examples to count them; this one is written.
-        example.clear()
-
-
-def _example(corpus: Corpus, rows: np.ndarray) -> Example:
-    titles = corpus.columns.get("dialogue", corpus.columns["utt_id"])
-    features = corpus.features.items()
-    lengths = {name: a.lengths[rows] for name, a in features if isinstance(a, Frames)}
-    return {
-        "dialogue": str(titles[rows[0]]),
-        "row": rows,
-        "columns": {
-            # TFDS takes text as Python strings only.
-            name: column[rows].astype(object)
-            for name, column in corpus.columns.items()
-        },
-        "features": {name: vectors(array, rows) for name, array in features},
-        **({"lengths": lengths} if lengths else {}),
-        "present": {name: flags[rows] for name, flags in corpus.present.items()},
-    }
-
-
-def require_beam() -> None:
-    """Raise `CorpusError` where no runner can run."""
-    if not importlib.util.find_spec("apache_beam"):
-        raise CorpusError(
-            "a runner needs Apache Beam: pip install 'dann_jax[beam]', or leave the "
-            "runner out"
-        )
