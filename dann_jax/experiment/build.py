@@ -4,6 +4,7 @@ Its sections are handed on as plain arguments to the constructors that they mirr
 """
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from dann_jax.tasks.oracle import TARGET_ONLY
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.row_counts import describe_rows, describe_unknown_emotions
+from dann_jax.tasks.speaker_statistics import Standardisation, standardisation
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
@@ -73,7 +75,24 @@ def open_data(config: ConfigDict) -> Corpus:
     """The corpus of a config, its emotions in the words of the protocol."""
     # Not among the keys of `config.data`.
     open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
-    return call("config.data", open_labelled, **config.data)
+    _, others = _by_a_column(config)
+    return call("config.data", open_labelled, **others)
+
+
+def standardisation_of(config: ConfigDict) -> Standardisation | None:
+    """By which column a config standardises, fold by fold; None for none."""
+    own, _ = _by_a_column(config)
+    return call("config.data", standardisation, **own)
+
+
+def _by_a_column(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of `config.data` for `standardisation`, and those for `open_corpus`."""
+    own = inspect.signature(standardisation).parameters
+    data = config.data.to_dict()
+    return (
+        {name: value for name, value in data.items() if name in own},
+        {name: value for name, value in data.items() if name not in own},
+    )
 
 
 def setting_of(
@@ -90,6 +109,7 @@ def setting_of(
         config.adversaries.to_dict(),
         normalise_by=normalisation.column,
         adaptive=normalisation.name == "adaptive",
+        standardisation=standardisation_of(config),
         **config.batches,
     )
     analysis = getattr(config, "analysis", {})

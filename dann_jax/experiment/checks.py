@@ -20,6 +20,7 @@ from dann_jax.models.normalisation import normalise
 from dann_jax.objectives import OBJECTIVES, REGRESSIONS
 from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.protocols import assign_roles, make_protocol
+from dann_jax.tasks.speaker_statistics import standardisation
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.tasks.task import make_task
 from dann_jax.training.loop import Timetable
@@ -49,7 +50,7 @@ KEYS: Mapping[str, Any] = {
 
 SECTIONS: Mapping[str, tuple[Callable, ...]] = {
     "": (make_program,),
-    "data": (open_corpus,),
+    "data": (open_corpus, standardisation),
     "protocol": (make_protocol, assign_roles),
     "batches": (make_task,),
     "encoder": (DialogueEncoder,),

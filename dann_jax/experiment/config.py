@@ -33,8 +33,12 @@ def base_config() -> ConfigDict:
                 "modalities": (),
                 # Of a store with several layers of an encoder; all, by default.
                 "layers": (),
-                # "speaker" standardises each speaker's features: a strong rival.
+                # "speaker" standardises each speaker's features: a strong rival. By
+                # `tasks.speaker_statistics.Standardisation`: "z", "shrunk" towards the
+                # training speakers by n / (n + k) of n clips, or "label_aware".
                 "standardise_by": "",
+                "standardise_kind": "z",
+                "standardise_k": 5.0,
                 # Column -> values. All other rows are not there, not even as
                 # unlabelled data.
                 "rows": {},

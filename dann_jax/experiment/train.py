@@ -13,10 +13,15 @@ from ml_collections import ConfigDict
 
 from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.evaluation.selection import Selector
-from dann_jax.experiment.build import compiled, open_data, setting
+from dann_jax.experiment.build import (
+    compiled,
+    open_data,
+    setting,
+    standardisation_of,
+)
 from dann_jax.experiment.estimate import needs_of, require_room
 from dann_jax.experiment.workdir import claim, data_of, require_corpus
-from dann_jax.tasks.fingerprint import fingerprint
+from dann_jax.tasks.fingerprint import fingerprint, recorded_corpus
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
@@ -45,7 +50,8 @@ def setting_in(
         if (path / "config.json").exists():
             before, now = read_json(path / "config.json"), strict(config.to_dict())
             if before.get("data") == now["data"]:
-                require_corpus(path, open_data(config))
+                corpus = recorded_corpus(open_data(config), standardisation_of(config))
+                require_corpus(path, corpus)
         raise
 
 

@@ -10,6 +10,7 @@ import jax
 from etils import epath
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.experiment.config import base_config
 from dann_jax.tasks.fingerprint import is_whole
 from dann_jax.tasks.fingerprint_differences import corpus_differences, differences
 from dann_jax.training.checkpoint_folders import complete_steps
@@ -61,7 +62,8 @@ def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     if path.exists() and not path.is_dir():
         raise WorkdirError(f"{path} is a file; a work directory is needed")
     if (path / "config.json").exists():
-        found = list(_differences(config, read_json(path / "config.json")))
+        usual = strict(base_config().to_dict())
+        found = list(_differences(config, read_json(path / "config.json"), usual))
         if found:
             raise WorkdirError(
                 f"{path} belongs to a run with another config: "
@@ -133,16 +135,21 @@ def _read_data(path: epath.Path) -> dict[str, Any]:
     return found
 
 
-def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
+def _differences(
+    new: Any, old: Any, usual: Mapping[str, Any], key: str = "config"
+) -> Iterator[str]:
     if isinstance(new, dict) and isinstance(old, dict):
         for name in sorted({*new, *old}):
-            # A key that is newer than the run, and empty, leaves all as it was.
-            if name not in old and not new.get(name):
+            value, default = new.get(name), usual.get(name)
+            # A key that is newer than the run, and empty or what it is by default,
+            # leaves all as it was.
+            if name not in old and (not value or value == default):
                 continue
             # So does a name that is left to the split, which is compared itself.
-            if f"{key}.{name}" == "config.protocol.name" and not new.get(name):
+            if f"{key}.{name}" == "config.protocol.name" and not value:
                 continue
-            yield from _differences(new.get(name), old.get(name), f"{key}.{name}")
+            default = default if isinstance(default, dict) else {}
+            yield from _differences(value, old.get(name), default, f"{key}.{name}")
     elif new != old:
         yield f"{key} is {new!r}, was {old!r}"
 

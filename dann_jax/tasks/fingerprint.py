@@ -14,6 +14,8 @@ import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
+from dann_jax.data.normalise import standardise_by
+from dann_jax.tasks.speaker_statistics import Standardisation
 from dann_jax.tasks.task import Task
 
 FORMAT = 1
@@ -64,16 +66,13 @@ def fingerprint(task: Task) -> dict[str, Any]:
         "utt_id": task.corpus.columns["utt_id"].tolist(),
         "folds": list(task.protocol.folds),
         "outputs": list(task.protocol.outputs),
-        "given": given(task.corpus),
+        "given": given(recorded_corpus(task.corpus, task.standardisation)),
         "derived": _derived(task),
     }
     return {
         "digest": _digest_of(content),
         **content,
-        "standardiser": {
-            name: [np.abs(mean).mean(1).tolist(), scale.mean(1).tolist()]
-            for name, (mean, scale) in task.evaluation.standardiser.items()
-        },
+        "standardiser": _summary(task),
     }
 
 
@@ -87,6 +86,28 @@ def is_whole(recorded: Any) -> bool:
 
 def _digest_of(recorded: Mapping[str, Any]) -> str:
     return _digest(json.dumps(recorded, sort_keys=True).encode()).hex()
+
+
+def recorded_corpus(corpus: Corpus, how: Standardisation | None) -> Corpus:
+    """The corpus whose features are recorded.
+
+    Earlier versions standardised the features themselves by a column, and their runs
+    go on.
+    """
+    return standardise_by(corpus, how.column) if how and how.kind == "z" else corpus
+
+
+def _summary(task: Task) -> dict[str, list[list[float]]]:
+    """Modality -> mean magnitude and scale of each fold."""
+    how = task.standardisation
+    by = f" by {how.column}" if how else ""
+    return {
+        f"{name}{by}": [
+            part.reshape(len(part), -1).mean(1).tolist()
+            for part in (np.abs(mean), scale)
+        ]
+        for name, (mean, scale) in task.evaluation.standardiser.items()
+    }
 
 
 def given(corpus: Corpus) -> dict[str, Part]:

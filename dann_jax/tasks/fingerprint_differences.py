@@ -97,8 +97,9 @@ def _of_parts(
 def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
     return [
         f"{name!r} is standardised in another way"
-        for name in new
-        if np.shape(new[name]) != np.shape(old.get(name))
+        # Earlier versions standardised by speakers before they looked.
+        for name in new.keys() & old.keys()
+        if np.shape(new[name]) != np.shape(old[name])
         or not np.allclose(new[name], old[name], rtol=_ROUNDING, atol=0.0)
     ]
 

@@ -1,20 +1,18 @@
 """Feature standardisation, fitted on the labelled rows of each fold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.frames import Frames
+from dann_jax.tasks.moments import moments_of, or_one
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
 
 Standardiser = Mapping[str, tuple[np.ndarray, np.ndarray]]
-"""Modality -> mean and scale, each float32 `[F, dim]`."""
-
-Fit = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Chosen rows, bool `[N]` -> their mean and scale, each `[dim]`."""
+"""Modality -> mean and scale, each float32 `[F, dim]`; where domains have their own,
+`[F, D + 1, dim]`, as in `domain_standardiser`."""
 
 
 def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
@@ -25,15 +23,12 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
     """
     fitted = {}
     for name, array in corpus.features.items():
-        fit = _frame_statistics(array) if isinstance(array, Frames) else _of_rows(array)
-        chosen = (protocol.roles == Role.LABELLED) & corpus.present[name]
-        if not chosen.any(1).all():
-            raise ProtocolError(
-                f"fold {protocol.folds[int(chosen.any(1).argmin())]!r}: no labelled "
-                f"utterance has the modality {name!r}; data.modalities can leave it out"
-            )
-        means, scales = zip(*(fit(rows) for rows in chosen), strict=True)
-        fitted[name] = (np.float32(means), np.float32(scales))
+        fit = moments_of(array)
+        folds = [fit(rows) for rows in labelled_rows(corpus, protocol, name)]
+        fitted[name] = (
+            np.float32([moments.mean for moments in folds]),
+            np.float32([moments.scale for moments in folds]),
+        )
     return fitted
 
 
@@ -56,7 +51,7 @@ def fit_units(protocol: Protocol) -> Units:
     """
     values = protocol.erased_values()
     mean = np.nanmean(values, 1)
-    scale = _scale(mean, np.nanstd(values, 1))
+    scale = or_one(mean, np.nanstd(values, 1))
     return Units(np.float32(mean), np.float32(scale))
 
 
@@ -70,36 +65,12 @@ def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
     return values
 
 
-def _of_rows(array: np.ndarray) -> Fit:
-    def fit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values = array[rows].astype(np.float64)
-        mean = values.mean(0)
-        return mean, _scale(mean, values.std(0))
-
-    return fit
-
-
-def _scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """The deviation, but 1 where it is only float32 rounding."""
-    return np.where(deviation <= 1e-6 * np.abs(mean), 1.0, deviation)
-
-
-def _frame_statistics(frames: Frames) -> Fit:
-    """The frames are read once, an utterance at a time, whatever the number of folds.
-
-    Chan, Golub and LeVeque's update (COMPSTAT 1982) of scikit-learn would read them
-    once a fold; sums of centred values, an utterance each, add up instead.
-    """
-    centre = frames.row(0).mean(0, dtype=np.float64) if len(frames) else 0.0
-    sums = np.zeros((2, len(frames), frames.values.shape[1]))
-    for index in range(len(frames)):
-        values = frames.row(index) - centre
-        sums[:, index] = values.sum(0), np.square(values).sum(0)
-
-    def fit(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        count = max(frames.lengths[rows].sum(), 1)
-        mean, square = sums[:, rows].sum(1) / count
-        deviation = np.sqrt(np.maximum(square - np.square(mean), 0.0))
-        return centre + mean, _scale(centre + mean, deviation)
-
-    return fit
+def labelled_rows(corpus: Corpus, protocol: Protocol, name: str) -> np.ndarray:
+    """The labelled rows of each fold that show a modality, bool `[F, N]`."""
+    chosen = (protocol.roles == Role.LABELLED) & corpus.present[name]
+    if not chosen.any(1).all():
+        raise ProtocolError(
+            f"fold {protocol.folds[int(chosen.any(1).argmin())]!r}: no labelled "
+            f"utterance has the modality {name!r}; data.modalities can leave it out"
+        )
+    return chosen

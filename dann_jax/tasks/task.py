@@ -1,16 +1,18 @@
 """What a run learns from: corpus, protocol and adversaries, ready to make batches."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, evaluation_assembler, training_assembler
+from dann_jax.tasks.domain_standardiser import fit_by_domain, norm_domains
 from dann_jax.tasks.domains import domain_ids, known_values, value_ids
 from dann_jax.tasks.plan import Plan, padded_shapes
 from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.speaker_statistics import Prior, Standardisation
 from dann_jax.tasks.standardise import Units, fit_standardiser, fit_units
 from dann_jax.utils.arguments import Count, CountOrNone, Range, call
 
@@ -32,6 +34,10 @@ class Task:
         `Batch.group`.
       adaptive: whether what is evaluated is normalised by its own statistics.
       units: what the targets are measured in; None where classes are told apart.
+      standardisation: by which column the features are standardised, and how; None for
+        all labelled rows together.
+      priors: modality -> what each fold knows of a speaker before the first clip;
+        empty without a `standardisation`.
     """
 
     corpus: Corpus
@@ -45,6 +51,8 @@ class Task:
     groups: tuple[str, ...] = ()
     adaptive: bool = False
     units: Units | None = None
+    standardisation: Standardisation | None = None
+    priors: Mapping[str, Sequence[Prior]] = dataclasses.field(default_factory=dict)
 
     @property
     def transductive(self) -> bool:
@@ -52,6 +60,7 @@ class Task:
         return (
             self.protocol.transductive
             or self.adaptive
+            or self.standardisation is not None
             or self.corpus.provenance.get("standardised_by") is not None
         )
 
@@ -89,6 +98,7 @@ def make_task(
     max_frames: CountOrNone = 0,
     normalise_by: str = "",
     adaptive: bool = False,
+    standardisation: Standardisation | None = None,
 ) -> Task:
     """Prepare everything that batches are made from.
 
@@ -101,6 +111,7 @@ def make_task(
       max_frames: of an utterance; of a longer one the middle is kept. 0 for no limit.
       normalise_by: the column that a normalisation goes by, if any.
       adaptive: whether what is evaluated is normalised by its own statistics.
+      standardisation: of the features by a column; None for none.
     """
     _require_batches(batch_size, corpus)
     domain, num_domains = {}, {}
@@ -108,7 +119,12 @@ def make_task(
         domain[name], num_domains[name] = call(
             f"adversary {name!r}", domain_ids, protocol, corpus, **arguments
         )
-    standardiser = fit_standardiser(corpus, protocol)
+    norm_domain, priors = None, {}
+    if standardisation is None:
+        standardiser = fit_standardiser(corpus, protocol)
+    else:
+        norm_domain = norm_domains(corpus, standardisation)
+        standardiser, priors = fit_by_domain(corpus, protocol, standardisation)
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
     groups = known_values(corpus, normalise_by) if normalise_by else ()
     group = value_ids(corpus.column(normalise_by), groups) if normalise_by else None
@@ -118,14 +134,16 @@ def make_task(
         corpus=corpus,
         protocol=protocol,
         num_domains=num_domains,
-        training=training_assembler(*view, units),
-        evaluation=evaluation_assembler(*view),
+        training=training_assembler(*view, units, norm_domain),
+        evaluation=evaluation_assembler(*view, norm_domain),
         batch_size=batch_size,
         sizes=sizes,
         buckets=tuple(shapes),
         groups=groups,
         adaptive=adaptive,
         units=units,
+        standardisation=standardisation,
+        priors=priors,
     )
 
 
