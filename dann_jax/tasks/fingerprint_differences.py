@@ -98,7 +98,7 @@ def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[st
     return [
         f"{name!r} is standardised in another way"
         for name in new
-        if np.shape(new[name]) != np.shape(old.get(name))
+        if np.shape(new[name]) != np.shape(old.get(name, ()))
         or not np.allclose(new[name], old[name], rtol=_ROUNDING, atol=0.0)
     ]
 

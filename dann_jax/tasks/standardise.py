@@ -33,7 +33,7 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
                 f"utterance has the modality {name!r}; data.modalities can leave it out"
             )
         means, scales = zip(*(fit(rows) for rows in chosen), strict=True)
-        fitted[name] = (np.float32(means), np.float32(scales))
+        fitted[name] = (np.array(means, np.float32), np.array(scales, np.float32))
     return fitted
 
 
@@ -57,7 +57,7 @@ def fit_units(protocol: Protocol) -> Units:
     values = protocol.erased_values()
     mean = np.nanmean(values, 1)
     scale = _scale(mean, np.nanstd(values, 1))
-    return Units(np.float32(mean), np.float32(scale))
+    return Units(mean.astype(np.float32), scale.astype(np.float32))
 
 
 def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:
