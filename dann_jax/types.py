@@ -5,7 +5,7 @@ maps over dialogues, turns and replicas alike.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -79,6 +79,7 @@ Metrics = dict[str, Array]
 """Name -> scalar, for logging."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A training loss: `(outputs, batch, strength) -> (loss, metrics)`.
 
@@ -93,6 +94,7 @@ class Objective(Protocol):
     ) -> tuple[Array, Metrics]: ...
 
 
+@runtime_checkable
 class Apply(Protocol):
     """A network as a pure function, for training and (without a key) evaluation.
 

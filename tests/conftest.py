@@ -1,16 +1,22 @@
 """What every test shares: eight simulated devices and the real corpora."""
 
+import atexit
 import os
 import pathlib
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
 
 import jax
 import pytest
+from jaxtyping import install_import_hook
 
-from dann_jax.training.compilation import use_compilation_cache
+# Before anything of the package is imported: shapes that annotations give are checked.
+install_import_hook(
+    ["dann_jax.objectives", "dann_jax.models", "dann_jax.evaluation.metrics"],
+    "shape_checks.checked",
+)
+from dann_jax.training.compilation import use_compilation_cache  # noqa: E402
 
 # What a shell starts in the background ignores Ctrl-C, and so would what tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,32 +34,18 @@ _GIVEN = os.environ.get("XLA_FLAGS", "")
 os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {_GIVEN}"
 
 # What they keep for later is not for the user's cache.
-_CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+# What one worker of pytest-xdist has compiled, the others, and the commands that they
+# start, need not: a worker starts with the environment of the process that hands out.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    compiled = os.path.join(os.environ["XDG_CACHE_HOME"], "xla")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 use_compilation_cache()
 
-
-# It needs PyTorch, which is run in a process of its own and need not be installed.
-collect_ignore = ["pretrained_reference.py"]
-
-# With several workers (`-n 2 --dist loadfile`) nobody should be left alone with these.
-_LONGEST = ("test_resume", "test_system_tu2019", "test_distributed", "test_experiment")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep the order in which files are handed out; xdist's own goes by their tests."""
-    if hasattr(config.option, "loadscopereorder"):
-        config.option.loadscopereorder = False
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache() -> Iterator[None]:
-    yield
-    shutil.rmtree(_CACHE, ignore_errors=True)
+# They need PyTorch, which is run in processes of its own and need not be installed.
+collect_ignore = ["pretrained_reference.py", "torch_peer_agreement.py"]
 
 
 @pytest.fixture(scope="session")

@@ -128,6 +128,18 @@ def hosts(table: str) -> list[dict]:
     return found
 
 
+@pytest.fixture(scope="module")
+def divided(table: str) -> Steps:
+    """The whole network on all devices, before its first step."""
+    return Steps(table, "parts")
+
+
+@pytest.fixture(scope="module")
+def alone(table: str) -> dict[str, Steps]:
+    """Every case on one device, before its first step."""
+    return {case: Steps(table, case, devices=1, **SMALL) for case in CASES}
+
+
 @pytest.mark.slow
 def test_two_processes_analyse_what_they_trained(
     table: str, tmp_path: pathlib.Path
@@ -143,21 +155,20 @@ def test_two_processes_analyse_what_they_trained(
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_train_as_one_device_does(
-    case: str, hosts: list[dict], table: str
+    case: str, hosts: list[dict], alone: dict[str, Steps]
 ) -> None:
-    alone = list(Steps(table, case, devices=1, **SMALL).losses())
-    assert (np.ptp(alone, axis=0) > 0.01).all()
+    losses = list(alone[case].losses())
+    assert (np.ptp(losses, axis=0) > 0.01).all()
     for found in hosts:
-        np.testing.assert_allclose(found[case]["losses"], alone, rtol=1e-5)
+        np.testing.assert_allclose(found[case]["losses"], losses, rtol=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_divide_the_data_among_them(
-    case: str, hosts: list[dict], table: str
+    case: str, hosts: list[dict], alone: dict[str, Steps]
 ) -> None:
-    alone = Steps(table, case, devices=1, **SMALL).read()
-    for step, whole in enumerate(alone):
+    for step, whole in enumerate(alone[case].read()):
         shares = [host[case]["read"][step] for host in hosts]
         assert all(shares)
         for group, rows in whole:
@@ -172,8 +183,8 @@ def test_two_processes_divide_the_data_among_them(
         assert groups == [0, 1, 2, 3, 4, 0, 1, 2]
 
 
-def test_the_step_of_a_divided_batch_has_one_all_reduce(table: str) -> None:
-    steps = Steps(table, "parts")
+def test_the_step_of_a_divided_batch_has_one_all_reduce(divided: Steps) -> None:
+    steps = divided
     assert steps.layout.parts == 8
     text = (
         steps.program.train_step.lower(steps.state, steps.batches[0], steps.strength)
@@ -204,14 +215,15 @@ def test_the_step_of_replicas_on_their_own_devices_has_no_collective(
     assert re.findall(COLLECTIVES, text) == []
 
 
-def test_a_divided_batch_is_evaluated_as_a_whole_one_is(table: str) -> None:
-    several, one = Steps(table, "parts"), Steps(table, "parts", devices=1)
-    divided, whole = (
+def test_a_divided_batch_is_evaluated_as_a_whole_one_is(
+    divided: Steps, table: str
+) -> None:
+    of_parts, whole = (
         np.asarray(steps.program.evaluate(steps.state.params, batch).label_logits)
-        for steps in (several, one)
+        for steps in (divided, Steps(table, "parts", devices=1))
         for batch in steps.batches[:1]
     )
-    np.testing.assert_allclose(divided[:, :, :6], whole, atol=1e-5)
+    np.testing.assert_allclose(of_parts[:, :, :6], whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["coral", "group_dro", "dynamic_joint"])

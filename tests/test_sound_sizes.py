@@ -15,12 +15,15 @@ SAMPLES = np.random.default_rng(0).normal(0, 3000, RATE).clip(-2e4, 2e4).astype(
 PCM = SAMPLES.tobytes()
 FMT = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
 MEASURED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG")
+NOT_WRITTEN = ("MPEG_LAYER_I", "MPEG_LAYER_II")
 ENCODINGS = [
     (kind, subtype)
     for kind in (*MEASURED, "MP3", "SVX", "WVE", "HTK")
     for subtype in soundfile.available_subtypes(kind)
-    # libsndfile cannot write or read back these.
-    if not subtype.startswith(("DWVW", "MPEG_LAYER_I_", "MPEG_LAYER_II_"))
+    # libsndfile names these, but cannot write or read them back.
+    if not subtype.startswith("DWVW")
+    and subtype not in NOT_WRITTEN
+    and (kind, subtype) != ("WAV", "MPEG_LAYER_III")
 ]
 
 
@@ -128,10 +131,7 @@ def test_every_encoding_is_read_whole_or_refused(
     tmp_path: pathlib.Path, kind: str, subtype: str
 ) -> None:
     path = tmp_path / "whole"
-    try:
-        soundfile.write(path, SAMPLES / 32768, RATE, format=kind, subtype=subtype)
-    except soundfile.LibsndfileError:
-        pytest.skip("cannot be written by this libsndfile")
+    soundfile.write(path, SAMPLES / 32768, RATE, format=kind, subtype=subtype)
     whole = path.read_bytes()
     seconds = len(read(path, whole)) / RATE
     assert 1 <= seconds < 1.2

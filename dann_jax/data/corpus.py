@@ -191,7 +191,8 @@ def _finite_rows(array: np.ndarray | Frames) -> np.ndarray:
     if isinstance(array, Frames):
         # One at a time: the values may be larger than the memory.
         return np.array([np.isfinite(array.row(n)).all() for n in range(len(array))])
-    return np.isfinite(np.asarray(array, np.float32)).reshape(len(array), -1).all(1)
+    finite = np.isfinite(np.asarray(array, np.float32))
+    return np.all(finite.reshape(len(array), -1), axis=1)
 
 
 def _require_rows(corpus: Corpus, what: str, rows: int) -> None:

@@ -142,7 +142,7 @@ def match_labels(
     """
     forms = Counter(map(plain, labels))
     likely = {plain(label): label for label in labels if forms[plain(label)] == 1}
-    blank = dict.fromkeys(NOBODY, "")
+    blank: dict[str, str] = dict.fromkeys(NOBODY, "")
 
     def match(value: str) -> str:
         for written in (value, spelled(value)):

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int, Shaped
 
 
 def classification_scores(
-    truth: np.ndarray, prediction: np.ndarray, num_classes: int
+    truth: Int[np.ndarray, " n"], prediction: Int[np.ndarray, " n"], num_classes: int
 ) -> dict[str, Any]:
     """WA, UA, macro-F1, recall of each class and the confusion matrix.
 
@@ -49,7 +50,9 @@ def classification_scores(
     }
 
 
-def scores_of_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
+def scores_of_confusion(
+    confusion: Shaped[np.ndarray, "*some classes classes"],
+) -> dict[str, Shaped[np.ndarray, "*some"]]:
     """WA, UA and macro-F1 of confusion counts `[..., truth, prediction]`, each `[...]`.
 
     The same scores as `classification_scores`, for many sums of counts at once (a

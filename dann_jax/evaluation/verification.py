@@ -105,8 +105,8 @@ def _pairs_between(
         if len(pairs) == count:
             break
         pair = int(rows[place // len(others)]), int(others[place % len(others)])
-        if tuple(sorted(pair)) not in used:
-            used.add(tuple(sorted(pair)))
+        if (either_way := (min(pair), max(pair))) not in used:
+            used.add(either_way)
             pairs.append(pair)
     return np.array(pairs, np.int64).reshape(-1, 2)
 

@@ -5,6 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Int
 
 from dann_jax.models.layers import GateProjection, turn_dropout
 from dann_jax.models.ops.attention import MASK_VALUE, attend
@@ -38,10 +40,15 @@ class BidirectionalGru(nn.Module):
 
     width: int
     own_turns: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, visible: Array, party: Array) -> Array:
+    def __call__(
+        self,
+        x: Float[Array, "dialogues turns dim"],
+        visible: Bool[Array, "dialogues turns"],
+        party: Int[Array, "dialogues turns"],
+    ) -> Float[Array, "dialogues turns {2*self.width}"]:
         x = x.astype(self.dtype)
         streams = _both_directions(x, visible, jnp.zeros_like(visible))
         if self.own_turns:
@@ -118,12 +125,17 @@ class DialogueContext(nn.Module):
     own_heads: int = 0
     own_turns: bool = False
     dropout: float = 0.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Array, visible: Array, party: Array, *, deterministic: bool
-    ) -> Array:
+        self,
+        x: Float[Array, "dialogues turns dim"],
+        visible: Bool[Array, "dialogues turns"],
+        party: Int[Array, "dialogues turns"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "dialogues turns {2*self.width}"]:
         drop = turn_dropout(self.dropout, deterministic)
         gru = BidirectionalGru(self.width, self.own_turns, self.dtype, name="gru")
         hidden = drop(gru(x, visible, party))
@@ -138,7 +150,11 @@ class DialogueContext(nn.Module):
         )(hidden)
         return hidden + drop(attended) * visible[..., None]
 
-    def _bias(self, visible: Array, party: Array) -> Array:
+    def _bias(
+        self,
+        visible: Bool[Array, "dialogues turns"],
+        party: Int[Array, "dialogues turns"],
+    ) -> Float[Array, "dialogues _ turns turns"]:
         """The mask of `attend`, float32 `[B, heads, T, T]`."""
         # A query may attend to a key where their ids are equal. One float for a turn:
         # comparing several integers and flags for each pair took four times as long.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.tdnn_lstm import TdnnLstm
@@ -21,7 +21,7 @@ FRAME_ENCODERS = {
 
 
 def make_frame_encoder(
-    options: Mapping[str, Any], *, dtype: jnp.dtype, module: str | None = None
+    options: Mapping[str, Any], *, dtype: DTypeLike, module: str | None = None
 ) -> nn.Module:
     """The encoder that a section of a config describes.
 

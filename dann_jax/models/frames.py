@@ -5,13 +5,17 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Int
 
 from dann_jax.models.ops.dense import dense_product
 from dann_jax.types import Array
 from dann_jax.utils.arguments import FrameCount, Rate, Width
 
 
-def frame_mask(num_frames: Array, length: int) -> Array:
+def frame_mask(
+    num_frames: Int[Array, "*rows"], length: int
+) -> Bool[Array, "*rows {length}"]:
     """Mask of the frames that are not padding.
 
     Args:
@@ -24,7 +28,9 @@ def frame_mask(num_frames: Array, length: int) -> Array:
     return jnp.arange(length) < num_frames[..., None]
 
 
-def weighted_statistics(x: Array, weights: Array) -> Array:
+def weighted_statistics(
+    x: Float[Array, "n frames d"], weights: Float[Array, "n frames"]
+) -> Float[Array, "n 2*d"]:
     """Mean and standard deviation over time; `[N, F, D] -> [N, 2 D]`, float32.
 
     Args:
@@ -54,10 +60,12 @@ class AttentiveStatistics(nn.Module):
     """
 
     hidden: int = 32
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, mask: Array) -> Array:
+    def __call__(
+        self, x: Float[Array, "n frames d"], mask: Bool[Array, "n frames"]
+    ) -> Float[Array, "n 2*d"]:
         scores = nn.Dense(
             self.hidden, dtype=self.dtype, dot_general=dense_product, name="attention"
         )(x)
@@ -93,10 +101,16 @@ class FrameEncoder(nn.Module):
     dilations: tuple[FrameCount, ...] = (1, 2, 3)
     stride: FrameCount = 2
     dropout: Rate = 0.2
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, num_frames: Array, *, deterministic: bool) -> Array:
+    def __call__(
+        self,
+        x: Float[Array, "*rows frames dim"],
+        num_frames: Int[Array, "*rows"],
+        *,
+        deterministic: bool,
+    ) -> Float[Array, "*rows {2*self.width}"]:
         lead = x.shape[:-2]
         x = x.reshape(-1, *x.shape[-2:])
         count = num_frames.reshape(-1)
@@ -120,16 +134,16 @@ class FrameEncoder(nn.Module):
 
 
 def time_delay_layers(
-    x: Array,
-    count: Array,
+    x: Float[Array, "n frames dim"],
+    count: Int[Array, " n"],
     *,
     width: int,
     kernels: tuple[int, ...],
     dilations: tuple[int, ...],
     stride: int,
     drop: Callable[[Array], Array],
-    dtype: jnp.dtype,
-) -> tuple[Array, Array]:
+    dtype: DTypeLike,
+) -> tuple[Float[Array, "n _ {width}"], Int[Array, " n"]]:
     """Dilated convolutions over time, residual after the first.
 
     To be called within a module: it adds submodules, two for each layer.
@@ -171,10 +185,12 @@ class TimeConvolution(nn.Module):
     kernel: int
     dilation: int = 1
     stride: int = 1
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(
+        self, x: Float[Array, "n frames dim"]
+    ) -> Float[Array, "n _ {self.width}"]:
         reach = (self.kernel - 1) * self.dilation
         frames = x.shape[1]
         outputs = -(-frames // self.stride)

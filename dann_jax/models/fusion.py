@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Bool, Float
 
 from dann_jax.models.layers import turn_dropout
 from dann_jax.models.ops.dense import dense_product
@@ -31,16 +33,16 @@ class AttentionFusion(nn.Module):
 
     width: int
     dropout: float = 0.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
         self,
-        inputs: Mapping[str, Array],
-        present: Mapping[str, Array],
+        inputs: Mapping[str, Float[Array, "*rows _"]],
+        present: Mapping[str, Bool[Array, "*rows"]],
         *,
         deterministic: bool,
-    ) -> Array:
+    ) -> Float[Array, "*rows {self.width}"]:
         """Fuse `modality -> [..., dim]` into `[..., width]`."""
         drop = turn_dropout(self.dropout, deterministic)
         names = sorted(inputs)

@@ -4,6 +4,8 @@ import functools
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
+from jaxtyping import Float
 
 from dann_jax.models.layers import turn_dropout
 from dann_jax.models.ops.dense import dense_product
@@ -26,10 +28,12 @@ class ClassifierHead(nn.Module):
     num_classes: int
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Array, *, deterministic: bool) -> Array:
+    def __call__(
+        self, x: Float[Array, "*rows width"], *, deterministic: bool
+    ) -> Float[Array, "*rows {self.num_classes}"]:
         """`[..., width] -> [..., num_classes]`."""
         dense = functools.partial(nn.Dense, dtype=self.dtype, dot_general=dense_product)
         for width in self.hidden:

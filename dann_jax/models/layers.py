@@ -1,8 +1,7 @@
 """Small layers that several modules share."""
 
+import jax
 from flax import linen as nn
-
-from dann_jax.types import Array
 
 
 def turn_dropout(rate: float, deterministic: bool) -> nn.Dropout:
@@ -23,7 +22,7 @@ class GateProjection(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, dim: int) -> tuple[Array, Array]:
+    def __call__(self, dim: int) -> tuple[jax.Array, jax.Array]:
         """Kernel `[dim, features]` and bias `[features]`, as those of `nn.Dense`."""
         kernel = self.param(
             "kernel", nn.initializers.lecun_normal(), (dim, self.features)

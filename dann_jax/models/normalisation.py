@@ -15,6 +15,7 @@ References:
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -218,7 +219,8 @@ def with_statistics(params: PyTree, moments: PyTree) -> PyTree:
     Scales and biases of domains that have no training rows become the mean of those
     that have some.
     """
-    flat, batch_moments = flatten_dict(params), flatten_dict(moments)
+    flat: dict[tuple[str, ...], Any] = flatten_dict(params)
+    batch_moments: Mapping[tuple[str, ...], Any] = flatten_dict(moments)
     for path in normalisations(params):
         group_moments = {
             name: batch_moments[*path, name] for name in ("count", "mean", "square")

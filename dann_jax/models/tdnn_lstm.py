@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.models.frames import frame_mask, time_delay_layers, weighted_statistics
 from dann_jax.models.layers import GateProjection
@@ -25,7 +26,7 @@ class Lstm(nn.Module):
     """
 
     width: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, count: Array) -> Array:
@@ -69,7 +70,7 @@ class TdnnLstm(nn.Module):
     dilations: tuple[FrameCount, ...] = (1, 2, 3)
     stride: FrameCount = 2
     dropout: Rate = 0.2
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, num_frames: Array, *, deterministic: bool) -> Array:

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.models.frames import FrameEncoder, frame_mask
 from dann_jax.types import Array
@@ -29,7 +30,7 @@ class LearnedFilters(nn.Module):
     filters: int = 32
     span: int = 3
     steps: int = 4
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, count: Array) -> Array:
@@ -86,7 +87,7 @@ class WaveformEncoder(nn.Module):
     dilations: tuple[FrameCount, ...] = (1, 2, 3)
     stride: FrameCount = 2
     dropout: Rate = 0.2
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, num_frames: Array, *, deterministic: bool) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
@@ -79,7 +80,7 @@ def addi(
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: Array,
-    ) -> tuple[Array, tuple[Metrics, Array]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, Array]]:
         generator_strength = largest_strength(_of(strength, adversaries))
         self_strength = largest_strength(_of(strength, self_supervised or adversaries))
         pretraining = (state < pretraining_steps) & (self_strength > 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.objectives.batch_losses import certainty_weights
 from dann_jax.objectives.groups import balancing_weights, members
@@ -127,7 +128,7 @@ def _with_adversaries(
 ) -> Objective:
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
+    ) -> tuple[Float[Array, ""], Metrics]:
         loss, metrics = label_objective(outputs, batch, strength)
         for name, logits in outputs.domain_logits.items():
             losses, _ = cross_entropy(logits=logits, labels=batch.domain[name])
@@ -180,7 +181,7 @@ def class_wise_dann(
 
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
+    ) -> tuple[Float[Array, ""], Metrics]:
         _require_class_wise(outputs)
         loss, metrics = label_objective(outputs, batch, strength)
         for name, logits in outputs.domain_logits.items():

@@ -2,12 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Shaped
 
 from dann_jax.objectives.losses import entropy, masked_mean, softened
 from dann_jax.types import Array
 
 
-def certainty_weights(logits: Array) -> Array:
+def certainty_weights(logits: Float[Array, "*rows classes"]) -> Float[Array, "*rows"]:
     """`1 + exp(-H)`: 2 for a certain row, `1 + 1 / classes` for a uniform one.
 
     Args:
@@ -23,7 +24,9 @@ def certainty_weights(logits: Array) -> Array:
     return 1.0 + jnp.exp(-entropy(logits))
 
 
-def information_loss(logits: Array, mask: Array) -> Array:
+def information_loss(
+    logits: Float[Array, "*rows classes"], mask: Shaped[Array, "*rows"]
+) -> Float[Array, ""]:
     """Mean entropy of the rows less the entropy of their mean; minus the information.
 
     Lowest, `-log(classes)`, where every row is certain and all classes are equally
@@ -47,7 +50,12 @@ def information_loss(logits: Array, mask: Array) -> Array:
     return masked_mean(entropy(logits), mask) - mixed
 
 
-def class_confusion(logits: Array, mask: Array, *, temperature: float = 2.5) -> Array:
+def class_confusion(
+    logits: Float[Array, "*rows classes"],
+    mask: Shaped[Array, "*rows"],
+    *,
+    temperature: float = 2.5,
+) -> Float[Array, ""]:
     """Confusion between classes, estimated from the posteriors alone.
 
     `C = Y' W Y` for softened posteriors `Y` and weights `W` that favour certain rows,
@@ -80,7 +88,11 @@ def class_confusion(logits: Array, mask: Array, *, temperature: float = 2.5) -> 
     return jnp.sum(off_diagonal) / classes
 
 
-def concordance(prediction: Array, truth: Array, mask: Array) -> Array:
+def concordance(
+    prediction: Float[Array, "*rows"],
+    truth: Float[Array, "*rows"],
+    mask: Shaped[Array, "*rows"],
+) -> Float[Array, ""]:
     """Concordance correlation: 1 only where the prediction is the truth itself.
 
     `2 cov / (var_x + var_y + (mean_x - mean_y)^2)`, with population moments.
@@ -111,6 +123,8 @@ def concordance(prediction: Array, truth: Array, mask: Array) -> Array:
     return 2.0 * covariance / jnp.where(spread > 0, spread, 1.0)
 
 
-def _kept(logits: Array, mask: Array) -> Array:
+def _kept(
+    logits: Float[Array, "*rows classes"], mask: Shaped[Array, "*rows"]
+) -> Float[Array, "*rows classes"]:
     """Logits with 0 where the mask hides them: a masked NaN has a NaN gradient."""
     return jnp.where(jnp.asarray(mask, bool)[..., None], logits, 0.0)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.losses import masked_mean, uniform_cross_entropy
@@ -61,7 +62,7 @@ def confusion(
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: PyTree,
-    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
         reversed_by = {name: reversal * s for name, s in strength.items()}
         loss, metrics = learning(
             forward(params, batch, reversed_by, key), batch, strength

@@ -5,17 +5,23 @@ both are groups alike. Of several groups the mean over all pairs is taken, which
 two is the distance between them; a group without rows takes no part.
 """
 
+import functools
+import operator
+
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Shaped
 
 from dann_jax.objectives.losses import masked_mean
-from dann_jax.types import Array
+from dann_jax.types import Array, Scalar
 
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Widths of the Gaussian kernels of `mmd`, as multiples of the data's own scale."""
 
 
-def coral(features: Array, groups: Array) -> Array:
+def coral(
+    features: Float[Array, "*rows d"], groups: Shaped[Array, " groups *rows"]
+) -> Float[Array, ""]:
     """Distance of covariances, `||C_s - C_t||_F^2 / (4 d^2)`, mean over pairs.
 
     Args:
@@ -55,12 +61,12 @@ def coral(features: Array, groups: Array) -> Array:
 
 
 def mmd(
-    features: Array,
-    groups: Array,
+    features: Float[Array, "*rows d"],
+    groups: Shaped[Array, " groups *rows"],
     *,
     multiples: tuple[float, ...] = MULTIPLES,
     scale: float | str = "mean",
-) -> Array:
+) -> Float[Array, ""]:
     """Squared maximum mean discrepancy (biased estimate, >= 0), mean over pairs.
 
     The kernel is a sum of Gaussians, `k(x, y) = sum_m exp(-||x - y||^2 / (m scale))`.
@@ -92,13 +98,13 @@ def mmd(
 
 
 def conditional_mmd(
-    features: Array,
-    groups: Array,
-    posterior: Array,
+    features: Float[Array, "*rows d"],
+    groups: Shaped[Array, " groups *rows"],
+    posterior: Float[Array, "*rows classes"],
     *,
     multiples: tuple[float, ...] = MULTIPLES,
     scale: float | str = "mean",
-) -> Array:
+) -> Float[Array, ""]:
     """`mmd` of each class with itself across the groups, mean over the classes.
 
     Args:
@@ -127,7 +133,7 @@ def conditional_mmd(
     return masked_mean(jax.vmap(_mmd, (None, 0))(kernel, groups), comparable)
 
 
-def proxy_a_distance(error: Array) -> Array:
+def proxy_a_distance(error: Scalar) -> Scalar:
     """Proxy A-distance `2 (1 - 2 error)` of a classifier of two domains on new rows.
 
     0 when they cannot be told apart, 2 when they always can; negative for a classifier
@@ -169,12 +175,16 @@ def _shares(groups: Array) -> tuple[Array, Array]:
     return groups / jnp.where(present, total, 1.0)[:, None], present
 
 
-def _mean_of(values: Array, present: Array) -> Array:
+def _mean_of(
+    values: Float[Array, " groups *axes"], present: Bool[Array, " groups"]
+) -> Float[Array, "*axes"]:
     weight = present / jnp.maximum(present.sum(), 1)
     return jnp.tensordot(weight, values, axes=1)
 
 
-def _mean_over_pairs(squares: Array, present: Array) -> Array:
+def _mean_over_pairs(
+    squares: Float[Array, " groups"], present: Bool[Array, " groups"]
+) -> Float[Array, ""]:
     """Mean squared distance of pairs from the squared distances to the centre.
 
     `sum_{i<j} |x_i - x_j|^2 = n sum_i |x_i - mean|^2`: as many terms as groups instead
@@ -184,7 +194,9 @@ def _mean_over_pairs(squares: Array, present: Array) -> Array:
     return 2.0 * jnp.sum(jnp.where(present, squares, 0.0)) / pairs_of_one
 
 
-def _mmd(kernel: Array, groups: Array) -> Array:
+def _mmd(
+    kernel: Float[Array, "n n"], groups: Float[Array, "groups n"]
+) -> Float[Array, ""]:
     shares, present = _shares(groups)
     centred = jnp.where(present[:, None], shares - _mean_of(shares, present), 0.0)
     squares = jnp.einsum("gn,nm,gm->g", centred, kernel, centred)
@@ -193,8 +205,11 @@ def _mmd(kernel: Array, groups: Array) -> Array:
 
 
 def _gaussians(
-    features: Array, rows: Array, multiples: tuple[float, ...], scale: float | str
-) -> Array:
+    features: Float[Array, "n d"],
+    rows: Bool[Array, " n"],
+    multiples: tuple[float, ...],
+    scale: float | str,
+) -> Float[Array, "n n"]:
     """Sum of Gaussian kernels between all rows, `[rows, rows]`."""
     # Distances do not change, their rounding does.
     mean = jnp.sum(features, 0) / jnp.maximum(rows.sum(), 1)
@@ -206,9 +221,12 @@ def _gaussians(
         pairs = rows[:, None] & rows & ~jnp.eye(len(rows), dtype=bool)
         # Below the floor distances are rounding, and their inverse would be noise.
         floor = 1e-6 * masked_mean(jnp.sum(features**2, -1), rows)
-        scale = jnp.maximum(_SCALES[scale](squares, pairs), floor)
-        scale = jax.lax.stop_gradient(jnp.where(scale > 0, scale, 1.0))
-    return sum(jnp.exp(-(squares / scale) / multiple) for multiple in multiples)
+        width = jnp.maximum(_SCALES[scale](squares, pairs), floor)
+        width = jax.lax.stop_gradient(jnp.where(width > 0, width, 1.0))
+    else:
+        width = scale
+    kernels = [jnp.exp(-(squares / width) / multiple) for multiple in multiples]
+    return functools.reduce(operator.add, kernels)
 
 
 def _median(squares: Array, pairs: Array) -> Array:

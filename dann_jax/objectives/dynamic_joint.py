@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.objectives import penalties
 from dann_jax.objectives.discrepancy import MULTIPLES, proxy_a_distance
@@ -96,7 +97,7 @@ def dynamic_joint(
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: dict[str, Balance],
-    ) -> tuple[Array, tuple[Metrics, dict[str, Balance]]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, dict[str, Balance]]]:
         outputs = forward(params, batch, strength, key)
         loss, metrics = label_objective(outputs, batch, strength)
         after = {}

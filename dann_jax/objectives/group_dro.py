@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.objectives.labels import source_only
 from dann_jax.objectives.losses import masked_mean
@@ -53,7 +54,7 @@ def group_dro(
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: dict[str, Array],
-    ) -> tuple[Array, tuple[Metrics, dict[str, Array]]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, dict[str, Array]]]:
         outputs = forward(params, batch, strength, key)
         mean, metrics = label_objective(outputs, batch, strength)
         loss, weights = mean, {}

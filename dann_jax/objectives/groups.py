@@ -2,12 +2,15 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int, Shaped
 
 from dann_jax.objectives.losses import masked_mean
 from dann_jax.types import UNKNOWN, Array
 
 
-def group_means(values: Array, groups: Array) -> tuple[Array, Array]:
+def group_means(
+    values: Float[Array, "*rows"], groups: Shaped[Array, " groups *rows"]
+) -> tuple[Float[Array, " groups"], Bool[Array, " groups"]]:
     """Mean of the values in each group, and which groups have any.
 
     Args:
@@ -21,7 +24,7 @@ def group_means(values: Array, groups: Array) -> tuple[Array, Array]:
     return means, jnp.any(groups.reshape(len(groups), -1) > 0, -1)
 
 
-def members(ids: Array, count: int) -> Array:
+def members(ids: Int[Array, "*rows"], count: int) -> Bool[Array, " {count} *rows"]:
     """Membership of rows in each id, bool `[count, ...]`; `UNKNOWN` belongs to none.
 
     Example:
@@ -31,7 +34,7 @@ def members(ids: Array, count: int) -> Array:
     return ids == jnp.arange(count).reshape(-1, *[1] * ids.ndim)
 
 
-def balancing_weights(ids: Array, count: int) -> Array:
+def balancing_weights(ids: Int[Array, "*rows"], count: int) -> Float[Array, "*rows"]:
     """One over how often a row's id occurs; 0 for `UNKNOWN`.
 
     A mean with these weights is the mean over the ids of their own means.

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
 from dann_jax.objectives.batch_losses import concordance
 from dann_jax.objectives.groups import balancing_weights
@@ -39,7 +40,7 @@ def source_only(
 
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
+    ) -> tuple[Float[Array, ""], Metrics]:
         del strength
         logits, labels = outputs.label_logits, batch.label
         losses, known = cross_entropy(
@@ -68,7 +69,7 @@ def regression() -> Objective:
 
     def objective(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
+    ) -> tuple[Float[Array, ""], Metrics]:
         del strength
         known = ~jnp.isnan(batch.value)
         concordances = jax.vmap(concordance, (-1, -1, -1))(
@@ -84,7 +85,9 @@ def regression() -> Objective:
     return objective
 
 
-def accuracy(logits: Array, labels: Array) -> Array:
+def accuracy(
+    logits: Float[Array, "*rows classes"], labels: Int[Array, "*rows"]
+) -> Float[Array, ""]:
     """Share of the labelled rows that are classified correctly.
 
     Args:

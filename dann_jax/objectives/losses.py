@@ -6,11 +6,14 @@ Arguments are keyword-only where two of them could be swapped without an error.
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Bool, Float, Int, Shaped
 
 from dann_jax.types import UNKNOWN, Array
 
 
-def masked_mean(values: Array, mask: Array) -> Array:
+def masked_mean(
+    values: Float[Array, "*rows"], mask: Shaped[Array, "*rows"]
+) -> Float[Array, ""]:
     """Mean of `values` where `mask`; 0 where the mask is empty.
 
     Args:
@@ -33,8 +36,11 @@ def masked_mean(values: Array, mask: Array) -> Array:
 
 
 def cross_entropy(
-    *, logits: Array, labels: Array, smoothing: float = 0.0
-) -> tuple[Array, Array]:
+    *,
+    logits: Float[Array, "*rows classes"],
+    labels: Int[Array, "*rows"],
+    smoothing: float = 0.0,
+) -> tuple[Float[Array, "*rows"], Bool[Array, "*rows"]]:
     """Softmax cross-entropy of each row, and which rows have a label.
 
     Rows whose label is `UNKNOWN` get loss 0 and gradient 0, whatever their logits
@@ -62,7 +68,7 @@ def cross_entropy(
     return jnp.where(known, losses, 0.0), known
 
 
-def entropy(logits: Array) -> Array:
+def entropy(logits: Float[Array, "*rows classes"]) -> Float[Array, "*rows"]:
     """Entropy of the softmax of each row, in nats.
 
     Args:
@@ -81,7 +87,9 @@ def entropy(logits: Array) -> Array:
     return -jnp.sum(chances * jnp.where(chances > 0, logs, 0.0), -1)
 
 
-def uniform_cross_entropy(logits: Array) -> Array:
+def uniform_cross_entropy(
+    logits: Float[Array, "*rows classes"],
+) -> Float[Array, "*rows"]:
     """Cross-entropy from the uniform distribution to the softmax of each row.
 
     Smallest, `log(classes)`, where the row says nothing: the confusion loss when the
@@ -100,7 +108,9 @@ def uniform_cross_entropy(logits: Array) -> Array:
     return -jnp.mean(jax.nn.log_softmax(logits), -1)
 
 
-def softened(logits: Array, temperature: float) -> Array:
+def softened(
+    logits: Float[Array, "*rows classes"], temperature: float
+) -> Float[Array, "*rows classes"]:
     """Logits over the temperature, shifted so that the largest of each row is 0.
 
     The shift changes no softmax. Without it a compiler that fuses the division with
@@ -115,8 +125,11 @@ def softened(logits: Array, temperature: float) -> Array:
 
 
 def soft_cross_entropy(
-    *, logits: Array, targets: Array, temperature: float = 1.0
-) -> Array:
+    *,
+    logits: Float[Array, "*rows classes"],
+    targets: Float[Array, "*rows classes"],
+    temperature: float = 1.0,
+) -> Float[Array, "*rows"]:
     """Cross-entropy from soft targets to the softened softmax of each row.
 
     Args:
@@ -133,7 +146,9 @@ def soft_cross_entropy(
     return optax.softmax_cross_entropy(softened(logits, temperature), targets)
 
 
-def binary_cross_entropy(*, logits: Array, labels: Array) -> tuple[Array, Array]:
+def binary_cross_entropy(
+    *, logits: Float[Array, "*rows"], labels: Int[Array, "*rows"]
+) -> tuple[Float[Array, "*rows"], Bool[Array, "*rows"]]:
     """Cross-entropy of a yes-or-no answer, and which rows have one.
 
     Args:

@@ -6,6 +6,8 @@ A penalty that is `on` a column by name has a strength of its own, and so can be
 from collections.abc import Mapping
 from typing import Any
 
+from jaxtyping import Float
+
 from dann_jax.objectives.penalties import (
     Penalty,
     conditional_mmd,
@@ -61,7 +63,7 @@ def penalised(
 
     def with_penalties(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
-    ) -> tuple[Array, Metrics]:
+    ) -> tuple[Float[Array, ""], Metrics]:
         loss, metrics = objective(outputs, batch, strength)
         for key, (penalty, weight, on) in terms.items():
             for name in [on] if on else outputs.domain_logits:

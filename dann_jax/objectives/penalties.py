@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int, Shaped
 
 from dann_jax.objectives import discrepancy
 from dann_jax.objectives.batch_losses import class_confusion, information_loss
@@ -32,7 +33,7 @@ Penalty = Callable[[Outputs, Any, str], Array]
 def coral() -> Penalty:
     """Distance of the domains' covariances; see `objectives.discrepancy.coral`."""
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         return discrepancy.coral(outputs.features, groups_of(outputs, batch, name))
 
     return penalty
@@ -45,7 +46,7 @@ def mmd(
 ) -> Penalty:
     """Maximum mean discrepancy of the domains; see `objectives.discrepancy.mmd`."""
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         groups = groups_of(outputs, batch, name)
         return discrepancy.mmd(
             outputs.features, groups, multiples=multiples, scale=scale
@@ -61,7 +62,7 @@ def conditional_mmd(
 ) -> Penalty:
     """The same class by class, unlabelled rows by their posterior."""
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         return discrepancy.conditional_mmd(
             outputs.features,
             groups_of(outputs, batch, name),
@@ -76,7 +77,7 @@ def conditional_mmd(
 def mcc(*, temperature: Positive = 2.5) -> Penalty:
     """Class confusion of the unlabelled rows; see `class_confusion`."""
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         rows = unlabelled(batch, name)
         return class_confusion(outputs.label_logits, rows, temperature=temperature)
 
@@ -91,7 +92,7 @@ def entropy_minimisation() -> Penalty:
       NeurIPS 2004, equation 5.
     """
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         rows = unlabelled(batch, name)
         logits = jnp.where(rows[..., None], outputs.label_logits, 0.0)
         return masked_mean(entropy(logits), rows)
@@ -102,7 +103,7 @@ def entropy_minimisation() -> Penalty:
 def information_maximisation() -> Penalty:
     """Certain rows and balanced classes among the unlabelled; `information_loss`."""
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         return information_loss(outputs.label_logits, unlabelled(batch, name))
 
     return penalty
@@ -119,7 +120,7 @@ def vrex() -> Penalty:
       2021, equation 8; the mean is over rows here, not over domains.
     """
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         risks, present = domain_risks(outputs, batch, name)
         return masked_mean((risks - masked_mean(risks, present)) ** 2, present)
 
@@ -142,7 +143,7 @@ def soft_labels(*, target: int, temperature: Positive = 2.0) -> Penalty:
       section 3.2.
     """
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         domain, label = batch.domain[name], batch.label
         rows = (domain != UNKNOWN) & (label != UNKNOWN)
         logits = jnp.where(rows[..., None], outputs.label_logits, 0.0)
@@ -184,7 +185,7 @@ def labels_of(
     """
     domains_used, others = jnp.asarray(domains), jnp.asarray(instead_of, jnp.int32)
 
-    def penalty(outputs: Outputs, batch: Any, name: str) -> Array:
+    def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
         losses, known = cross_entropy(
             logits=outputs.label_logits, labels=batch.label, smoothing=label_smoothing
         )
@@ -196,7 +197,9 @@ def labels_of(
     return penalty
 
 
-def groups_of(outputs: Outputs, batch: Any, name: str) -> Array:
+def groups_of(
+    outputs: Outputs, batch: Any, name: str
+) -> Shaped[Array, " groups *rows"]:
     """Which rows are of which domain, bool `[domains, ...]`."""
     return members(batch.domain[name], outputs.domain_logits[name].shape[-1])
 
@@ -206,7 +209,9 @@ def unlabelled(batch: Any, name: str) -> Array:
     return (batch.label == UNKNOWN) & (batch.domain[name] != UNKNOWN)
 
 
-def class_weights(logits: Array, labels: Array) -> Array:
+def class_weights(
+    logits: Float[Array, "*rows classes"], labels: Int[Array, "*rows"]
+) -> Float[Array, "*rows classes"]:
     """How much each row counts for each class: its label, or else its posterior.
 
     Constants to the gradient; float `[..., classes]`.

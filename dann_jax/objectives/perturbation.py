@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
@@ -44,7 +45,7 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
         strength: Mapping[str, Scalar],
         key: Array,
         state: PyTree,
-    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
         partner_key, part_key = jax.random.split(jax.random.fold_in(key, 1))
         partner = partners(partner_key, batch.label != UNKNOWN)
         ratio = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
@@ -133,12 +134,12 @@ def cross_gradient(
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: PyTree,
-    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
         no_strength = dict.fromkeys(strength, 0.0)
         frozen_params = jax.lax.stop_gradient(params)
 
         def perturbed_batch(which: str) -> Any:
-            def loss_of(inputs: PyTree) -> Array:
+            def loss_of(inputs: PyTree) -> Float[Array, ""]:
                 return _summed_losses(
                     forward, frozen_params, batch._replace(inputs=inputs), key
                 )[which]
@@ -179,7 +180,7 @@ def _summed_losses(
         cross_entropy(logits=logits, labels=batch.domain[name])[0].sum()
         for name, logits in outputs.domain_logits.items()
     ]
-    return {"label": label.sum(), "domain": sum(domains)}
+    return {"label": jnp.sum(label), "domain": jnp.asarray(sum(domains))}
 
 
 def _step(batch: Any, gradient: PyTree, epsilon: float, limit: float) -> PyTree:

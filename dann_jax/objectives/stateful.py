@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
+from jaxtyping import Float
 
 from dann_jax.types import (
     Apply,
@@ -32,7 +33,7 @@ def from_outputs(objective: Objective | StatefulObjective) -> StatefulObjective:
         strength: Mapping[str, Scalar],
         key: Array | None,
         state: PyTree,
-    ) -> tuple[Array, tuple[Metrics, PyTree]]:
+    ) -> tuple[Float[Array, ""], tuple[Metrics, PyTree]]:
         loss, metrics = objective(
             forward(params, batch, strength, key), batch, strength
         )

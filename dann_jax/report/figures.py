@@ -152,8 +152,8 @@ def _confusions(run: Run) -> "Figure | None":
         axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
         for (row, column), value in np.ndenumerate(share):
             colour = "white" if value > 60 else "black"
-            centred = {"ha": "center", "va": "center", "color": colour}
-            axis.text(column, row, f"{value:.0f}", **centred)
+            centred: dict[str, Any] = {"ha": "center", "va": "center"}
+            axis.text(column, row, f"{value:.0f}", color=colour, **centred)
         axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
         axis.set_yticks(range(len(labels)), labels)
         axis.set_title(plain(arm))

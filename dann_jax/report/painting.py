@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -83,9 +83,11 @@ def add_legend(figure: "Figure", arms: Sequence[str], *, dashed: bool = False) -
     """Which colour is whose, and whose dashes, below all axes."""
     from matplotlib.lines import Line2D
 
-    look = {"linewidth": 2 * _POINT} if dashed else {"linewidth": 6 * _POINT}
+    width = (2 if dashed else 6) * _POINT
     handles = [
-        Line2D([], [], color=colour_of(i), linestyle=_dashes(i, dashed), **look)
+        Line2D(
+            *([], []), color=colour_of(i), linestyle=_dashes(i, dashed), linewidth=width
+        )
         for i in range(len(arms))
     ]
     figure.legend(
@@ -98,6 +100,7 @@ def paint_chart(axis: "Axes", chart: Table) -> None:
     index = next(i for i, w in enumerate(chart.header) if isinstance(w, Drawing))
     top, middles = 0.0, []
     for drawing in (chart.header[index], *(row[index] for row in chart.rows)):
+        assert isinstance(drawing, Drawing)
         paint(axis, drawing, top)
         middles.append(top + drawing.height / 2)
         top += drawing.height + _GAP
@@ -123,12 +126,13 @@ def paint(axis: "Axes", drawing: Drawing, top: float = 0.0) -> None:
 def _paint_mark(
     axis: "Axes", mark: Mark, x: np.ndarray, y: np.ndarray, layer: int
 ) -> None:
-    look = {"zorder": layer, **_LOOKS.get(mark.style, {})}
+    look: dict[str, Any] = {"zorder": layer, **_LOOKS.get(mark.style, {})}
     if mark.arm is not None:
         look = {"color": colour_of(mark.arm), **look}
     if mark.shape == "text":
-        aligned = {"ha": _ALIGNED[mark.anchor], "va": "baseline"}
-        axis.text(*x, *y, plain(mark.text), color="#595f69", fontsize=8, **aligned)
+        look = {"color": "#595f69", "fontsize": 8, "va": "baseline"}
+        at = x.item(), y.item()
+        axis.text(*at, plain(mark.text), ha=_ALIGNED[mark.anchor], **look)
     elif mark.shape == "circle":
         size = 2 * mark.radius * _POINT
         axis.plot(x, y, "o", markersize=size, markeredgewidth=0, clip_on=False, **look)
@@ -137,9 +141,9 @@ def _paint_mark(
     elif mark.shape == "polygon":
         axis.fill(x, y, linewidth=0, **look)
     else:
-        dashed = mark.style == "curve" and mark.arm is not None
-        style = {"linestyle": _dashes(mark.arm, True)} if dashed else {}
-        axis.plot(x, y, **{**style, **look})
+        if mark.style == "curve" and mark.arm is not None:
+            look = {"linestyle": _dashes(mark.arm, True), **look}
+        axis.plot(x, y, **look)
 
 
 def _dashes(arm: int, dashed: bool) -> Any:

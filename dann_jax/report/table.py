@@ -108,7 +108,7 @@ class Table(NamedTuple):
 def markdown(table: Table) -> str:
     """The table in Markdown, its columns aligned."""
     cells = [[_bar(str(cell)) for cell in row] for row in table.rows]
-    header = [_bar(title) for title in table.header]
+    header = [_bar(str(title)) for title in table.header]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(row: list[str]) -> str:
@@ -133,7 +133,7 @@ def comma_separated(table: Table) -> str:
     for title, cells in zip(
         table.header, zip(*table.rows, strict=True) if table.rows else (), strict=False
     ):
-        columns += _columns(title, cells)
+        columns += _columns(str(title), cells)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([title for title, _ in columns] or table.header)
@@ -152,7 +152,9 @@ def _columns(title: str, cells: Sequence[Cell]) -> list[tuple[str, list[object]]
         ]
     if not numbers:
         return [(title, list(cells))]
-    parts = {"": [c.value if isinstance(c, Number) else c for c in cells]}
+    parts: dict[str, list[object]] = {
+        "": [c.value if isinstance(c, Number) else c for c in cells]
+    }
     for part in ("std", "chance"):
         if any(getattr(number, part) is not None for number in numbers):
             parts[f" {part}"] = [getattr(cell, part, None) for cell in cells]

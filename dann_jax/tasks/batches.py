@@ -52,14 +52,14 @@ class Assembler:
         object.__setattr__(self, "_parties", self.corpus.parties())
 
     def __call__(
-        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int] | np.ndarray
     ) -> Batch:
         """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
         index = self.index_batch(dialogues, bucket, folds)
         return gather_features(index, self.tables(), self.standardiser_of(folds))
 
     def index_batch(
-        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int]
+        self, dialogues: np.ndarray, bucket: int, folds: Sequence[int] | np.ndarray
     ) -> Batch:
         """The batch, with places in `tables` for inputs, `UNKNOWN` where nothing is.
 
@@ -119,7 +119,7 @@ class Assembler:
         }
 
     def standardiser_of(
-        self, folds: Sequence[int]
+        self, folds: Sequence[int] | np.ndarray
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Modality -> mean and scale for each stream, `[G, dim]` or `[G, D, dim]`."""
         chosen = np.asarray(folds)

@@ -26,8 +26,8 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
         fit = moments_of(array)
         folds = [fit(rows) for rows in labelled_rows(corpus, protocol, name)]
         fitted[name] = (
-            np.float32([moments.mean for moments in folds]),
-            np.float32([moments.scale for moments in folds]),
+            np.array([moments.mean for moments in folds], np.float32),
+            np.array([moments.scale for moments in folds], np.float32),
         )
     return fitted
 
@@ -52,7 +52,7 @@ def fit_units(protocol: Protocol) -> Units:
     values = protocol.erased_values()
     mean = np.nanmean(values, 1)
     scale = or_one(mean, np.nanstd(values, 1))
-    return Units(np.float32(mean), np.float32(scale))
+    return Units(mean.astype(np.float32), scale.astype(np.float32))
 
 
 def standardised_values(protocol: Protocol, units: Units) -> np.ndarray:

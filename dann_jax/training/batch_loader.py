@@ -17,7 +17,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, gather_features
 from dann_jax.tasks.plan import Plan
 from dann_jax.training.replicas import Layout
-from dann_jax.types import UNKNOWN, Batch, PyTree
+from dann_jax.types import UNKNOWN, Array, Batch, PyTree
 
 MOST_BYTES = 2**30
 """Of a device's memory (on CPU, of all devices' together) for copies of a corpus."""
@@ -136,7 +136,7 @@ def prefetched(
         yield treedef.unflatten(flat)
 
 
-def _read(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _read(table: np.ndarray, places: Array) -> np.ndarray:
     """The rows of a table, zero where there is no place."""
     values = np.zeros((*places.shape, *table.shape[1:]), table.dtype)
     known = places >= 0

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.sharding import NamedSharding
@@ -167,7 +168,7 @@ class Checkpoints:
 
         def on_disk(leaf: jax.Array) -> Any:
             shape = (groups, *leaf.shape[1:])
-            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=everywhere)
             return np.broadcast_to(np.zeros((), leaf.dtype), shape)
 

@@ -24,10 +24,10 @@ def measure_compilations() -> Iterator[Compilations]:
     """Count the programs that XLA compiles, and the seconds it takes."""
     total = Compilations()
 
-    def listen(event: str, duration: float, **_: object) -> None:
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
         if event == _COMPILED:
             total.count += 1
-            total.seconds += duration
+            total.seconds += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:

@@ -15,10 +15,10 @@ from jax.sharding import PartitionSpec as P
 from dann_jax.training.replicas import DATA, REPLICA
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
-WHOLE = Batch(*[P(REPLICA)] * len(Batch._fields))
+WHOLE = Batch._make([P(REPLICA)] * len(Batch._fields))
 """Batches that every device of a model has whole."""
 
-DIVIDED = WHOLE._replace(inputs=P(REPLICA, DATA))
+DIVIDED = Batch._make([P(REPLICA, DATA), *WHOLE[1:]])
 """Batches of which each device of a model has its part of the inputs, and all else."""
 
 

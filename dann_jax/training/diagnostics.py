@@ -66,7 +66,7 @@ def encoder_gradients(
 
     lifted = from_outputs(objective)
 
-    def parts(own: PyTree) -> dict[str, Array]:
+    def parts(own: PyTree) -> Metrics:
         loss, (metrics, _) = lifted.apply(
             apply, {**params, encoder: own}, batch, strength, key, memory
         )
@@ -82,7 +82,7 @@ def encoder_gradients(
     gradients = total(jax.jacrev(parts)(params[encoder]))
     norms = {name: optax.global_norm(tree) for name, tree in gradients.items()}
     label = gradients["label"]
-    report = {f"gradient/{name}": norm for name, norm in norms.items()}
+    report: Metrics = {f"gradient/{name}": norm for name, norm in norms.items()}
     for name in gradients.keys() - {"label"}:
         size = norms[name] * norms["label"]
         inner = optax.tree.vdot(gradients[name], label)

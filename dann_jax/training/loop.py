@@ -131,7 +131,7 @@ def fit(
             progress.now("training")
             asked = requested(step)
             if asked and inside:
-                sums.append(_checked(previous, step, layout))
+                sums.append(_checked(metrics, step, layout))
             due = timetable.due(timetable.checkpoint_every, epoch) and not inside
             if asked or due:
                 # A finite loss may have had a gradient that is not.

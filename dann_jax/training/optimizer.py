@@ -1,6 +1,6 @@
 """The optimiser, assembled from optax."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Annotated, Any
 
 import jax
@@ -46,7 +46,7 @@ def make_optimizer(
             "clip_norm": clip_norm,
             "name": name,
         }
-        own = {
+        own: dict[Hashable, optax.GradientTransformation] = {
             part: call(
                 f"config.optimizer.players.{part}",
                 make_optimizer,
@@ -54,7 +54,8 @@ def make_optimizer(
             )
             for part, options in players.items()
         }
-        return optax.partition(own | {"": make_optimizer(**shared)}, _by_player(own))
+        own[""] = make_optimizer(**shared)
+        return optax.partition(own, _by_player(players))
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, total_steps),
@@ -75,8 +76,8 @@ def make_optimizer(
     )
 
 
-def _by_player(players: Mapping[str, Any]) -> Callable[[optax.Params], Any]:
-    def labels(params: optax.Params) -> dict[str, str]:
+def _by_player(players: Mapping[str, Any]) -> Callable[[Any], Any]:
+    def labels(params: Mapping[str, Any]) -> dict[str, str]:
         absent = sorted(set(players) - set(params))
         if absent:
             raise ValueError(

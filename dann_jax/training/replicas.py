@@ -71,7 +71,7 @@ class Layout:
         groups = len(self.fold_of)
         return {
             name: np.tile(
-                np.float32([arm[name] for arm in self.arms.values()]),
+                np.array([arm[name] for arm in self.arms.values()], np.float32),
                 (groups, 1),
             )
             for name in names
@@ -101,7 +101,7 @@ class Layout:
     def _own(self, spec: P, size: int) -> slice:
         sharding = NamedSharding(self.mesh, spec)
         places = sharding.addressable_devices_indices_map((size,)).values()
-        spans = [place.indices(size) for (place,) in places]
+        spans = [index[0].indices(size) for index in places if index]
         return slice(min(s[0] for s in spans), max(s[1] for s in spans))
 
     def put(self, tree: PyTree) -> PyTree:

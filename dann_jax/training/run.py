@@ -53,12 +53,10 @@ class Run:
           rows: which rows of each fold, bool `[F, N]`; or the role that they have.
           outputs: of `features` and `label_logits` those to keep.
         """
-        if isinstance(rows, Role):
-            rows = self.task.protocol.roles == rows
-        task, chosen = self.task, np.flatnonzero(rows.any(0))
-        loader = BatchLoader(
-            task.evaluation, task.plan(rows), self.layout, shuffle=False
-        )
+        task = self.task
+        holds = task.protocol.roles == rows if isinstance(rows, Role) else rows
+        plan, chosen = task.plan(holds), np.flatnonzero(holds.any(0))
+        loader = BatchLoader(task.evaluation, plan, self.layout, shuffle=False)
         evaluate = self.program.evaluate
         return predict_rows(evaluate, params, loader, rows=chosen, outputs=outputs)
 

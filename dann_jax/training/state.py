@@ -8,8 +8,7 @@ from flax import struct
 from dann_jax.types import PyTree
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """State of one replica (or, with leading axes, of all of them).
 
     Attributes:

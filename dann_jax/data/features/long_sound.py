@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class StoredSamples:
 
     ndim = 1
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
+    def __init__(self, file: IO[bytes], length: int) -> None:
         """Samples that were written to a file.
 
         Args:

@@ -95,10 +95,10 @@ def _correlation(windows: np.ndarray, lags: int, finer: int) -> np.ndarray:
     size = scipy.fft.next_fast_len(windows.shape[1] + lags, real=True)
 
     def correlate(signal: np.ndarray) -> np.ndarray:
-        transformed = scipy.fft.rfft(signal, size)
+        transformed = np.asarray(scipy.fft.rfft(signal, size))
         power = transformed.real**2 + transformed.imag**2
         # More points than the spectrum has interpolate between the samples exactly.
-        return scipy.fft.irfft(power, size * finer)[:, : lags * finer]
+        return np.asarray(scipy.fft.irfft(power, size * finer))[:, : lags * finer]
 
     window_acf = correlate(window[None])
     frame_acf = correlate(windows * window)

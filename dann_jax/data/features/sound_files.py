@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -108,7 +108,7 @@ def _note(path: epath.Path, found: Sound) -> None:
 
 
 def _opened(
-    source: epath.Path | BinaryIO, file: BinaryIO, found: Sound | None
+    source: epath.Path | IO[bytes], file: IO[bytes], found: Sound | None
 ) -> SoundFile:
     """By libsndfile as it is, or behind a header that libsndfile understands."""
     # As bytes: not every name is text.
@@ -125,7 +125,9 @@ def _opened(
     return SoundFile(_Remade(file, found))
 
 
-def _require_whole(audio: SoundFile, file: BinaryIO, size: int, *, known: bool) -> None:
+def _require_whole(
+    audio: SoundFile, file: IO[bytes], size: int, *, known: bool
+) -> None:
     """Refuse truncated files of formats that `find_sound` does not know."""
     claim = _CLAIM.search(audio.extra_info)
     if claim and not known:
@@ -150,7 +152,7 @@ def _too_short(claimed: int, there: int) -> str:
 class _Remade(io.RawIOBase):
     """The samples of a file behind a corrected header, read-only."""
 
-    def __init__(self, file: BinaryIO, sound: Sound) -> None:
+    def __init__(self, file: IO[bytes], sound: Sound) -> None:
         super().__init__()
         self._file, self._header, self._start = file, sound.header, sound.start
         there = sound.there if sound.claimed is None else sound.claimed

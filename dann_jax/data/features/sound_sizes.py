@@ -9,7 +9,7 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 SLACK = 0.05
 """Seconds that a cut may end after the file does: annotations are rounded."""
@@ -67,7 +67,7 @@ def is_placeholder(size: int) -> bool:
     return any(-(2**24) <= size - power <= 2**17 for power in powers)
 
 
-def find_sound(file: BinaryIO, size: int) -> Sound | None:
+def find_sound(file: IO[bytes], size: int) -> Sound | None:
     """Position of the samples of a WAV, RF64, Wave64, AIFF, AU or SPHERE file.
 
     Args:
@@ -95,7 +95,7 @@ def find_sound(file: BinaryIO, size: int) -> Sound | None:
         return None
 
 
-def ogg_is_whole(file: BinaryIO, size: int) -> bool:
+def ogg_is_whole(file: IO[bytes], size: int) -> bool:
     """Whether the last page of an Ogg file is whole and marked as the end.
 
     Reference:
@@ -114,12 +114,12 @@ def ogg_is_whole(file: BinaryIO, size: int) -> bool:
     return False
 
 
-def _read(file: BinaryIO, offset: int, count: int) -> bytes:
+def _read(file: IO[bytes], offset: int, count: int) -> bytes:
     file.seek(offset)
     return file.read(count)
 
 
-def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(file: IO[bytes], size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """Name, first byte and declared size of each chunk of a RIFF or IFF file."""
     offset = 12
     while offset + 8 <= size:
@@ -133,7 +133,7 @@ def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int,
             offset += 1
 
 
-def _ends_well(file: BinaryIO, size: int, start: int, order: str) -> bool:
+def _ends_well(file: IO[bytes], size: int, start: int, order: str) -> bool:
     """Whether what follows is chunks, or nothing, up to the end of the file."""
     end = start
     while end + 8 <= size:
@@ -151,7 +151,7 @@ def _size(claimed: int, there: int, empty: bool) -> int | None:
     return claimed
 
 
-def _in_riff(file: BinaryIO, size: int) -> Sound:
+def _in_riff(file: IO[bytes], size: int) -> Sound:
     order = ">" if _read(file, 0, 4) == b"RIFX" else "<"
     kept, wide = {}, None
     for name, start, length in _chunks(file, size, order):
@@ -173,7 +173,7 @@ def _in_riff(file: BinaryIO, size: int) -> Sound:
     return Sound(start, claimed, there, header, unread)
 
 
-def _in_wave64(file: BinaryIO, size: int) -> Sound:
+def _in_wave64(file: IO[bytes], size: int) -> Sound:
     kept, offset, length = {}, 40, 0
     while True:
         name, rest, length = struct.unpack("<4s12sQ", _read(file, offset, 24))
@@ -216,7 +216,7 @@ def _wave_header(
     )
 
 
-def _in_aiff(file: BinaryIO, size: int) -> Sound:
+def _in_aiff(file: IO[bytes], size: int) -> Sound:
     for name, start, length in _chunks(file, size, ">"):
         if name == b"SSND":
             # The chunk begins with two numbers of its own.
@@ -225,7 +225,7 @@ def _in_aiff(file: BinaryIO, size: int) -> Sound:
     raise ValueError("no chunk of sound")
 
 
-def _in_au(file: BinaryIO, size: int) -> Sound:
+def _in_au(file: IO[bytes], size: int) -> Sound:
     order = ">" if _read(file, 0, 4) == b".snd" else "<"
     start, length = struct.unpack(f"{order}II", _read(file, 4, 8))
     there = size - start
@@ -237,7 +237,7 @@ def _in_au(file: BinaryIO, size: int) -> Sound:
     )
 
 
-def _in_sphere(file: BinaryIO, size: int) -> Sound:
+def _in_sphere(file: IO[bytes], size: int) -> Sound:
     _, length, *lines = _read(file, 0, 1024).decode("ascii", "replace").split("\n")
     fields = dict(line.split(" ", 1) for line in lines if line.count(" ") >= 2)
     numbers = {

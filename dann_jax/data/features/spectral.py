@@ -163,7 +163,8 @@ def cepstra(log_bands: np.ndarray, count: int) -> np.ndarray:
     """The first `count` cosine coefficients of `[frames, bands]`, `[frames, count]`."""
     import scipy.fft
 
-    return scipy.fft.dct(log_bands, type=2, norm="ortho", axis=1)[:, :count]
+    coefficients = scipy.fft.dct(log_bands, type=2, norm="ortho", axis=1)
+    return np.asarray(coefficients)[:, :count]
 
 
 def slopes(values: np.ndarray) -> np.ndarray:

@@ -122,7 +122,7 @@ def _session_rows(folder: epath.Path, session: epath.Path) -> Iterator[dict[str,
     texts: dict[str, str] = {}
     for path in _children(session / "dialog" / "transcriptions", ".txt"):
         lines = map(_TRANSCRIPT.match, _lines(path))
-        texts.update(line.group("utt_id", "text") for line in lines if line)
+        texts.update((line["utt_id"], line["text"]) for line in lines if line)
     recordings = {
         path.stem: path.relative_to(folder).as_posix()
         for dialogue in _children(session / "sentences" / "wav")

@@ -12,7 +12,7 @@ import io
 import math
 import pickle
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def _require_plain(keys: Iterable[Any]) -> None:
 
 
 def _with_plain_keys(load: Callable, keys: slice) -> Callable:
-    def load_checked(self: pickle._Unpickler) -> None:
+    def load_checked(self: Any) -> None:
         _require_plain(self.stack[keys])
         load(self)
 
@@ -170,13 +170,13 @@ def _plain_items(items: list) -> list:
     return items
 
 
-def _dict_of(pairs: list = ()) -> dict:
+def _dict_of(pairs: Sequence = ()) -> dict:
     _require_plain(key for key, _ in pairs)
     return dict(pairs)
 
 
 def _from_bytes(
-    data: bytes | str, dtype: np.dtype, shape: tuple[int, ...], order: str
+    data: bytes | str, dtype: np.dtype, shape: tuple[int, ...], order: Any
 ) -> np.ndarray:
     raw = data.encode("latin1") if isinstance(data, str) else data
     if len(raw) != math.prod(shape) * dtype.itemsize:

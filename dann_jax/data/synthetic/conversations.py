@@ -57,7 +57,7 @@ def synthetic_conversations(
         shifts = speaker_shift * rng.normal(size=(2, len(voices))) @ voices
         priors = _priors(rng, label_shift)
         for dialogue in range(dialogues):
-            length = rng.integers(2 * turns // 3, turns + 1)
+            length = int(rng.integers(2 * turns // 3, turns + 1))
             for turn, (party, emotion) in enumerate(
                 _conversation(rng, priors, length, inertia)
             ):
@@ -75,8 +75,8 @@ def synthetic_conversations(
             name="synthetic",
             columns={name: np.array([row[name] for row in rows]) for name in rows[0]},
             features={
-                "acoustic": np.float32(acoustic),
-                "lexical": np.float32(lexical),
+                "acoustic": np.array(acoustic, np.float32),
+                "lexical": np.array(lexical, np.float32),
             },
             present={
                 name: np.ones(len(rows), bool) for name in ("acoustic", "lexical")

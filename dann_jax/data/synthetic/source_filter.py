@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import signal
+from scipy.signal.windows import hann, tukey
 
 SAMPLE_RATE = 16000
 """In Hz, of everything in this module."""
@@ -82,7 +83,7 @@ def source(
     return unit_power(pulses) + breathiness * unit_power(breath)
 
 
-def resonators(formants: Sequence[float]) -> np.ndarray:
+def resonators(formants: Sequence[float] | np.ndarray) -> np.ndarray:
     """Second-order sections of a cascade of formants, for `scipy.signal.sosfilt`.
 
     A resonance at `F` with bandwidth `B` is `y_t = a x_t + b y_{t-1} + c y_{t-2}` with
@@ -113,7 +114,7 @@ def resonators(formants: Sequence[float]) -> np.ndarray:
     return np.stack([1.0 - b - c, zero, zero, one, -b, -c], axis=1)
 
 
-def vowel(fed: np.ndarray, formants: Sequence[float]) -> np.ndarray:
+def vowel(fed: np.ndarray, formants: Sequence[float] | np.ndarray) -> np.ndarray:
     """A syllable: what `source` made, through formants, fading in and out.
 
     Args:
@@ -123,8 +124,9 @@ def vowel(fed: np.ndarray, formants: Sequence[float]) -> np.ndarray:
     Returns:
       Float `[n]`, root mean square about 1.
     """
-    window = signal.windows.tukey(len(fed), 0.5)
-    return window * unit_power(signal.sosfilt(resonators(formants), window * fed))
+    window = tukey(len(fed), 0.5)
+    voiced = np.asarray(signal.sosfilt(resonators(formants), window * fed))
+    return window * unit_power(voiced)
 
 
 def hiss(scale: float, rng: np.random.Generator) -> np.ndarray:
@@ -139,14 +141,13 @@ def hiss(scale: float, rng: np.random.Generator) -> np.ndarray:
     """
     filter_sections = resonators([scale * rng.uniform(3000.0, 5000.0)])
     noise = rng.normal(size=int(0.06 * SAMPLE_RATE))
-    return (
-        0.3
-        * signal.windows.hann(len(noise))
-        * unit_power(signal.sosfilt(filter_sections, noise))
-    )
+    hissing = np.asarray(signal.sosfilt(filter_sections, noise))
+    return 0.3 * hann(len(noise)) * unit_power(hissing)
 
 
-def colour(frequencies: Sequence[float], gains: Sequence[float]) -> np.ndarray:
+def colour(
+    frequencies: Sequence[float] | np.ndarray, gains: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Taps of an FIR filter with this response, straight lines over log frequency.
 
     Args:
@@ -161,7 +162,8 @@ def colour(frequencies: Sequence[float], gains: Sequence[float]) -> np.ndarray:
     gains_on_grid = np.interp(
         np.log(grid + 1.0), np.log(np.add(frequencies, 1.0)), gains
     )
-    return signal.firwin2(129, grid, 10.0 ** (gains_on_grid / 20.0), fs=SAMPLE_RATE)
+    response = 10.0 ** (gains_on_grid / 20.0)
+    return np.asarray(signal.firwin2(129, grid, response, fs=SAMPLE_RATE))
 
 
 def unit_power(samples: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def _backwards(residuals: tuple, gradient: Array) -> tuple:
         jnp.einsum("srw,sdw->srd", rows_of(d), w)
         for d, w in zip(d_gates, split_gates(weights.input), strict=True)
     )
-    return d_weights, d_x.reshape(x.shape), None, None
+    return d_weights, jnp.reshape(d_x, x.shape), None, None
 
 
 gated_recurrence.defvjp(_forwards, _backwards)
@@ -150,7 +150,7 @@ def permuted(x: Array, order: Array, inverse: Array) -> Array:
     return jnp.take_along_axis(x, order[..., None], 1)
 
 
-def _permuted_forwards(x: Array, order: Array, inverse: Array) -> tuple[Array, Array]:
+def _permuted_forwards(x: Array, order: Array, inverse: Array) -> tuple[Array, tuple]:
     return permuted(x, order, inverse), (order, inverse)
 
 

@@ -120,7 +120,7 @@ def _backwards(residuals: tuple, gradient: Array) -> tuple:
         jnp.einsum("srw,sdw->srd", rows_of(d), w)
         for d, w in zip(d_gates, split_gates(weights.input, 4), strict=True)
     )
-    return d_weights, d_x.reshape(x.shape), None
+    return d_weights, jnp.reshape(d_x, x.shape), None
 
 
 long_short_term_memory.defvjp(_forwards, _backwards)

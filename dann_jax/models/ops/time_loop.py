@@ -7,7 +7,8 @@ steps gives the gradient of each kernel. Arrays are `[streams, T, B, ...]`, so t
 product needs a transposed copy of its operands; such copies took longer than the loops.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,8 @@ from dann_jax.types import Array, PyTree
 
 
 def scan_time(
-    turn: Callable[[Array, PyTree, PyTree], tuple[Array, PyTree]],
-    state: Array,
+    turn: Callable[[Any, PyTree, PyTree], tuple[PyTree, PyTree]],
+    state: PyTree,
     inputs: PyTree,
     buffers: PyTree,
     *,
@@ -70,7 +71,7 @@ def scan_time(
     return jax.lax.fori_loop(0, count, step, start)[2]
 
 
-def split_gates(gates: Array, count: int = 3) -> list[Array]:
+def split_gates(gates: Array, count: int = 3) -> Sequence[Array]:
     """`[..., count * width]` as `count` arrays `[..., width]`.
 
     XLA's loops on CPU are vectorised only over arrays that they need not slice, which

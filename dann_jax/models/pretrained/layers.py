@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.models.pretrained.settings import ACTIVATIONS
 from dann_jax.types import Array
@@ -35,7 +36,7 @@ def unfold(x: Array, kernel: int, stride: int) -> Array:
     return windows[..., : kernel * channels]
 
 
-def layer_norm(epsilon: float, dtype: jnp.dtype, name: str) -> nn.LayerNorm:
+def layer_norm(epsilon: float, dtype: DTypeLike, name: str) -> nn.LayerNorm:
     """Layer normalisation as PyTorch does it: the variance in two passes."""
     return nn.LayerNorm(
         epsilon=epsilon, dtype=dtype, use_fast_variance=False, name=name
@@ -53,7 +54,7 @@ class Attention(nn.Module):
 
     heads: int
     gated: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, mask: Array, bias: Array | None = None) -> Array:
@@ -115,7 +116,7 @@ class Block(nn.Module):
     norm_first: bool
     epsilon: float = 1e-5
     gated: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, mask: Array, bias: Array | None = None) -> Array:

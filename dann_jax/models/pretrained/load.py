@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from etils import epath
+from jax.typing import DTypeLike
 
 from dann_jax.models.pretrained.conversion import (
     SPEECH_OTHERS,
@@ -73,7 +74,7 @@ class Pretrained:
 
 
 def load(
-    name: epath.PathLike, *, dtype: jnp.dtype = jnp.float32, pad_to_30s: bool = False
+    name: epath.PathLike, *, dtype: DTypeLike = jnp.float32, pad_to_30s: bool = False
 ) -> Pretrained:
     """Loads Whisper's encoder, wav2vec 2.0, XLS-R, HuBERT or WavLM.
 
@@ -130,7 +131,7 @@ def load(
 
 
 def from_config(
-    config: Mapping[str, Any], key: jax.Array, *, dtype: jnp.dtype = jnp.float32
+    config: Mapping[str, Any], key: jax.Array, *, dtype: DTypeLike = jnp.float32
 ) -> Pretrained:
     """An encoder with random weights, to train from scratch or to try something.
 
@@ -167,13 +168,13 @@ def from_config(
     return Pretrained(module, params, front_end, config, "random", "")
 
 
-def _module(settings: Settings, dtype: jnp.dtype) -> Encoder:
+def _module(settings: Settings, dtype: DTypeLike) -> Encoder:
     if isinstance(settings, WhisperSettings):
         return WhisperEncoder(settings, dtype)
     return SpeechEncoder(settings, dtype)
 
 
-def _checked_dtype(dtype: jnp.dtype) -> jnp.dtype:
+def _checked_dtype(dtype: DTypeLike) -> DTypeLike:
     dtype = jnp.dtype(dtype)
     if dtype.name not in DTYPES:
         raise ValueError(f"dtype={dtype.name}: must be one of {', '.join(DTYPES)}")

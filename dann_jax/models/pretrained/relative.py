@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.types import Array
 
@@ -26,7 +27,7 @@ class RelativePositions(nn.Module):
     heads: int
     buckets: int
     max_distance: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, frames: int) -> Array:

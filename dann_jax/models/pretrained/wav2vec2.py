@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jax.typing import DTypeLike
 
 from dann_jax.models.frames import frame_mask
 from dann_jax.models.pretrained.layers import (
@@ -52,7 +53,7 @@ class SpeechEncoder(nn.Module):
     """
 
     settings: SpeechSettings
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -157,7 +158,7 @@ class TimeNorm(nn.Module):
       dtype: compute type; the statistics are float32.
     """
 
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, lengths: Array) -> Array:

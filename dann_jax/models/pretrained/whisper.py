@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
 
 from dann_jax.models.frames import frame_mask
 from dann_jax.models.pretrained.layers import (
@@ -44,7 +45,7 @@ class WhisperEncoder(nn.Module):
     """
 
     settings: WhisperSettings
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

@@ -60,7 +60,7 @@ def _present(by_method: Any) -> list[str]:
 
 
 def _chooser(name: str, title: str, options: Sequence[str], chosen: str) -> Markup:
-    options = (
+    buttons = (
         tag(
             "option",
             METHODS.get(option, option),
@@ -70,7 +70,7 @@ def _chooser(name: str, title: str, options: Sequence[str], chosen: str) -> Mark
         for option in options
     )
     return tag(
-        "label", f"{title} ", tag("select", options, id=f"map-{name}"), class_="chooser"
+        "label", f"{title} ", tag("select", buttons, id=f"map-{name}"), class_="chooser"
     )
 
 

@@ -1,5 +1,11 @@
-"""The PyTorch peer computes what the main system computes: outputs, loss, gradients."""
+"""The PyTorch peer computes what the main system computes: outputs, loss, gradients.
 
+`test_torch.py` runs this in a process of its own, because PyTorch and TensorFlow do not
+bear each other.
+"""
+
+import argparse
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,17 +13,17 @@ import jax
 import numpy as np
 import optax
 import pytest
+import torch
 from corpora_and_batches import network_params, toy_batch
+from runs import tiny_config, tiny_corpus, write_table
 
+from benchmarks import torch_peer
+from benchmarks.contestants import world_of
+from benchmarks.speed import MODES
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.types import UNKNOWN, Batch, PyTree
-
-torch = pytest.importorskip(
-    "torch", reason="PyTorch is not installed: pip install -e '.[bench]'"
-)
-from benchmarks import torch_peer  # noqa: E402
 
 WIDTH, HEADS, STRENGTH = 12, 4, 0.3
 
@@ -104,7 +110,6 @@ def test_the_loss_and_its_gradients_agree(own_heads: int, own_turns: bool) -> No
         np.testing.assert_allclose(found, wanted, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.slow
 def test_steps_of_the_optimisers_agree() -> None:
     batch, module = padded_batch(), network(2)
     params = network_params(module, batch)
@@ -150,3 +155,17 @@ def test_turns_hidden_within_a_dialogue_are_refused() -> None:
     batch.visible[0, 1] = False
     with pytest.raises(ValueError, match="visible turns come first"):
         torch_peer.to_torch(batch)
+
+
+def test_the_race_compiles_nothing_while_the_clock_runs(tmp_path: pathlib.Path) -> None:
+    # The peer cannot pass over turns that are hidden within a dialogue.
+    changes = {"protocol.unlabelled": ("other", "test"), "batches.num_buckets": 1}
+    table = write_table(tmp_path, tiny_corpus())
+    world = world_of(tiny_config(table, changes | {"encoder.dropout": 0.0}))
+    options = argparse.Namespace(steps=1, rounds=1, threads="1", replicas="1,2")
+    measured = MODES["experiment"](world, options)
+    assert all(len(row) == len(measured["header"]) for row in measured["rows"])
+    assert all(entry["late_compilations"] == 0 for entry in measured["timed"])
+    assert len(measured["ratios"]) == 2
+    for found in measured["ratios"].values():
+        assert 0 < found["min"] <= found["median"] <= found["max"]
