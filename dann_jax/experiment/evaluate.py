@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from dann_jax.bundle import bundle_run
 from dann_jax.data.corpus import corpora_of
 from dann_jax.evaluation.analysis.analyse import analyse
+from dann_jax.evaluation.cautions import cautions
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
@@ -40,6 +41,7 @@ def evaluate(
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
         **scorer.score(predictions, state, run),
+        "cautions": cautions(task),
         "data": data,
         "timing": timing,
     }
