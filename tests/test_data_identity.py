@@ -15,6 +15,7 @@ from runs import loader_that_stops, tiny_config, tiny_corpus
 
 from dann_jax.bundle import load_bundle
 from dann_jax.data.corpus import Corpus
+from dann_jax.data.dimensions import with_dimensions
 from dann_jax.data.frames import Frames
 from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment import train
@@ -93,7 +94,7 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
         swap_speakers,
         "speaker: 42 of 160 rows differ (Ses01_00_000F, ",
     ),
-    "labels permuted": (moved("emotion"), "; label: "),
+    "labels permuted": (moved("emotion"), "emotion: "),
     "rows dropped": (
         lambda corpus: taken(corpus, np.arange(4, len(corpus))),
         "4 of 160 rows are gone (Ses01_00_000F, Ses01_00_001M, Ses01_00_002F, ...)",
@@ -314,7 +315,6 @@ def test_what_nobody_looks_at_is_no_difference() -> None:
         ("corpus", "domain of the adversary 'place'"),
         ("gender", "domain of the normalisation"),
         ("session", "roles"),
-        ("emotion", "label"),
         ("dialogue", "dialogue and turn"),
         ("turn", "dialogue and turn"),
     ],
@@ -333,6 +333,26 @@ def test_a_changed_column_is_named_with_its_rows_and_what_comes_of_it(
     expected = f"{column}: 2 of {rows_there} rows differ ({', '.join(names)})"
     assert found[0] == expected
     assert any(f"{derived}: " in line for line in found[1:])
+
+
+def test_one_edited_label_is_told_once() -> None:
+    corpus = with_dimensions(toy_corpus())
+    words = corpus.columns["emotion"]
+    corpus = with_columns(corpus, emotion_word=words)
+    row = int(np.flatnonzero(words == "anger")[0])
+    edited = np.where(np.arange(len(words)) == row, "sadness", words)
+    opened = dataclasses.replace(
+        corpus, columns={n: c for n, c in corpus.columns.items() if "binary" not in n}
+    )
+    changed = with_dimensions(with_columns(opened, emotion=edited, emotion_word=edited))
+    before = fingerprint(task_of(corpus))
+    found = differences(fingerprint(task_of(changed)), before)
+    told = f"emotion: 1 of {len(words)} rows differ ({corpus.columns['utt_id'][row]})"
+    assert found == [told]
+    # Another word for the same emotion is a change of its own.
+    renamed = with_columns(corpus, emotion_word=np.char.add(words, "!"))
+    (line,) = differences(fingerprint(task_of(renamed)), before)
+    assert line.startswith("emotion_word: ")
 
 
 def test_a_modality_that_some_rows_lost_is_named() -> None:

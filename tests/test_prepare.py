@@ -106,6 +106,53 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
     assert content(tmp_path / "data") == before
 
 
+def test_the_next_step_names_no_run_on_the_data_of_before(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "corpus", 3)
+    monkeypatch.chdir(tmp_path)
+    given = {"features": {"prosody": {}}, "data_dir": "data", "name": "mine"}
+    earlier = tmp_path / "runs" / "mine" / "config.json"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("{}")
+    os.utime(earlier, (1.0, 1.0))
+    said = prepare({"manifest": tmp_path / "corpus"}, workers=1, **given)
+    assert said.endswith("--workdir=runs/mine-2")
+    # A run that began after the store goes on.
+    os.utime(earlier)
+    said = prepare({"manifest": tmp_path / "corpus"}, workers=1, **given)
+    assert said.endswith("--workdir=runs/mine")
+
+
+def test_problems_list_what_the_table_lacks_and_forget_it_when_mended(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = tmp_path / "corpus"
+    write_corpus(folder, 6)
+    (folder / "5.wav").write_bytes((folder / "4.wav").read_bytes())
+    manifest = folder / "manifest.csv"
+    written = manifest.read_text()
+    manifest.write_text(written.replace("0.wav,s0", "0.wav,").replace("glee", "Wut?"))
+    given = {"features": {"prosody": {}}, "data_dir": tmp_path / "data", "name": "mine"}
+
+    def problems(**more: bool) -> list[tuple[str, str]]:
+        prepare({"manifest": folder}, workers=1, **given, **more)
+        path = tmp_path / "data" / "mine" / "2.0.0" / "problems.csv"
+        with path.open(newline="") as file:
+            return [(row["utt_id"], row["reason"]) for row in csv.DictReader(file)]
+
+    same = [("4", "same sound as 5"), ("5", "same sound as 4")]
+    no_word = "no emotion: the map has none for the word 'Wut?'"
+    assert problems() == [
+        *same,
+        ("0", "no speaker: neither labelled nor tested"),
+        ("1", no_word),
+        ("4", no_word),
+    ]
+    manifest.write_text(written.replace("glee", "happiness"))
+    assert problems(renew=True) == same
+
+
 def test_a_runner_that_cannot_run_is_told_before_anything_is_read(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from dann_jax.bundle.calibration import calibration_words
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
@@ -22,8 +23,8 @@ _LIMITS = """\
 
 _ANSWERS = {
     "classes": """\
-Its probabilities are not calibrated, and every recording gets one of its classes,
-  speech or not.""",
+{calibration}. Every recording gets one of its classes, speech or not, unless unsure
+  ones are rejected (dann-predict --reject).""",
     "values": """\
 Its values are means of what raters might answer, without a measure of uncertainty;
   every recording gets them, speech or not.""",
@@ -239,7 +240,10 @@ def _number(value: float, metric: str) -> str:
 
 
 def _limits(description: Description) -> str:
-    limits = _LIMITS.format(answer=_ANSWERS[description.answer])
+    answer = _ANSWERS[description.answer].format(
+        calibration=calibration_words(description)
+    )
+    limits = _LIMITS.format(answer=answer)
     if not description.encoder.get("context", True):
         return limits
     return (

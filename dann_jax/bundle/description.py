@@ -75,6 +75,8 @@ class Description:
       max_frames: of an utterance; of a longer one the middle is used, as it was in
         training. 0 for no limit.
       data: which data it learned from, as in `results.json`; empty in older bundles.
+      temperature: positive, of classes: every member's logits are divided by it. 1 in
+        older bundles, and where none was fitted.
     """
 
     system: str
@@ -93,6 +95,7 @@ class Description:
     answer: str = "classes"
     max_frames: int = 0
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    temperature: float = 1.0
 
 
 _OPTIONAL_TEXT = (str, type(None))
@@ -101,7 +104,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("encoder", "heads", "adversaries", "modalities"), dict),
     **dict.fromkeys(("data", "protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
-    **{"answer": str, "max_frames": int},
+    **{"answer": str, "max_frames": int, "temperature": (int, float)},
 }
 _MEMBER = {"fold": str, "seed": int, "arm": str, "step": int}
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
@@ -133,7 +136,7 @@ def from_json(found: Any, where: str) -> Description:
             f"version {VERSION}"
         )
     # Older bundles do not say.
-    unsaid = {"answer": "classes", "max_frames": 0, "data": {}}
+    unsaid = {"answer": "classes", "max_frames": 0, "data": {}, "temperature": 1.0}
     fields = _fields({**unsaid, **found}, _KINDS, where)
     if fields["answer"] not in ANSWERS:
         raise BundleError(
@@ -142,6 +145,10 @@ def from_json(found: Any, where: str) -> Description:
         )
     if not 0 <= fields["max_frames"] < MOST:
         raise BundleError(f"{where}: max_frames is {fields['max_frames']}")
+    if not 0.0 < fields["temperature"] < float("inf"):
+        raise BundleError(
+            f"{where}: temperature is {fields['temperature']}; it must be above 0"
+        )
     empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
     if empty:
         raise BundleError(f"{where}: {', '.join(empty)}: nothing is there")

@@ -91,7 +91,8 @@ def prediction_function(bundle: Bundle) -> Any:
 
     def member(params: PyTree, standardizer: PyTree, inputs: PredictInputs) -> Array:
         outputs = apply(params, _batch(inputs, standardizer), {}, None)
-        return bundle.scorer.traced_activation(outputs.label_logits)
+        scaled = outputs.label_logits / bundle.description.temperature
+        return bundle.scorer.traced_activation(scaled)
 
     def predicted(inputs: PredictInputs) -> dict[str, Array]:
         each = jax.vmap(member, in_axes=(0, 0, None))(*fixed, inputs)

@@ -14,6 +14,7 @@ from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.bundle.provenance import extractors_of, require_features
+from dann_jax.bundle.rejection import rejected, require_rejection
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
@@ -72,12 +73,10 @@ class Bundle:
         """One member by itself: the model of `description.members[place]`."""
         only = slice(place, place + 1)
         members = self.description.members[only]
-        return Bundle(
-            dataclasses.replace(self.description, members=members),
-            jax.tree.map(lambda leaf: leaf[only], self.params),
-            jax.tree.map(lambda leaf: leaf[only], self.standardiser),
-            self.encoder,
-        )
+        description = dataclasses.replace(self.description, members=members)
+        arrays = self.params, self.standardiser
+        arrays = jax.tree.map(lambda leaf: leaf[only], arrays)
+        return Bundle(description, *arrays, self.encoder)
 
     def predict_corpus(
         self, corpus: Corpus, *, batch_size: int = 16, finite: bool = True
@@ -103,7 +102,8 @@ class Bundle:
         outputs = self._outputs(corpus, "label_logits", batch_size)
         # What overflowed is reported as what it is, not as a warning of NumPy.
         with np.errstate(all="ignore"):
-            found = self.scorer.activation(outputs).mean(0)
+            scaled = outputs / self.description.temperature
+            found = self.scorer.activation(scaled).mean(0)
         bad = np.flatnonzero(~np.isfinite(found).all(1))
         if finite and bad.size:
             raise BundleError(
@@ -141,37 +141,32 @@ class Bundle:
         require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
         self._warn_of_unknown_groups(corpus)
-        plan, shapes = plan_of(
-            corpus,
-            len(self.description.members),
-            batch_size,
-            self.description.max_frames,
-        )
-        loader = BatchLoader(
-            dataclasses.replace(self.assembler(corpus), shapes=shapes),
-            plan,
-            self._layout,
-            shuffle=False,
-            most_bytes=0,
-        )
+        members, limit = self.description.members, self.description.max_frames
+        plan, shapes = plan_of(corpus, len(members), batch_size, limit)
+        assembler = dataclasses.replace(self.assembler(corpus), shapes=shapes)
+        loader = BatchLoader(assembler, plan, self._layout, shuffle=False, most_bytes=0)
         rows = np.arange(len(corpus))
         found = predict_rows(
             self._evaluate, self._replicas, loader, rows=rows, outputs=(output,)
         )
         return getattr(found, output)[:, 0]
 
-    def predict(self, waveform: np.ndarray, sample_rate: int) -> Prediction | Rating:
+    def predict(
+        self, waveform: np.ndarray, sample_rate: int, *, reject: float = 0.0
+    ) -> Prediction | Rating:
         """What one utterance sounds like, heard by itself.
 
         Args:
           waveform: `[n]`, or `[n, channels]`, which are averaged: float in [-1, 1], or
             integers, which are scaled by the range of their type.
           sample_rate: in Hz; any, it is resampled to what the features need.
+          reject: the label is `unknown` where no probability is so high, in [0, 1].
 
         Raises:
           BundleError: the features cannot be made from audio, or not as they were.
           AudioError: the waveform is not one, or shorter than a frame.
         """
+        require_rejection(self.description, reject)
         waveform, sample_rate = as_mono(waveform), checked_rate(sample_rate)
         extractors = self.extractors()
         samples = {
@@ -179,7 +174,8 @@ class Bundle:
         }
         limit = self.description.max_frames
         features = features_of(extractors, samples, max_frames=limit)
-        return self.named(self.predict_corpus(corpus_of(extractors, [features]))[0])
+        row = self.predict_corpus(corpus_of(extractors, [features]))[0]
+        return rejected(self.named(row), reject)
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""

@@ -18,6 +18,7 @@ from dann_jax.bundle.audio_features import (
 )
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
+from dann_jax.bundle.rejection import rejected, require_rejection
 from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.evaluation.scorers.table import Prediction, Rating
@@ -38,7 +39,12 @@ class ClipPrediction(NamedTuple):
 
 
 def predict_clips(
-    bundle: Bundle, clips: Iterable[Clip], *, report: Report, batch_size: int = 16
+    bundle: Bundle,
+    clips: Iterable[Clip],
+    *,
+    report: Report,
+    batch_size: int = 16,
+    reject: float = 0.0,
 ) -> Iterator[ClipPrediction]:
     """Predict recordings in the order in which they come.
 
@@ -50,11 +56,13 @@ def predict_clips(
       clips: recordings or parts of them; read as they are needed.
       report: called with a line for each clip that cannot be predicted.
       batch_size: clips at a time.
+      reject: as in `Bundle.predict`.
 
     Raises:
       BundleError: the features cannot be made from audio, or not as they were.
     """
     bundle.require_answers()
+    require_rejection(bundle.description, reject)
     extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
         readable = list(_readable(extractors, batch, report, limit))
@@ -70,7 +78,8 @@ def predict_clips(
         outputs = bundle.predict_corpus(corpus, batch_size=batch_size, finite=False)
         for clip, duration, row in zip(clips_read, durations, outputs, strict=True):
             if np.isfinite(row).all():
-                yield ClipPrediction(clip, duration, bundle.named(row))
+                prediction = rejected(bundle.named(row), reject)
+                yield ClipPrediction(clip, duration, prediction)
             else:
                 report(f"{clip.name}: the model's output is not a finite number")
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from dann_jax.bundle.calibration import calibration_errors, temperature_of
 from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
 from dann_jax.evaluation.scorers.table import SCORERS
@@ -102,6 +103,7 @@ def bundle_run(
         packages=package_versions(),
         max_frames=max_frames,
         data=results.get("data", {}),
+        temperature=temperature_of(results, arm, members),
     )
     standardiser = {
         name: (mean[folds], scale[folds])
@@ -155,6 +157,7 @@ def measured_of(
         "speakers": _spread(
             [entry["scores"].get(arm, {}) for entry in analysis.get("speakers", ())]
         ),
+        "calibration": calibration_errors(results, arm),
     }
 
 

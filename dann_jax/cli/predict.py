@@ -19,6 +19,7 @@ from dann_jax.bundle.recordings import (
     cut_into_windows,
     find_clips,
 )
+from dann_jax.bundle.rejection import require_rejection
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.training.compilation import use_compilation_cache
@@ -82,6 +83,13 @@ _ENCODER = flags.DEFINE_string(
     "lies elsewhere than the Hugging Face cache.",
     flag_values=_FLAGS,
 )
+_REJECT = flags.DEFINE_float(
+    "reject",
+    None,
+    "Print the label unknown where no class has this probability, in (0, 1]; the "
+    "probabilities are printed all the same.",
+    flag_values=_FLAGS,
+)
 _STDIN_AUDIO = flags.DEFINE_bool(
     "stdin_audio",
     False,
@@ -111,6 +119,11 @@ def main(arguments: list[str]) -> None:
             f"--hop must be at most the window, {_WINDOW.value:g} s, or sound is left "
             f"out; got {_HOP.value:g}"
         )
+    reject = 0.0 if _REJECT.value is None else _REJECT.value
+    if _REJECT.value is not None and not 0.0 < reject <= 1.0:
+        raise app.UsageError(
+            f"--reject is a probability above 0 and up to 1, such as .5; got {reject:g}"
+        )
     start_logging()
     use_compilation_cache()
     failures: list[str] = []
@@ -129,13 +142,18 @@ def main(arguments: list[str]) -> None:
         )
         # Whether it can be done at all, before a line is written.
         bundle.require_answers()
+        require_rejection(bundle.description, reject)
         bundle.extractors()
         timed = any(argument.lower().endswith(MANIFESTS) for argument in arguments)
         if _WINDOW.value is not None:
             hop = _WINDOW.value if _HOP.value is None else _HOP.value
             clips, timed = cut_into_windows(clips, window=_WINDOW.value, hop=hop), True
         predictions = predict_clips(
-            bundle, clips, report=report, batch_size=_BATCH_SIZE.value
+            bundle,
+            clips,
+            report=report,
+            batch_size=_BATCH_SIZE.value,
+            reject=reject,
         )
         try:
             FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)

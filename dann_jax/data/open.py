@@ -1,5 +1,6 @@
 """Open a corpus by its name, folder or file."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from etils import epath
@@ -14,7 +15,10 @@ from dann_jax.data.normalise import standardise_by as standardised_by
 from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.readers.table import read_feature_table
 from dann_jax.data.selection import keep_rows
+from dann_jax.data.store_source import edits_since
 from dann_jax.utils.arguments import require
+
+_log = logging.getLogger(__name__)
 
 
 def open_corpus(
@@ -60,6 +64,12 @@ def open_corpus(
         from dann_jax.data.store import read_store
 
         corpus = read_store(stores[-1])
+        if edits := edits_since(stores[-1]):
+            _log.warning(
+                "%s: since it was made, %s; the data are read as they were then: "
+                "dann-prepare --renew, with the flags of then, takes up the changes",
+                *(source, "; ".join(edits)),
+            )
     elif epath.Path(source).suffix.lower() in (".pkl", ".pickle"):
         corpus = read_conversation_pickle(source)
     else:

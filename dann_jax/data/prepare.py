@@ -1,5 +1,6 @@
 """Prepare a corpus: read it, compute its features, write its store."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +12,12 @@ from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
 from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.items import Columns
-from dann_jax.data.features.joining import Problem, count_reasons, problems_csv
+from dann_jax.data.features.joining import (
+    Problem,
+    count_reasons,
+    problems_csv,
+    table_problems,
+)
 from dann_jax.data.features.origin import ORIGIN
 from dann_jax.data.features.settings import settings_of
 from dann_jax.data.features.shards import parse_shard
@@ -28,6 +34,7 @@ from dann_jax.data.renewal import (
 from dann_jax.data.store.folders import claimed
 from dann_jax.data.store.reading import cached_arrays
 from dann_jax.data.store.writing import write_claimed
+from dann_jax.data.store_source import SOURCE, source_json
 
 
 def prepare(
@@ -123,10 +130,12 @@ def prepare(
         if renew:
             clear_work(asked)
             keep_features(asked, asked.work)
-        return _make(asked, strict, beam)
+        return _make(asked, strict, beam, source_json(sources, emotions))
 
 
-def _make(asked: Preparation, strict: bool, beam: BeamRunner | None) -> str:
+def _make(
+    asked: Preparation, strict: bool, beam: BeamRunner | None, source: str
+) -> str:
     outdated = [asked.work, *_cache_of(asked.store)]
     corpus, problems = extract(
         asked.columns,
@@ -139,8 +148,9 @@ def _make(asked: Preparation, strict: bool, beam: BeamRunner | None) -> str:
         beam=beam,
     )
     notes = {
-        "problems.csv": problems_csv(problems),
+        "problems.csv": problems_csv([*problems, *table_problems(asked.columns)]),
         ORIGIN: (asked.work / ORIGIN).read_text(),
+        SOURCE: source,
     }
     store = write_claimed(corpus, asked.data_dir, notes=notes, beam=beam)
     summary = _summary(corpus, problems, store)
@@ -221,8 +231,16 @@ def _hours(corpus: Corpus) -> str:
 
 
 def _next_step(store: epath.Path) -> str:
-    workdir = f"runs/{store.parent.name}"
+    first = f"runs/{store.parent.name}"
+    names = itertools.chain([first], (f"{first}-{n}" for n in itertools.count(2)))
+    workdir = next(name for name in names if not _is_older(name, store))
     return (
         f"train: dann-train --config=speakers --config.data.source={store.parent} "
         f"--workdir={workdir}"
     )
+
+
+def _is_older(workdir: str, store: epath.Path) -> bool:
+    """Whether a run is there that began before the store: on other data, if on any."""
+    config, metadata = epath.Path(workdir) / "config.json", store / "metadata.json"
+    return config.exists() and config.stat().mtime < metadata.stat().mtime

@@ -11,6 +11,7 @@ from dann_jax.data.corpus import corpora_of
 from dann_jax.data.layers import layers_of
 from dann_jax.evaluation.analysis.analyse import analyse
 from dann_jax.evaluation.layer_weights import layer_weights
+from dann_jax.evaluation.cautions import cautions
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
@@ -42,6 +43,7 @@ def evaluate(
             "allowed_leaks": list(task.protocol.allowed_leaks),
         },
         **scorer.score(predictions, state, run),
+        "cautions": cautions(task),
         "data": data,
         "timing": timing,
     }

@@ -1,18 +1,12 @@
 """Charts of learning curves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from dann_jax.report.axes import BOTTOM, HEIGHT, TOP, WIDTH, Axes
 from dann_jax.report.colours import arm_class
 from dann_jax.report.curves import Panel, Series
-from dann_jax.report.drawing import Drawing, Mark, svg_marks, ticks
+from dann_jax.report.drawing import Drawing, Mark, svg_marks
 from dann_jax.report.markup import Markup, tag
-
-WIDTH, HEIGHT = 340, 190
-LEFT, RIGHT, TOP, BOTTOM = 42, 10, 10, 24
-"""Of a chart and the margins around what is drawn, in its own units."""
-
-Point = Callable[[float, float], tuple[float, float]]
-"""Epoch and value -> x and y in the chart's units."""
 
 
 def curve_figure(panel: Panel, arms: Sequence[str], identifier: str) -> Markup:
@@ -43,33 +37,16 @@ def curve_figure(panel: Panel, arms: Sequence[str], identifier: str) -> Markup:
 def curve_drawing(panel: Panel, arms: Sequence[str]) -> Drawing:
     """One metric over epochs, every arm with a band of its spread."""
     epochs = _epochs(panel)
-    first, last = min(epochs), max(epochs)
-    low, high = _range(panel)
-
-    def point(x: float, y: float) -> tuple[float, float]:
-        across = (x - first) / (last - first) if last > first else 0.5
-        up = (min(max(y, low), high) - low) / (high - low)
-        right = LEFT + across * (WIDTH - LEFT - RIGHT)
-        return right, HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
-
-    marks = []
-    for tick in ticks(low, high):
-        x, y = point(first, tick)
-        text = f"{tick:g}"
-        marks.append(Mark("line", [x, WIDTH - RIGHT], [y, y], "grid"))
-        marks.append(Mark("text", [LEFT - 6], [y + 4], text=text, anchor="end"))
-    for tick in ticks(first, last, 5):
-        if tick == int(tick):
-            x, _ = point(tick, low)
-            marks.append(Mark("text", [x], [HEIGHT - BOTTOM + 15], text=f"{tick:g}"))
+    axes = Axes((min(epochs), max(epochs)), _range(panel))
+    marks = axes.marks(whole=True)
     if panel.reference:
         name, value = panel.reference
-        (left, y), (right, _) = point(first, value), point(last, value)
-        marks.append(Mark("polyline", [left, right], [y, y], "chance"))
-        above = y - 4 if y > 24 else y + 12
-        marks.append(Mark("text", [right], [above], text=name, anchor="end"))
+        x, y = axes.through(axes.x, [value, value])
+        marks.append(Mark("polyline", x, y, "chance"))
+        above = y[0] - 4 if y[0] > 24 else y[0] + 12
+        marks.append(Mark("text", x[-1:], [above], text=name, anchor="end"))
     for series in panel.series:
-        marks += _curve(series, arms.index(series.arm), point)
+        marks += _curve(series, arms.index(series.arm), axes)
     return Drawing(HEIGHT, marks, WIDTH)
 
 
@@ -93,18 +70,15 @@ def _range(panel: Panel) -> tuple[float, float]:
     return (floor if floor == 0.0 else floor - room), max(values) + room
 
 
-def _curve(series: Series, arm: int, point: Point) -> list[Mark]:
-    def through(values: Sequence[float]) -> list[tuple[float, float]]:
-        return [point(x, y) for x, y in zip(series.epochs, values, strict=True)]
-
+def _curve(series: Series, arm: int, axes: Axes) -> list[Mark]:
     marks = []
     if series.std:
         pairs = list(zip(series.mean, series.std, strict=True))
-        upper, lower = (through([m + sign * s for m, s in pairs]) for sign in (1, -1))
-        x, y = zip(*upper, *reversed(lower), strict=True)
-        marks.append(Mark("polygon", x, y, "band", arm))
-    x, y = zip(*through(series.mean), strict=True)
-    return [*marks, Mark("polyline", x, y, "curve", arm)]
+        there, back = [m + s for m, s in pairs], [m - s for m, s in reversed(pairs)]
+        epochs = [*series.epochs, *reversed(series.epochs)]
+        marks.append(Mark("polygon", *axes.through(epochs, there + back), "band", arm))
+    curve = axes.through(series.epochs, series.mean)
+    return [*marks, Mark("polyline", *curve, "curve", arm)]
 
 
 def _readout(panel: Panel, arms: Sequence[str]) -> list[Markup]:

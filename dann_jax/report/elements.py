@@ -105,6 +105,14 @@ def note(*content: Child) -> Markup:
     return tag("p", content, class_="note")
 
 
+def cautions(title: str, sentences: Sequence[str]) -> Markup | None:
+    """What to know before numbers are believed; nothing where there is nothing."""
+    if not sentences:
+        return None
+    items = tag("ul", (tag("li", sentence) for sentence in sentences))
+    return tag("div", tag("h3", title), items, class_="cautions")
+
+
 def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
     """A list of terms and values."""
     return tag("dl", (tag("div", tag("dt", k), tag("dd", v)) for k, v in pairs))

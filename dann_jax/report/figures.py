@@ -9,7 +9,9 @@ import numpy as np
 from etils import epath
 
 from dann_jax.report.analysis_tables import confusion_counts
-from dann_jax.report.curve_chart import HEIGHT, WIDTH, curve_drawing
+from dann_jax.report.axes import HEIGHT, WIDTH
+from dann_jax.report.calibration_charts import Plot
+from dann_jax.report.curve_chart import curve_drawing
 from dann_jax.report.curves import families
 from dann_jax.report.headings import title
 from dann_jax.report.neighbours import METHODS
@@ -24,6 +26,7 @@ from dann_jax.report.painting import (
     plain,
 )
 from dann_jax.report.run import Run
+from dann_jax.report.sections.calibration import plots as calibration_plots
 from dann_jax.report.sections.hiding import probe_charts
 from dann_jax.report.sections.layers import layer_charts
 from dann_jax.report.sections.outcome import forest_charts
@@ -128,14 +131,19 @@ def _charts(charts: Sequence[Table | None], arms: Sequence[str]) -> "Figure | No
 
 def _curves(run: Run) -> "Figure | None":
     panels = [panel for family in families(run) for panel in family.panels]
-    if not panels:
+    return _plots([Plot(p.title, curve_drawing(p, run.arms)) for p in panels], run.arms)
+
+
+def _plots(plots: Sequence[Plot], arms: Sequence[str]) -> "Figure | None":
+    """Charts of curves side by side."""
+    if not plots:
         return None
-    figure, axes = grid([HEIGHT + 20] * len(panels), width=WIDTH, columns=3)
-    for axis, panel in zip(axes, panels, strict=True):
-        paint(axis, curve_drawing(panel, run.arms))
+    figure, axes = grid([HEIGHT + 20] * len(plots), width=WIDTH, columns=3)
+    for axis, plot in zip(axes, plots, strict=True):
+        paint(axis, plot.drawing)
         axis.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0))
-        axis.set_title(plain(panel.title))
-    add_legend(figure, run.arms, dashed=True)
+        axis.set_title(plain(plot.title))
+    add_legend(figure, arms, dashed=True)
     return figure
 
 
@@ -201,5 +209,6 @@ _FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
     "layers": lambda run: _charts(layer_charts(run), run.arms),
     "confusions": _confusions,
     "probes": lambda run: _charts(probe_charts(run), run.arms),
+    "calibration": lambda run: _plots(calibration_plots(run), run.arms),
 }
 """Name of a file -> the function that draws it, or returns None without data."""

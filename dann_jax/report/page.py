@@ -9,6 +9,7 @@ from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.run import Run
+from dann_jax.report.sections.calibration import calibration_section
 from dann_jax.report.sections.hiding import hiding_section
 from dann_jax.report.sections.layers import layers_section
 from dann_jax.report.sections.learning import learning_section, selection_section
@@ -26,6 +27,7 @@ SECTIONS = (
     layers_section,
     learning_section,
     people_section,
+    calibration_section,
     maps_section,
     selection_section,
     data_section,

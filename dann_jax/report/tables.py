@@ -18,6 +18,7 @@ from dann_jax.report.headings import (
     title,
     title_of,
 )
+from dann_jax.report.notes import notes_below
 from dann_jax.report.table import Interval, Number, Table, markdown
 
 ARROW = " -> "
@@ -35,6 +36,7 @@ def result_table(results: Mapping[str, Any]) -> str:
         parts.append(comparison_rule(results))
     if {"wa", "ua"} <= set(headline(results)):
         parts.append(LEGEND)
+    parts += notes_below(results)
     return "\n\n".join(parts)
 
 

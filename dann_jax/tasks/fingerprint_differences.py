@@ -9,6 +9,9 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.fingerprint import BYTES_A_ROW, Part, given
 
+_OF_EMOTION = ("emotion_word", "binary_arousal", "binary_valence", "label")
+"""What follows from the column `emotion`, or it from them: one edit changes all."""
+
 _ROUNDING = 1e-3
 """Other machines add numbers up in another order; other data differ by more."""
 
@@ -41,9 +44,11 @@ def _of_kinds(
 ) -> list[str]:
     lines = [*_of_rows(new["utt_id"], old["utt_id"])]
     in_both = _rows_in_both(new["utt_id"], old["utt_id"])
+    changed: dict[str, np.ndarray] = {}
     for kind in kinds:
-        lines += _of_parts(new[kind], old[kind], new["utt_id"], in_both)
-    return lines
+        lines += [f"{name} is gone" for name in old[kind] if name not in new[kind]]
+        changed |= _changed_rows(new[kind], old[kind], in_both)
+    return lines + _of_parts(changed, new["utt_id"], len(in_both[0]))
 
 
 def _of_rows(new: Sequence[str], old: Sequence[str]) -> Iterator[str]:
@@ -70,17 +75,15 @@ def _rows_in_both(
     return first, second
 
 
-def _of_parts(
+def _changed_rows(
     new: Mapping[str, Part],
     old: Mapping[str, Part],
-    ids: Sequence[str],
     in_both: tuple[np.ndarray, np.ndarray],
-) -> Iterator[str]:
+) -> dict[str, np.ndarray]:
+    """Column or other part that both have -> the rows that differ, int `[n]`."""
+    changed = {}
     for name in old:
-        if name not in new:
-            yield f"{name} is gone"
-            continue
-        if new[name] == old[name]:
+        if name not in new or new[name] == old[name]:
             continue
         now, before = (
             np.frombuffer(base64.b64decode(part["rows"]), f"V{BYTES_A_ROW}")
@@ -88,10 +91,21 @@ def _of_parts(
         )
         rows = in_both[0][now[in_both[0]] != before[in_both[1]]]
         if len(rows):
-            yield (
-                f"{name}: {len(rows)} of {len(in_both[0])} rows differ "
-                f"({_some([ids[row] for row in rows])})"
-            )
+            changed[name] = rows
+    return changed
+
+
+def _of_parts(
+    changed: Mapping[str, np.ndarray], ids: Sequence[str], num_rows: int
+) -> list[str]:
+    """A line for each part that has changed; none for what one of emotion explains."""
+    explained = changed.get("emotion", np.zeros(0, int))
+    return [
+        f"{name}: {len(rows)} of {num_rows} rows differ "
+        f"({_some([ids[row] for row in rows])})"
+        for name, rows in changed.items()
+        if name not in _OF_EMOTION or not np.isin(rows, explained).all()
+    ]
 
 
 def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:

@@ -16,12 +16,16 @@ from dann_jax.data.features.extraction_worker import read_values
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns
 from dann_jax.data.frames import Frames
+from dann_jax.data.identifiers import is_unknown_name
 from dann_jax.data.store.arrays import ModalityShape, Piece
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.text import table_cell
 
 SAME = "same sound as "
 """How the reason of a duplicate begins."""
+
+OF_TABLE = ("no speaker", "no emotion")
+"""How the reasons of `table_problems` begin."""
 
 
 class Problem(NamedTuple):
@@ -48,6 +52,29 @@ def find_problems(columns: Columns, kept: Sequence[Kept]) -> list[Problem]:
         Problem(str(columns["utt_id"][row]), str(files[row]), severity, reason)
         for row, severity, reason in sorted(set(problems))
     ]
+
+
+def table_problems(columns: Columns) -> list[Problem]:
+    """A warning for each row that is not labelled for want of a name or a known word.
+
+    Example:
+      >>> row = {"utt_id": "a", "speaker": "ann", "emotion": "", "emotion_word": "Wut"}
+      >>> columns = {name: np.array([value]) for name, value in row.items()}
+      >>> [problem.reason for problem in table_problems(columns)]
+      ["no emotion: the map has none for the word 'Wut'"]
+    """
+    ids = columns["utt_id"]
+    files, words = columns.get("file", ids), columns.get("emotion_word", ids)
+    found = []
+    for row, utt_id in enumerate(ids.tolist()):
+        reasons, word = [], str(words[row])
+        if not columns["speaker"][row]:
+            reasons.append(f"{OF_TABLE[0]}: neither labelled nor tested")
+        if not columns["emotion"][row] and not is_unknown_name(word):
+            reasons.append(f"{OF_TABLE[1]}: the map has none for the word {word!r}")
+        file = str(files[row])
+        found += [Problem(utt_id, file, "warning", reason) for reason in reasons]
+    return found
 
 
 def write_problems(path: epath.Path, problems: Sequence[Problem]) -> None:

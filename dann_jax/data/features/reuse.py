@@ -8,7 +8,7 @@ from etils import epath
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.extraction_worker import save_part
 from dann_jax.data.features.items import Item
-from dann_jax.data.features.joining import SAME, read_problems
+from dann_jax.data.features.joining import OF_TABLE, SAME, read_problems
 from dann_jax.data.features.origin import Origin
 from dann_jax.data.store.arrays import shape_of, vectors
 
@@ -66,9 +66,10 @@ def _arrays(
 
 
 def _warnings(problems: epath.Path) -> dict[str, list[str]]:
-    """Utterance id -> its warnings, except those that depend on other utterances."""
+    """Utterance id -> its warnings, but those of the table and of other utterances."""
     warnings: dict[str, list[str]] = {}
     for problem in read_problems(problems):
-        if problem.severity == "warning" and not problem.reason.startswith(SAME):
+        of_others = problem.reason.startswith((SAME, *OF_TABLE))
+        if problem.severity == "warning" and not of_others:
             warnings.setdefault(problem.utt_id, []).append(problem.reason)
     return warnings

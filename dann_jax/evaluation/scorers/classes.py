@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.probe import domain_probe
+from dann_jax.evaluation.scorers.calibrated import calibration_of
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -27,7 +28,8 @@ def score_classes(
       run: that was trained.
 
     Returns:
-      The keys `labels`, `replicas`, `summary` and `comparisons` of `results.json`.
+      The keys `labels`, `replicas`, `summary`, `comparisons` and `calibration` of
+      `results.json`.
     """
     protocol, tested = run.task.protocol, (predictions.label_logits, predictions.rows)
     replicas = replica_scores(*tested, protocol, run.layout)
@@ -39,6 +41,7 @@ def score_classes(
         "replicas": diagnosed(replicas, state, run),
         "summary": summarise(replicas, counts),
         "comparisons": comparisons(counts, trainings=trainings),
+        "calibration": calibration_of(predictions, state, run),
     }
 
 

@@ -2,15 +2,8 @@
 
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.report.analysis_tables import selection_table
-from dann_jax.report.curve_chart import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    curve_figure,
-)
+from dann_jax.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from dann_jax.report.curve_chart import curve_figure
 from dann_jax.report.curves import Family, families
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, data_block, join, tag

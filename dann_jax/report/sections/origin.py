@@ -5,8 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dann_jax.evaluation.unsupervised import described_choice
-from dann_jax.report.elements import Section, data_table, details, facts, flattened
+from dann_jax.report.elements import (
+    Section,
+    cautions,
+    data_table,
+    details,
+    facts,
+    flattened,
+)
 from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.notes import caution
 from dann_jax.report.run import Run
 from dann_jax.report.table import Table
 
@@ -35,6 +43,7 @@ def data_section(run: Run) -> Section:
     ]
     content = [
         facts(pairs),
+        cautions("Who speaks", caution(run.results, "people")),
         _counts(data.get("labels", {})),
         _roles(data.get("roles", {}), run.results["protocol"]["transductive"]),
         _tree("How the features were made", data.get("provenance", {})),

@@ -5,9 +5,10 @@ from typing import Any
 
 from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.charts import Strip, forest
-from dann_jax.report.elements import Section, data_table, details, note
+from dann_jax.report.elements import Section, cautions, data_table, details, note
 from dann_jax.report.headings import TITLES, comparison_rule, headline
 from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.notes import caution
 from dann_jax.report.run import Run
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, result_tables
@@ -24,6 +25,7 @@ def outcome_section(run: Run) -> Section:
     folds = [table for name, table in tables.items() if name not in shown]
     content = [
         map(data_table, main + targets),
+        cautions("Too little to tell", caution(run.results, "size")),
         map(data_table, forest_charts({run.name: run})),
         note(
             "A point is the score of all test rows together, its line the 95 % "
