@@ -9,6 +9,7 @@ from dann_jax.data.dimensions import with_dimensions
 from dann_jax.data.doubts import report_doubts
 from dann_jax.data.embedded import EMBEDDED
 from dann_jax.data.harmonise import with_emotions
+from dann_jax.data.joined import with_target
 from dann_jax.data.normalise import standardise_by as standardised_by
 from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
 from dann_jax.data.readers.table import read_feature_table
@@ -24,6 +25,7 @@ def open_corpus(
     rows: Mapping[str, Sequence[str]] = {},
     emotions: epath.PathLike = "",
     labels: Sequence[str] = (),
+    target: epath.PathLike = "",
 ) -> Corpus:
     """Read the corpus that `source` names, and add the columns of `with_dimensions`.
 
@@ -43,12 +45,29 @@ def open_corpus(
         `harmonise.emotion_map`.
       labels: words that the column `emotion` keeps, whatever maps have for them:
         the classes of the protocol.
+      target: a second source, of the recordings to adapt to; its features must be made
+        as those of `source`. The column `side` tells the two apart; `rows` chooses
+        among the rows of the first alone.
 
     Example:
       >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
       >>> list(corpus.features), "emotion" in corpus.columns
       (['acoustic'], True)
     """
+    corpus = _read(source, emotions, labels)
+    if modalities:
+        corpus = corpus.select(tuple(modalities))
+    corpus = keep_rows(corpus, rows)
+    if target:
+        other = _read(target, emotions, labels)
+        corpus = with_target(corpus, other.select(tuple(corpus.features)))
+    return standardised_by(corpus, standardise_by) if standardise_by else corpus
+
+
+def _read(
+    source: epath.PathLike, emotions: epath.PathLike, labels: Sequence[str]
+) -> Corpus:
+    """A corpus with clean names, known emotions and all of its modalities."""
     if source in EMBEDDED:
         corpus = EMBEDDED[str(source)]()
     elif stores := _stores(epath.Path(source)):
@@ -64,11 +83,7 @@ def open_corpus(
     corpus = with_clean_columns(corpus)
     require("protocol.labels", labels, Sequence[str])
     report_doubts(corpus.columns, str(source))
-    corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
-    if modalities:
-        corpus = corpus.select(tuple(modalities))
-    corpus = keep_rows(corpus, rows)
-    return standardised_by(corpus, standardise_by) if standardise_by else corpus
+    return with_dimensions(with_emotions(corpus, labels, emotions or None))
 
 
 def _stores(folder: epath.Path) -> list[epath.Path]:
