@@ -76,10 +76,7 @@ def require_alike(source: Corpus, target: Corpus) -> None:
         )
     for name, array in source.features.items():
         other = target.features[name]
-        kinds = [
-            f"{one.shape[-1]} values {'a frame' if isinstance(one, Frames) else 'a row'}"
-            for one in (array, other)
-        ]
+        kinds = _shape(array), _shape(other)
         made = [
             one.provenance.get("features", {}).get(name) for one in (source, target)
         ]
@@ -91,6 +88,11 @@ def require_alike(source: Corpus, target: Corpus) -> None:
                 f"the features {name!r} of the target {target.name!r} are not made as "
                 f"those of the source {source.name!r}: {reason}{advice}"
             )
+
+
+def _shape(features: np.ndarray | Frames) -> str:
+    each = "frame" if isinstance(features, Frames) else "recording"
+    return f"{features.shape[-1]} values a {each}"
 
 
 def _require_other_sound(source: Corpus, target: Corpus) -> None:

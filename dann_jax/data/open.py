@@ -86,6 +86,17 @@ def _read(
     return with_dimensions(with_emotions(corpus, labels, emotions or None))
 
 
+def is_corpus(source: epath.PathLike) -> bool:
+    """Whether `open_corpus` can read it: it has features, and is no mere recording."""
+    path = epath.Path(source)
+    table = path / "manifest.csv"
+    arrays = table.exists() and any(
+        file.suffix in (".npz", ".npy") for file in path.iterdir()
+    )
+    is_pickle = path.suffix.lower() in (".pkl", ".pickle")
+    return source in EMBEDDED or is_pickle or arrays or bool(_stores(path))
+
+
 def _stores(folder: epath.Path) -> list[epath.Path]:
     """The folder itself or its versions, if they are stores; oldest first."""
     if not folder.is_dir():

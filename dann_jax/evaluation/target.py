@@ -106,7 +106,7 @@ def certainty(logits: np.ndarray) -> tuple[float, float]:
 
 
 def _rehearsed(predictions: Predictions, run: Run) -> dict[str, dict[str, float]]:
-    """Arm -> the certainty on speakers that the rehearsals held out, mean over folds."""
+    """Arm -> the certainty on speakers that rehearsals held out, mean over folds."""
     protocol, layout = run.task.protocol, run.layout
     fold_of = layout.fold_of[: layout.num_groups]
     names = ("rehearsed_confidence", "rehearsed_agreement")
