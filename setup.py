@@ -87,6 +87,7 @@ setuptools.setup(
             "dann-report=dann_jax.cli.start:report",
             "dann-predict=dann_jax.cli.start:predict",
             "dann-export=dann_jax.cli.start:export",
+            "dann-adapt=dann_jax.cli.start:adapt",
         ],
     },
 )

@@ -183,7 +183,13 @@ def _measured(description: Description) -> str:
         "features": "In hundredths; they are errors, of which less is better",
     }
     parts = [f"{unit[description.answer]}:\n\n" + "\n".join(scores)]
-    if len(description.members) > 1:
+    if "target" in description.protocol:
+        parts.append(
+            "These are scores of other models: of held-out speakers of the source, "
+            "who were adapted to in the same way. **On the target that this bundle is "
+            "adapted to, they were not measured.**"
+        )
+    elif len(description.members) > 1:
         parts.append(
             "Each is the mean over models of one fold, tested on the rows that their "
             "fold tests. The bundle averages the outputs of the models of all folds. "

@@ -41,7 +41,8 @@ def bundle_run(
 ) -> epath.Path:
     """Write the bundle of one arm: the selected parameters of its first seed.
 
-    The models of all folds become an ensemble, whose outputs are averaged.
+    The models of all folds become an ensemble, whose outputs are averaged. Where a fold
+    adapts to a target, the ensemble is that fold's models of all seeds.
 
     Args:
       folder: of the bundle.
@@ -69,8 +70,7 @@ def bundle_run(
     for name, choices in ((arm, arms), (members, MEMBERS)):
         if name not in choices:
             raise BundleError(f"{name!r} is none of {', '.join(choices)}")
-    first_seed = layout.seed_of[: layout.num_groups] == next(iter(layout.seeds))
-    groups = np.flatnonzero(first_seed)[: 1 if members == "first" else None]
+    groups = _members(task, layout)[: 1 if members == "first" else None]
     folds = layout.fold_of[groups]
 
     def selected(leaf: jax.Array) -> np.ndarray:
@@ -113,6 +113,19 @@ def bundle_run(
     return write_bundle(
         folder, description, jax.tree.map(selected, state.best), standardiser
     )
+
+
+def _members(task: Task, layout: Layout) -> np.ndarray:
+    """Groups of the layout to keep: of each fold the first seed.
+
+    Where one fold adapts to a target, it is all seeds of that fold: the others only
+    rehearse it.
+    """
+    target = task.protocol.target_fold
+    if target is not None:
+        return np.flatnonzero(layout.fold_of[: layout.num_groups] == target)
+    first = layout.seed_of[: layout.num_groups] == next(iter(layout.seeds))
+    return np.flatnonzero(first)
 
 
 def default_arm(arms: Sequence[str]) -> str:

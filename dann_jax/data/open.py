@@ -10,6 +10,7 @@ from dann_jax.data.dimensions import with_dimensions
 from dann_jax.data.doubts import report_doubts
 from dann_jax.data.embedded import EMBEDDED
 from dann_jax.data.harmonise import with_emotions
+from dann_jax.data.joined import with_target
 from dann_jax.data.layers import keep_layers
 from dann_jax.data.normalise import standardise_by as standardised_by
 from dann_jax.data.readers.conversation_pickle import read_conversation_pickle
@@ -30,6 +31,7 @@ def open_corpus(
     rows: Mapping[str, Sequence[str]] = {},
     emotions: epath.PathLike = "",
     labels: Sequence[str] = (),
+    target: epath.PathLike = "",
 ) -> Corpus:
     """Read the corpus that `source` names, and add the columns of `with_dimensions`.
 
@@ -51,12 +53,31 @@ def open_corpus(
         `harmonise.emotion_map`.
       labels: words that the column `emotion` keeps, whatever maps have for them:
         the classes of the protocol.
+      target: a second source, of the recordings to adapt to; its features must be made
+        as those of `source`. The column `side` tells the two apart; `rows` chooses
+        among the rows of the first alone.
 
     Example:
       >>> corpus = open_corpus("synthetic", modalities=["acoustic"])
       >>> list(corpus.features), "emotion" in corpus.columns
       (['acoustic'], True)
     """
+    corpus = _read(source, emotions, labels)
+    if modalities:
+        corpus = corpus.select(tuple(modalities))
+    if layers:
+        corpus = keep_layers(corpus, layers)
+    corpus = keep_rows(corpus, rows)
+    if target:
+        other = _read(target, emotions, labels).select(tuple(corpus.features))
+        corpus = with_target(corpus, keep_layers(other, layers) if layers else other)
+    return standardised_by(corpus, standardise_by) if standardise_by else corpus
+
+
+def _read(
+    source: epath.PathLike, emotions: epath.PathLike, labels: Sequence[str]
+) -> Corpus:
+    """A corpus with clean names, known emotions and all of its modalities."""
     if source in EMBEDDED:
         corpus = EMBEDDED[str(source)]()
     elif stores := _stores(epath.Path(source)):
@@ -78,13 +99,18 @@ def open_corpus(
     corpus = with_clean_columns(corpus)
     require("protocol.labels", labels, Sequence[str])
     report_doubts(corpus.columns, str(source))
-    corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
-    if modalities:
-        corpus = corpus.select(tuple(modalities))
-    if layers:
-        corpus = keep_layers(corpus, layers)
-    corpus = keep_rows(corpus, rows)
-    return standardised_by(corpus, standardise_by) if standardise_by else corpus
+    return with_dimensions(with_emotions(corpus, labels, emotions or None))
+
+
+def is_corpus(source: epath.PathLike) -> bool:
+    """Whether `open_corpus` can read it: it has features, and is no mere recording."""
+    path = epath.Path(source)
+    table = path / "manifest.csv"
+    arrays = table.exists() and any(
+        file.suffix in (".npz", ".npy") for file in path.iterdir()
+    )
+    is_pickle = path.suffix.lower() in (".pkl", ".pickle")
+    return source in EMBEDDED or is_pickle or arrays or bool(_stores(path))
 
 
 def _stores(folder: epath.Path) -> list[epath.Path]:

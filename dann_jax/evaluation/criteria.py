@@ -36,7 +36,7 @@ def criterion_scores(
     from_features = [word for word in words if word not in from_logits]
     found: dict[str, np.ndarray] = {}
     if from_logits:
-        tested = task.protocol.roles == Role.TEST
+        tested = task.protocol.target_roles() == Role.TEST
         rows, _, logits = _predicted(("label_logits",), tested, params, run)
         for group, arm in np.ndindex(*logits.shape[:2]):
             own = tested[layout.fold_of[group], rows]
@@ -53,7 +53,7 @@ def criterion_scores(
                 features[group, arm, own],
                 logits[group, arm, own],
                 task.protocol.label[rows[own]],
-                task.protocol.roles[layout.fold_of[group], rows[own]],
+                task.protocol.target_roles()[layout.fold_of[group], rows[own]],
             )
             scores = {word: CRITERIA[word](view) for word in from_features}
             _enter(found, scores, (group, arm), logits.shape[:2])
@@ -101,7 +101,7 @@ def few_of_each(protocol: Protocol, most: int = MOST_ROWS) -> np.ndarray:
     Drawn at random, always the same; whatever their labels are.
     """
     chosen = np.zeros(protocol.roles.shape, bool)
-    for fold, roles in enumerate(protocol.roles):
+    for fold, roles in enumerate(protocol.target_roles()):
         for role in (Role.LABELLED, Role.VALIDATION, Role.TEST):
             rows = np.flatnonzero(roles == role)
             drawn = np.random.default_rng([fold, role]).permutation(rows)[:most]

@@ -19,7 +19,8 @@ def classification_scores(
 
     Returns:
       `wa`, the share of rows that are right; `ua`, the mean recall of the classes;
-      `macro_f1`; `recall` `[classes]`; `confusion` `[truth, prediction]` counts.
+      `macro_f1`; `recall` `[classes]`; `confusion` `[truth, prediction]` counts. All
+      scores are NaN where there is no row.
 
     Example:
       >>> truth, guess = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
@@ -29,6 +30,8 @@ def classification_scores(
     """
     from sklearn import metrics
 
+    if not len(truth):
+        return _not_measured(num_classes)
     classes = np.arange(num_classes)
     present = np.unique(truth)
     recall = np.full(num_classes, np.nan)
@@ -47,6 +50,14 @@ def classification_scores(
         "confusion": metrics.confusion_matrix(
             truth, prediction, labels=classes
         ).tolist(),
+    }
+
+
+def _not_measured(num_classes: int) -> dict[str, Any]:
+    scores: dict[str, Any] = dict.fromkeys(("wa", "ua", "macro_f1"), float("nan"))
+    return scores | {
+        "recall": [float("nan")] * num_classes,
+        "confusion": np.zeros((num_classes, num_classes), int).tolist(),
     }
 
 

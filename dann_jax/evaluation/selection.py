@@ -56,6 +56,11 @@ class Selector:
                 f"unknown selection {selection!r}; choose from {', '.join(SELECTIONS)}"
             )
         task = run.task
+        if selection == ORACLE and not (task.protocol.roles == Role.TEST).any(1).all():
+            raise ValueError(
+                f"selection {selection!r} needs labels of the target, and the fold "
+                f"'target' has none: choose another one"
+            )
         validates = (task.protocol.roles == Role.VALIDATION).any()
         if selection not in ("last", *FROM_LOGITS, ORACLE) and not validates:
             raise ValueError(

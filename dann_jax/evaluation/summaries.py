@@ -1,6 +1,6 @@
 """From predictions to scores, summaries and comparisons, as plain numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,6 +130,13 @@ def summarise(
             for metric in metrics
         }
     return summary
+
+
+def not_measured(arms: Iterable[str]) -> dict[str, Any]:
+    """The summary of arms that tested no row: every number is NaN."""
+    nan = float("nan")
+    scores = {"mean": nan, "std": nan, "pooled": nan, "ci95": [nan, nan]}
+    return {arm: {metric: dict(scores) for metric in METRICS} for arm in arms}
 
 
 def over_seeds(

@@ -44,6 +44,9 @@ def base_config() -> ConfigDict:
                 "rows": {},
                 # A CSV of `word` and `emotion`, for words that are not known.
                 "emotions": "",
+                # A second source, to adapt to without its labels: see
+                # `tasks.splits.adapt` and docs/adapting.md.
+                "target": "",
             },
             # `tasks.protocols.make_protocol`
             "protocol": {

@@ -1,9 +1,11 @@
 """What comes of a run that has been trained: scores, an analysis, and a bundle."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from dann_jax.bundle import bundle_run
@@ -15,6 +17,7 @@ from dann_jax.evaluation.cautions import cautions
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
+from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
@@ -41,6 +44,7 @@ def evaluate(
             "transductive": task.transductive,
             "selection": config.selection,
             "allowed_leaks": list(task.protocol.allowed_leaks),
+            **_target(task.protocol),
         },
         **scorer.score(predictions, state, run),
         "cautions": cautions(task),
@@ -86,12 +90,30 @@ def evaluate(
         results=results,
         analysis=found,
         max_frames=config.batches.get("max_frames", 0),
-        **config.bundle.to_dict() | _only_arm(layout),
+        **config.bundle.to_dict() | _arm(config.bundle.arm, layout, results),
     )
     write_json(workdir / "results.json", results)
     return results
 
 
-def _only_arm(layout: Layout) -> dict[str, str]:
-    """Where there is one arm, the bundle keeps it, whatever it is called."""
-    return {"arm": ""} if len(layout.arms) == 1 else {}
+def _target(protocol: Protocol) -> dict[str, Any]:
+    """That there is a target, and whether its labels score it."""
+    if protocol.target_fold is None:
+        return {}
+    tested = protocol.roles[protocol.target_fold] == Role.TEST
+    return {"target": "scored" if tested.any() else "not scored"}
+
+
+def _arm(wanted: str, layout: Layout, results: Mapping[str, Any]) -> dict[str, str]:
+    """Which arm the bundle keeps, where the config does not say or there is one.
+
+    Where a fold adapts to a target, it is the best by the rehearsals' UA, which no
+    label of the target has a part in; without rehearsals, the baseline.
+    """
+    if len(layout.arms) == 1:
+        return {"arm": ""}
+    if wanted or "target" not in results:
+        return {}
+    ua = {arm: scores["ua"]["pooled"] for arm, scores in results["summary"].items()}
+    # Of equals, and of NaN, the first is kept.
+    return {"arm": max(ua, key=lambda arm: np.nan_to_num(ua[arm]))}

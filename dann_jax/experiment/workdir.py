@@ -19,6 +19,9 @@ from dann_jax.utils.leftovers import remove_leftovers
 from dann_jax.utils.processes import by_first, is_same_everywhere
 from dann_jax.utils.versions import package_versions
 
+TARGET_FOLDER = "target"
+"""Where a run keeps features that were made of recordings it adapts to."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,8 +62,6 @@ def claim(
 
 def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     config = strict(config)
-    if path.exists() and not path.is_dir():
-        raise WorkdirError(f"{path} is a file; a work directory is needed")
     if (path / "config.json").exists():
         usual = strict(base_config().to_dict())
         found = list(_differences(config, read_json(path / "config.json"), usual))
@@ -69,14 +70,26 @@ def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
                 f"{path} belongs to a run with another config: "
                 f"{'; '.join(found)}. Choose another --workdir, or the old values"
             )
-    # A process killed in the middle of its first write leaves a partial file.
-    elif path.exists() and any(p.suffix != ".partial" for p in path.iterdir()):
+    else:
+        require_ours(path)
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", config)
+
+
+def require_ours(path: epath.Path) -> None:
+    """Raise `WorkdirError` if a folder holds something else than a run.
+
+    Before its config a run may leave a folder of target recordings, and, killed in the
+    middle of its first write, a partial file.
+    """
+    if path.exists() and not path.is_dir():
+        raise WorkdirError(f"{path} is a file; a work directory is needed")
+    if not path.exists() or (path / "config.json").exists():
+        return
+    if any(p.suffix != ".partial" and p.name != TARGET_FOLDER for p in path.iterdir()):
         raise WorkdirError(
             f"{path} is not empty and has no config.json; choose another --workdir"
         )
-    else:
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", config)
 
 
 def claim_data(path: epath.Path, data: Mapping[str, Any]) -> None:

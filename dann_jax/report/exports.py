@@ -11,6 +11,7 @@ from dann_jax.report.run import Run, read_run
 from dann_jax.report.sections.calibration import calibration_tables
 from dann_jax.report.table import Table, comma_separated, latex, markdown
 from dann_jax.report.tables import result_tables
+from dann_jax.report.target import target_tables
 from dann_jax.utils.files import write_whole
 
 _FORMATS = {
@@ -35,7 +36,8 @@ def write_everything(run: Run, folder: epath.Path) -> list[epath.Path]:
     """Write page, figures and tables of a run; the files, the page first."""
     page = folder / "report.html"
     write_whole(page, report_page(run))
-    tables = [*result_tables(run.results), *calibration_tables(run)]
+    tables = [*result_tables(run.results), *target_tables(run.results)]
+    tables += calibration_tables(run)
     tables += analysis_tables(run)
     return [
         page,

@@ -79,7 +79,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     """Folds, seeds, protocol and selection of a run; without its leaks."""
     protocol = results["protocol"]
     lines = [
-        _counted(results, "fold"),
+        _folds(results),
         _counted(results, "seed"),
         "transductive: test rows are seen in training without their labels"
         if protocol["transductive"]
@@ -91,6 +91,20 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     if results.get("targets"):
         lines.append("CCC and r in %, RMSE in the unit of the ratings")
     return lines
+
+
+def _folds(results: Mapping[str, Any]) -> str:
+    target = results.get("target")
+    if not target:
+        return _counted(results, "fold")
+    rest = "and the target" if "summary" in target else "and the target, not scored"
+    return f"{len(scored_folds(results))} groups of source speakers held out, {rest}"
+
+
+def scored_folds(results: Mapping[str, Any]) -> set[str]:
+    """The folds that the scores of the arms are of: not that of a target."""
+    target = results.get("target", {}).get("fold")
+    return {replica["fold"] for replica in results["replicas"]} - {target}
 
 
 def distinct(results: Mapping[str, Any], name: str) -> int:
@@ -117,7 +131,7 @@ def heading(results: Mapping[str, Any]) -> str:
 
 def comparison_rule(results: Mapping[str, Any]) -> str:
     """How the verdicts and p-values of a run are computed."""
-    folds, seeds = (distinct(results, name) for name in ("fold", "seed"))
+    folds, seeds = len(scored_folds(results)), distinct(results, "seed")
     over = "speakers and seeds" if seeds > 1 else "the speakers of one seed"
     rule = f"Better or worse: the interval, over {over}, excludes 0."
     if headline(results)[0].startswith("eer"):

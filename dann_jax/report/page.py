@@ -17,12 +17,14 @@ from dann_jax.report.sections.maps import maps_section
 from dann_jax.report.sections.origin import data_section, making_section
 from dann_jax.report.sections.outcome import outcome_section
 from dann_jax.report.sections.people import people_section
+from dann_jax.report.sections.target import target_section
 from dann_jax.report.tables import title as name_of
 from dann_jax.report.verdict import run_verdict, sentences
 from dann_jax.tasks.oracle import leak_notes
 
 SECTIONS = (
     outcome_section,
+    target_section,
     hiding_section,
     layers_section,
     learning_section,

@@ -20,6 +20,7 @@ from dann_jax.report.headings import (
 )
 from dann_jax.report.notes import notes_below
 from dann_jax.report.table import Interval, Number, Table, markdown
+from dann_jax.report.target import target_sentence, target_tables
 
 ARROW = " -> "
 """Between source and target in the name of a fold."""
@@ -34,6 +35,9 @@ def result_table(results: Mapping[str, Any]) -> str:
     parts = [heading(results), *map(markdown, result_tables(results))]
     if results["comparisons"]:
         parts.append(comparison_rule(results))
+    if target := results.get("target"):
+        parts += [*map(markdown, target_tables(results)), target_sentence(target)]
+        parts += [f"warning: {text}" for text in target["warnings"]]
     if {"wa", "ua"} <= set(headline(results)):
         parts.append(LEGEND)
     parts += notes_below(results)
@@ -150,7 +154,8 @@ def fold_table(results: Mapping[str, Any]) -> Table:
             replicas = [
                 r for r in results["replicas"] if r["fold"] == fold and r["arm"] == arm
             ]
-            cells += [Number(float(np.mean([r[k] for r in replicas]))) for k in metrics]
+            means = [float(np.mean([r[k] for r in replicas])) for k in metrics]
+            cells += ["not measured" if np.isnan(x) else Number(x) for x in means]
         rows.append(cells)
     header = ["fold"] + [f"{arm} {TITLES[name]}" for arm in arms for name in metrics]
     return Table("folds", "Scores of every fold in %, mean over seeds", header, rows)

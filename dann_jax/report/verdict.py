@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dann_jax.evaluation.verdicts import NOT_SHOWN, sentence, verdict
-from dann_jax.report.headings import headline, title_of
+from dann_jax.report.headings import headline, scored_folds, title_of
 
 _Entries = Sequence[Mapping[str, Any]]
 """Comparisons, as in `results.json`."""
@@ -27,6 +27,8 @@ def run_verdict(results: Mapping[str, Any]) -> str:
       'Of dann and plain: no difference shown in UA.'
     """
     entries = results["comparisons"]
+    if not entries and results.get("target") and not scored_folds(results):
+        return "No row with a label is tested: nothing was scored."
     if not entries:
         arms = list(results["summary"])
         return f"There is one arm, {arms[0]}, and nothing to compare it with."

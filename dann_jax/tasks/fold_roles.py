@@ -75,15 +75,21 @@ def roles_of_sides(
     return roles
 
 
-def hold_out_copies(roles: np.ndarray, audio_hash: np.ndarray) -> None:
+def hold_out_copies(
+    roles: np.ndarray, audio_hash: np.ndarray, adapt: np.ndarray
+) -> None:
     """Keep recordings whose samples are tested under another name out of training.
 
     Args:
       roles: of one fold, `[N]`; changed in place.
       audio_hash: `identifiers.codes` of the hashes, `[N]`.
+      adapt: bool `[N]`, rows that stand for tested ones where there are none.
     """
-    tested = np.unique(audio_hash[(roles == Role.TEST) & (audio_hash >= 0)])
-    roles[np.isin(audio_hash, tested) & (roles != Role.TEST)] = Role.HELD_OUT
+    target = roles == Role.TEST
+    if not target.any():
+        target = adapt
+    copied = np.unique(audio_hash[target & (audio_hash >= 0)])
+    roles[np.isin(audio_hash, copied) & ~target] = Role.HELD_OUT
 
 
 def set_validation_aside(

@@ -1,5 +1,6 @@
 """Guards: each raises `ProtocolError` for a protocol with misleading results."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from dann_jax.data.identifiers import codes
 from dann_jax.tasks.oracle import ORACLE
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
+from dann_jax.types import UNKNOWN
 from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
@@ -24,7 +26,8 @@ def require_classes(protocol: Protocol) -> None:
             f"{', '.join(protocol.labels) or 'none'}"
         )
     for fold, name in enumerate(protocol.folds):
-        for role in (Role.LABELLED, Role.TEST):
+        tests = fold != protocol.target_fold or protocol.test_side[fold].any()
+        for role in (Role.LABELLED, Role.TEST)[: 1 + tests]:
             # Unknown labels are -1.
             counts = np.bincount(
                 protocol.label[protocol.roles[fold] == role] + 1,
@@ -43,7 +46,41 @@ def require_classes(protocol: Protocol) -> None:
                     f"fold {name!r} has no {role.name.lower()} utterance of "
                     f"{', '.join(absent)}, but of {', '.join(others) or 'nothing'}: "
                     f"protocol.labels must be what every fold can learn"
+                    f"{_OF_NO_LABELS * (role == Role.TEST)}"
                 )
+
+
+_OF_NO_LABELS = (
+    ". To adapt to rows that have no labels, and not to score them, use "
+    "protocol.split=adapt (docs/adapting.md)"
+)
+
+
+def without_unused_labels(protocol: Protocol) -> Protocol:
+    """The protocol of an adaptation without labels of the target that nobody asked for.
+
+    Neither a report nor a map can show them then. Those that train
+    (`labelled_target`) or score (`score_target` of the split) stay.
+
+    Raises:
+      ProtocolError: it predicts numbers or verifies speakers.
+    """
+    if protocol.kind != "classification":
+        raise ProtocolError(
+            f"protocol.split=adapt adapts classes; it cannot adapt {protocol.kind} yet"
+        )
+    roles = protocol.roles[protocol.target_fold]
+    target = protocol.adapt_side[protocol.target_fold]
+    unused = target & (roles != Role.LABELLED) & (protocol.label != UNKNOWN)
+    if unused.any():
+        _log.warning(
+            "%d rows of the target have labels, which are not used: "
+            "protocol.labelled_target=n trains on n of each class, "
+            "protocol.split_args.score_target=True scores by them",
+            unused.sum(),
+        )
+    label = np.where(unused, UNKNOWN, protocol.label)
+    return dataclasses.replace(protocol, label=label)
 
 
 def require_values(protocol: Protocol) -> None:
@@ -90,7 +127,11 @@ def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
     """
     values, ids = corpus.column(column), codes(corpus.column(column))
     for fold, name in enumerate(protocol.folds):
-        roles = protocol.roles[fold]
+        roles, side = protocol.roles[fold], "tested"
+        if fold == protocol.target_fold:
+            # What it adapts to must be somebody else as well, scored or not.
+            target = protocol.test_side[fold] | protocol.adapt_side[fold]
+            roles, side = np.where(target, Role.TEST, roles), "of the target"
         labelled, tested = (
             np.bincount(ids[roles == role] + 1, minlength=ids.max() + 2) > 0
             for role in (Role.LABELLED, Role.TEST)
@@ -98,14 +139,14 @@ def require_disjoint(protocol: Protocol, corpus: Corpus, column: str) -> None:
         both = labelled & tested
         if both[0]:
             raise ProtocolError(
-                f"fold {name!r}: rows without {column!r} are both labelled and tested, "
+                f"fold {name!r}: rows without {column!r} are both labelled and {side}, "
                 f"so they may share one"
             )
         if both.any():
             rows = both[ids + 1] & np.isin(roles, (Role.LABELLED, Role.TEST))
             raise ProtocolError(
                 f"fold {name!r}: {both.sum()} values of {column!r} are both labelled "
-                f"and tested ({listed(map(shorten, np.unique(values[rows])))}); "
+                f"and {side} ({listed(map(shorten, np.unique(values[rows])))}); "
                 f"{_remedy(corpus, column, rows, roles)}"
             )
 
@@ -181,7 +222,7 @@ def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -
         values = corpus.column(column)
         if not any(
             np.isin(values[roles == Role.LABELLED], values[roles == Role.TEST]).any()
-            for roles in protocol.roles
+            for roles in protocol.target_roles()
         ):
             raise ProtocolError(
                 f"allowed_leaks names {column!r}, and in no fold do labelled and test "

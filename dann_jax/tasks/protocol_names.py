@@ -36,6 +36,10 @@ def split_name(split: str, arguments: Mapping[str, Any]) -> str:
         return f"{arguments.get('k')} {column} groups"
     if split == "ordered_pairs":
         return f"every {column} to every other"
+    if split == "adapt":
+        sides = ("source", "target")
+        source, target = (listed(arguments.get(side, (side,))) for side in sides)
+        return f"{arguments.get('column', 'side')} {source} adapted to {target}"
     source, target = (listed(arguments.get(side, ())) for side in ("train", "test"))
     return f"{column} {source} -> {target}"
 

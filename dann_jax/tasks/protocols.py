@@ -27,10 +27,11 @@ from dann_jax.tasks.guards import (
     require_open_set,
     require_values,
     rows_without_value,
+    without_unused_labels,
 )
 from dann_jax.tasks.oracle import oracle_roles, oracle_splits
 from dann_jax.tasks.protocol_names import protocol_name
-from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.roles import TARGET, Protocol, Role
 from dann_jax.tasks.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
 from dann_jax.utils.arguments import CountOrNone, Seed, call, require
@@ -121,17 +122,19 @@ def assign_roles(
     apart = set(disjoint) - set(allowed_leaks)
     unnamed = rows_without_value(corpus, apart)
     known, scored = known & ~unnamed, scored & ~unnamed
+    names = tuple(split.name for split in splits)
     roles = np.empty((len(splits), len(corpus)), np.int8)
     for fold, split in enumerate(splits):
         roles[fold] = roles_of_sides(known, scored, split, unlabelled, unnamed)
-        if labelled_target:
+        # A rehearsal of an adaptation sets nothing aside.
+        if labelled_target and (split.name == TARGET or TARGET not in names):
             named = np.where(unnamed, UNKNOWN, label)
             drawn = few_rows(named, split, labels, labelled_target, (seed, fold))
             roles[fold, drawn] = Role.LABELLED
     if "audio_hash" in corpus.columns:
         hashes = codes(corpus.column("audio_hash"))
-        for fold_roles in roles:
-            hold_out_copies(fold_roles, hashes)
+        for fold_roles, split in zip(roles, splits, strict=True):
+            hold_out_copies(fold_roles, hashes, split.adapt & (split.name == TARGET))
     if validation_folds:
         hidden = Role.UNLABELLED if "test" in unlabelled else Role.HELD_OUT
         cv_groups = codes(corpus.column(validation_column))
@@ -147,7 +150,7 @@ def assign_roles(
             )
     protocol = Protocol(
         name=name,
-        folds=tuple(split.name for split in splits),
+        folds=names,
         roles=roles,
         labels=labels,
         label=label,
@@ -160,6 +163,8 @@ def assign_roles(
         targets=tuple(targets),
         value=value,
     )
+    if protocol.target_fold is not None:
+        protocol = without_unused_labels(protocol)
     if not open_set:
         require_values(protocol) if targets else require_classes(protocol)
     for shared in sorted(apart):

@@ -7,6 +7,10 @@ import numpy as np
 
 from dann_jax.types import UNKNOWN
 
+TARGET = "target"
+"""The fold that adapts to a target, beside folds that only rehearse that on the source;
+see `splits.adapt`."""
+
 
 class Role(enum.IntEnum):
     """The role of an utterance in one fold."""
@@ -72,6 +76,26 @@ class Protocol:
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs of the label head: targets, or else classes."""
         return self.targets or self.labels
+
+    @property
+    def target_fold(self) -> int | None:
+        """The fold `TARGET`; None in a protocol whose folds are all alike."""
+        return self.folds.index(TARGET) if TARGET in self.folds else None
+
+    @property
+    def rehearsals(self) -> list[int]:
+        """All folds but the fold `TARGET`."""
+        return [fold for fold in range(len(self.folds)) if fold != self.target_fold]
+
+    def target_roles(self) -> np.ndarray:
+        """The roles, `TEST` also for the target of a fold that tests no row, `[F, N]`.
+
+        For whatever looks at tested rows without their labels. The labels of these
+        rows are not known, or nobody may use them.
+        """
+        unscored = ~(self.roles == Role.TEST).any(1, keepdims=True)
+        target = unscored & self.adapt_side & (self.roles == Role.UNLABELLED)
+        return np.where(target, Role.TEST, self.roles).astype(np.int8)
 
     def erased_values(self) -> np.ndarray:
         """Targets for training, `[F, N, targets]`: NaN unless the row is labelled."""

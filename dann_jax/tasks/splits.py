@@ -3,40 +3,22 @@
 What the rows are to a fold beyond that is decided in `protocols`.
 """
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.identifiers import codes
 from dann_jax.data.selection import rows_with
+from dann_jax.tasks.roles import TARGET
+from dann_jax.tasks.sides import ProtocolError, Split
+from dann_jax.tasks.source_target import fixed_split, ordered_pairs
+from dann_jax.utils.arguments import CountOrNone
 from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
-
-
-class ProtocolError(ValueError):
-    """The protocol cannot be built on this corpus, or its result would mislead."""
-
-
-class Split(NamedTuple):
-    """One fold.
-
-    Attributes:
-      name: of the fold.
-      train: bool `[N]`, rows that may be labelled.
-      test: bool `[N]`, rows that are scored.
-      adapt: bool `[N]`, rows of the target that are not scored and may be seen in
-        training without their labels, or a few of them with (`labelled_target` of
-        `assign_roles`).
-    """
-
-    name: str
-    train: np.ndarray
-    test: np.ndarray
-    adapt: np.ndarray
 
 
 def leave_one_out(
@@ -102,100 +84,60 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
     return splits
 
 
-def fixed_split(
+def adapt(
     corpus: Corpus,
-    column: str,
-    train: Sequence[str],
-    test: Sequence[str],
-    adapt_on: str = "",
+    column: str = "side",
+    source: Sequence[str] = ("source",),
+    target: Sequence[str] = ("target",),
+    *,
+    group: str = "speaker",
+    folds: CountOrNone = 5,
+    score_target: bool = False,
 ) -> list[Split]:
-    """One fold: rows with these values train, rows with those test.
+    """Folds for a target without labels: one that adapts to it, others that rehearse.
 
-    With `column="corpus"` or `"language"` this is source -> target; for `adapt_on` see
-    `ordered_pairs`.
-
-    Example:
-      >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
-      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
-      >>> fixed_split(corpus, "session", train=["1"], test=["2", "3"])[0].name
-      '1 -> 2,3'
-    """
-    values = corpus.column(column)
-    known = np.unique(values[values != ""])
-    unknown = sorted({*train, *test} - set(known.tolist()))
-    if unknown or not len(train) or not len(test):
-        raise ProtocolError(
-            f"column {column!r} has no value {', '.join(unknown) or '(none named)'}; "
-            f"it has {listed(map(shorten, known), 10)}"
-        )
-    both = sorted({*train} & {*test})
-    if both:
-        raise ProtocolError(
-            f"{', '.join(both)} of {column!r} would train and be tested"
-        )
-    groups = corpus.column(adapt_on) if adapt_on else None
-    return [_source_to_target(values, tuple(train), tuple(test), groups)]
-
-
-def ordered_pairs(
-    corpus: Corpus, column: str, values: Sequence[str] = (), adapt_on: str = ""
-) -> list[Split]:
-    """A fold for every ordered pair of values: train on one, test the other.
-
-    With `column="corpus"` or `"language"` this is the N x N table, all of it trained
-    at once.
+    The fold `target` trains on all of the source and sees the target without its
+    labels. It tests nothing, unless `score_target` is set. Whether adapting works is
+    rehearsed on the source, where labels are known: each of the other folds holds out
+    some groups (speakers) of the source and adapts to them; it does not see the target.
 
     Args:
       corpus: all rows.
-      column: what source and target differ in.
-      values: of the column to pair; all of them by default.
-      adapt_on: a column, such as `speaker`. Every other one of a target's values of it
-        (in sorted order) is set aside for adaptation, without labels, and only the
-        rest is scored, so that what is scored is never seen in training.
+      column: what source and target differ in, such as `corpus`; `side` where
+        `data.target` names the target.
+      source: values of the rows that are labelled.
+      target: values of the rows that are adapted to.
+      group: the column that rehearsals hold out values of.
+      folds: how many rehearsals; 0 for none, then nothing is scored.
+      score_target: whether the labels of the target, as far as there are any, score
+        the fold `target`; they are used for nothing else.
+
+    Returns:
+      The rehearsals, then the fold `target`.
 
     Example:
       >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
       >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
-      >>> len(ordered_pairs(corpus, "session"))
-      6
+      >>> splits = adapt(corpus, "session", ("1", "2"), ("3",), folds=2)
+      >>> [split.name for split in splits], bool(splits[-1].test.any())
+      (['source speakers 1', 'source speakers 2', 'target'], False)
+
+    Reference: Zhong et al., "Cross Validation Framework to Choose amongst Models and
+    Datasets for Transfer Learning", ECML 2010, on validating without target labels.
     """
-    values_of_rows = corpus.column(column)
-    values = tuple(values) or tuple(
-        np.unique(values_of_rows[values_of_rows != ""]).tolist()
-    )
-    if len(values) < 2:
-        raise ProtocolError(
-            f"pairs over {column!r} need two values, got {', '.join(values) or 'none'}"
-        )
-    return [
-        _source_to_target(
-            values_of_rows,
-            (source,),
-            (target,),
-            corpus.column(adapt_on) if adapt_on else None,
-        )
-        for source in values
-        for target in values
-        if source != target
-    ]
-
-
-def _source_to_target(
-    values: np.ndarray,
-    source: tuple[str, ...],
-    target: tuple[str, ...],
-    groups: np.ndarray | None = None,
-) -> Split:
-    train, test = np.isin(values, source), np.isin(values, target)
-    if not train.any() or not test.any():
-        raise ProtocolError(f"no rows of {', '.join(source)} or of {', '.join(target)}")
-    adapt = np.zeros(len(values), bool)
-    if groups is not None:
-        # A row without a value may belong to either side.
-        test = test & (groups != "")
-        adapt = test & np.isin(groups, np.unique(groups[test])[::2])
-        test = test & ~adapt
-    return Split(f"{','.join(source)} -> {','.join(target)}", train, test, adapt)
+    (whole,) = fixed_split(corpus, column, source, target)
+    nothing = np.zeros(len(corpus), bool)
+    rehearsals = []
+    if folds:
+        rows = np.flatnonzero(whole.train)
+        columns = {name: values[rows] for name, values in corpus.columns.items()}
+        only_source = dataclasses.replace(corpus, columns=columns)
+        for number, part in enumerate(group_k_fold(only_source, group, folds), 1):
+            sides = np.zeros((2, len(corpus)), bool)
+            sides[0, rows], sides[1, rows] = part.train, part.test
+            rehearsals.append(Split(f"source {group}s {number}", *sides, nothing))
+    sides = (whole.test, nothing) if score_target else (nothing, whole.test)
+    return [*rehearsals, Split(TARGET, whole.train, *sides)]
 
 
 def _require_values(corpus: Corpus, column: str, least: int) -> list[str]:
@@ -227,5 +169,6 @@ SPLITS = {
     "group_k_fold": group_k_fold,
     "fixed_split": fixed_split,
     "ordered_pairs": ordered_pairs,
+    "adapt": adapt,
 }
 """Name in a config -> the constructor of splits."""

@@ -64,6 +64,32 @@ def make_extractor(name: str, **parameters: Any) -> Extractor:
         raise ValueError(str(error)) from None
 
 
+def specification(
+    provenance: Mapping[str, Any], **places: Any
+) -> tuple[str, dict[str, Any]]:
+    """The word and the parameters of the extractor that made features.
+
+    Args:
+      provenance: as in `extractor_from`.
+      **places: as there.
+
+    Raises:
+      KeyError: the provenance is not that of an extractor; or `TypeError`.
+
+    Example:
+      >>> provenance = make_extractor("logmel", n_mels=40).provenance()
+      >>> word, parameters = specification(provenance)
+      >>> word, parameters["n_mels"]
+      ('logmel', 40)
+    """
+    name, parameters = provenance["extractor"], dict(provenance["parameters"])
+    parameters |= {**provenance.get("about", {}), **places}
+    # Features of text have no rate.
+    if provenance["sample_rate"] is not None:
+        parameters["sample_rate"] = provenance["sample_rate"]
+    return name, parameters
+
+
 def extractor_from(provenance: Mapping[str, Any], **places: Any) -> Extractor:
     """The extractor that made features, from their provenance.
 
@@ -86,11 +112,7 @@ def extractor_from(provenance: Mapping[str, Any], **places: Any) -> Extractor:
       True
     """
     try:
-        name, parameters = provenance["extractor"], dict(provenance["parameters"])
-        parameters |= {**provenance.get("about", {}), **places}
-        # Features of text have no rate.
-        if provenance["sample_rate"] is not None:
-            parameters["sample_rate"] = provenance["sample_rate"]
+        name, parameters = specification(provenance, **places)
         return make_extractor(name, **parameters)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the provenance names no extractor: {error!r}") from None

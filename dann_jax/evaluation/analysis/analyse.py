@@ -13,6 +13,7 @@ from dann_jax.evaluation.analysis.maps import map_records
 from dann_jax.evaluation.analysis.options import probed_columns
 from dann_jax.evaluation.analysis.probes import a_distance_records, probe_records
 from dann_jax.evaluation.analysis.sample import draw_sample
+from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.maps import PROJECTIONS
 from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
@@ -72,9 +73,13 @@ def analyse(
         analysis, sample, metrics, adversaries, run.layout
     )
     if "wa" in next(iter(results["summary"].values())):
+        predictions, tests = tested_by(task.protocol.rehearsals, predictions, run)
         tested = predictions.label_logits, predictions.rows
-        analysis |= breakdown(*tested, run)
-        analysis["selection"] = criteria_records(*tested, sample, run, results)
+        if len(predictions.rows):
+            analysis |= breakdown(*tested, tests)
+            analysis["selection"] = criteria_records(*tested, sample, tests, results)
+        else:
+            left_out.append("scores of speakers and groups: no row is tested")
     else:
         left_out.append("scores of speakers and groups: no classes are tested")
     analysis["maps"] = map_records(sample, run, maps)

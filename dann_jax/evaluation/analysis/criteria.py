@@ -50,6 +50,8 @@ def _of_logits(logits: np.ndarray, rows: np.ndarray, run: Run) -> dict[str, floa
     values = []
     for group, predicted in enumerate(logits):
         tested = run.task.protocol.roles[run.layout.fold_of[group], rows] == Role.TEST
+        if not tested.any():
+            continue
         nothing = np.zeros((0, 0))
         view = View(nothing, nothing, nothing, nothing, nothing, predicted[tested])
         values.append({word: CRITERIA[word](view) for word in FROM_LOGITS})

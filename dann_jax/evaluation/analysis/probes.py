@@ -143,7 +143,7 @@ def _domain(task: Task, name: str, fold: int, rows: np.ndarray) -> np.ndarray:
     if name == "side":
         words = {Role.LABELLED: "labelled", Role.TEST: "test"}
         return np.array(
-            [words.get(role, "") for role in task.protocol.roles[fold, rows]]
+            [words.get(role, "") for role in task.protocol.target_roles()[fold, rows]]
         )
     ids = task.training.domain[name][fold, rows]
     return np.where(ids == UNKNOWN, "", ids.astype(str))

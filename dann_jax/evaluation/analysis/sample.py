@@ -50,7 +50,9 @@ def draw_sample(state: TrainState, run: Run, *, rows: int, replicas: int) -> Sam
     The replicas are spread evenly over folds and seeds, the first among them.
     """
     task, layout = run.task, run.layout
-    used = np.isin(task.protocol.roles, [Role.LABELLED, Role.VALIDATION, Role.TEST])
+    used = np.isin(
+        task.protocol.target_roles(), [Role.LABELLED, Role.VALIDATION, Role.TEST]
+    )
     drawn = np.random.default_rng(0).permutation(np.flatnonzero(used.any(0)))[:rows]
     drawn = np.sort(drawn)
     holds = np.zeros(task.protocol.roles.shape, bool)

@@ -1,18 +1,23 @@
 """From the predictions of all replicas to `results.json`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.scorers.calibrated import calibration_of
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
+    not_measured,
     replica_scores,
     speaker_counts,
     summarise,
 )
+from dann_jax.evaluation.target import describe_target
+from dann_jax.tasks.roles import Role
 from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
@@ -29,19 +34,54 @@ def score_classes(
 
     Returns:
       The keys `labels`, `replicas`, `summary`, `comparisons` and `calibration` of
-      `results.json`.
+      `results.json`; and, where a fold adapts to a target, `target`: see
+      `describe_target`, and where that fold is scored, a `summary` and `comparisons`
+      of its own.
     """
-    protocol, tested = run.task.protocol, (predictions.label_logits, predictions.rows)
-    replicas = replica_scores(*tested, protocol, run.layout)
-    speaker = run.task.corpus.column("speaker")
-    counts = speaker_counts(*tested, speaker, protocol, run.layout)
-    trainings = fold_counts(replicas, run.layout)
-    return {
+    protocol = run.task.protocol
+    replicas = replica_scores(
+        predictions.label_logits, predictions.rows, protocol, run.layout
+    )
+    found = {
         "labels": list(protocol.labels),
         "replicas": diagnosed(replicas, state, run),
-        "summary": summarise(replicas, counts),
-        "comparisons": comparisons(counts, trainings=trainings),
+        **_scores_of(protocol.rehearsals, predictions, replicas, run),
         "calibration": calibration_of(predictions, state, run),
+    }
+    if protocol.target_fold is None:
+        return found
+    target = describe_target(predictions, state, run, found["comparisons"])
+    if (protocol.roles[protocol.target_fold] == Role.TEST).any():
+        target |= _scores_of([protocol.target_fold], predictions, replicas, run)
+    return {**found, "target": target}
+
+
+def _scores_of(
+    folds: Sequence[int],
+    predictions: Predictions,
+    replicas: Sequence[dict[str, Any]],
+    run: Run,
+) -> dict[str, Any]:
+    """The keys `summary` and `comparisons` of what some folds test."""
+    names = [run.layout.folds[fold] for fold in folds]
+    tested = [replica for replica in replicas if replica["fold"] in names]
+    if not tested:
+        return {"summary": not_measured(run.layout.arms), "comparisons": []}
+    trainings = {
+        arm: table[:, folds] for arm, table in fold_counts(replicas, run.layout).items()
+    }
+    predictions, run = tested_by(folds, predictions, run)
+    task = run.task
+    counts = speaker_counts(
+        predictions.label_logits,
+        predictions.rows,
+        task.corpus.column("speaker"),
+        task.protocol,
+        run.layout,
+    )
+    return {
+        "summary": summarise(tested, counts),
+        "comparisons": comparisons(counts, trainings=trainings),
     }
 
 

@@ -87,7 +87,7 @@ class Scorer(NamedTuple):
 
     def predict(self, run: Run, params: PyTree) -> Predictions:
         """Outputs for all that `score` looks at; tested rows go through nets once."""
-        rows = np.isin(run.task.protocol.roles, self.roles)
+        rows = np.isin(run.task.protocol.target_roles(), self.roles)
         return run.predict(params, rows, (self.output,))
 
 

@@ -6,7 +6,12 @@ from typing import Any
 from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.charts import Strip, forest
 from dann_jax.report.elements import Section, cautions, data_table, details, note
-from dann_jax.report.headings import TITLES, comparison_rule, headline
+from dann_jax.report.headings import (
+    TITLES,
+    comparison_rule,
+    headline,
+    scored_folds,
+)
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.notes import caution
 from dann_jax.report.run import Run
@@ -61,7 +66,12 @@ def _forest(runs: Mapping[str, Run], metric: str) -> Table:
         }
         for index, (arm, scores) in enumerate(run.results["summary"].items()):
             score = pooled_number(scores[metric], metric)
-            dots = [r[metric] for r in run.results["replicas"] if r["arm"] == arm]
+            dots = [
+                replica[metric]
+                for replica in run.results["replicas"]
+                if replica["arm"] == arm
+                and replica["fold"] in scored_folds(run.results)
+            ]
             cells = [str(score), gains.get(arm, "")]
             strips.append(Strip([name] * several + [arm], index, score, dots, cells))
     # One arm alone has no difference.
