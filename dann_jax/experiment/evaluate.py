@@ -1,9 +1,11 @@
 """What comes of a run that has been trained: scores, an analysis, and a bundle."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.bundle import bundle_run
@@ -15,6 +17,7 @@ from dann_jax.experiment.train import Trained
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
+from dann_jax.training.state import TrainState
 from dann_jax.training.writer import read_metrics
 from dann_jax.utils.arguments import call
 from dann_jax.utils.files import write_json
@@ -61,29 +64,44 @@ def evaluate(
         },
         **config.analysis,
     )
-    state = state.replace(
-        **layout.get({"best": state.best, "best_step": state.best_step})
-    )
-    if not first:
-        return results
     if found:
         found["data"] |= data
+    if first and found:
         write_json(workdir / "analysis.json", found)
+    bundle(workdir / "bundle", config, task, layout, state, results, analysis=found)
+    if first:
+        write_json(workdir / "results.json", results)
+    return results
+
+
+def bundle(
+    folder: epath.PathLike,
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    state: TrainState,
+    results: Mapping[str, Any],
+    **options: Any,
+) -> None:
+    """Write the bundle of a run, as its config says unless `options` say otherwise.
+
+    All processes call it, because each holds a part of the state.
+    """
+    kept = layout.get({"best": state.best, "best_step": state.best_step})
+    if jax.process_index():
+        return
     bundle_run(
-        workdir / "bundle",
-        state,
+        folder,
+        state.replace(**kept),
         task,
         layout,
         system=config.system,
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
-        analysis=found,
         max_frames=config.batches.get("max_frames", 0),
-        **config.bundle.to_dict() | _only_arm(layout),
+        **config.bundle.to_dict() | _only_arm(layout) | options,
     )
-    write_json(workdir / "results.json", results)
-    return results
 
 
 def _only_arm(layout: Layout) -> dict[str, str]:

@@ -137,7 +137,7 @@ def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
     if isinstance(new, dict) and isinstance(old, dict):
         for name in sorted({*new, *old}):
             # A key that is newer than the run, and empty, leaves all as it was.
-            if name not in old and not new.get(name):
+            if name not in old and _is_empty(new.get(name)):
                 continue
             # So does a name that is left to the split, which is compared itself.
             if f"{key}.{name}" == "config.protocol.name" and not new.get(name):
@@ -145,6 +145,12 @@ def _differences(new: Any, old: Any, key: str = "config") -> Iterator[str]:
             yield from _differences(new.get(name), old.get(name), f"{key}.{name}")
     elif new != old:
         yield f"{key} is {new!r}, was {old!r}"
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value, or all that a section holds, is empty, 0 or False."""
+    parts = value.values() if isinstance(value, dict) else ()
+    return all(map(_is_empty, parts)) if parts else not value
 
 
 def _environment() -> dict[str, Any]:

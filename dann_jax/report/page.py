@@ -9,6 +9,7 @@ from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.run import Run
+from dann_jax.report.sections.choice import choice_section
 from dann_jax.report.sections.hiding import hiding_section
 from dann_jax.report.sections.learning import learning_section, selection_section
 from dann_jax.report.sections.maps import maps_section
@@ -21,6 +22,7 @@ from dann_jax.tasks.oracle import leak_notes
 
 SECTIONS = (
     outcome_section,
+    choice_section,
     hiding_section,
     learning_section,
     people_section,
