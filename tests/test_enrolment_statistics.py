@@ -149,7 +149,7 @@ def test_what_is_shrunk_lies_between_the_training_speakers_and_the_own() -> None
     voice = few.features["voice"].astype(np.float64)
     labelled = PROTOCOL.roles[0] == Role.LABELLED
     np.testing.assert_allclose(prior.mean, voice[labelled].mean(0), rtol=1e-6)
-    within = [voice[labelled & (SPEAKER == s)].var(0) for s in (1, 2, 3)]
+    within = [voice[labelled & (s == SPEAKER)].var(0) for s in (1, 2, 3)]
     expected = np.sqrt(np.mean(within, 0) * CLIPS / (CLIPS - 1))
     np.testing.assert_allclose(prior.scale[:2], expected[:2], rtol=1e-6)
     mean = 3 / 5 * voice[:3].mean(0) + 2 / 5 * prior.mean

@@ -20,6 +20,7 @@ from dann_jax.utils.arguments import in_words
 from dann_jax.utils.words import shortened, shown
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(=.*)?", re.DOTALL)
+_CANDIDATES = re.compile(r"--?config\.choose\.settings\.([^=]+)=(.*)", re.DOTALL)
 
 
 class ConfigError(ValueError):
@@ -87,9 +88,13 @@ def load_config(named: str) -> ConfigDict:
 def change_config(config: ConfigDict, words: list[str]) -> list[str]:
     """Apply every `--config.KEY=VALUE` of a command line, and return the rest.
 
+    `--config.choose.settings.KEY=VALUE,VALUE` gives a key several values to choose
+    among; lists are divided by semicolons.
+
     Raises:
       ConfigError: there is no such key, or the value has the wrong type.
     """
+    words = _with_settings(config, words)
     end = words.index("--") if "--" in words else len(words)
     changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
     for change in changed:
@@ -145,6 +150,29 @@ def _told(path: pathlib.Path, error: Exception) -> ConfigError:
         return ConfigError(f"{path}: {reason}")
     where = f", line {lines[-1]}" if lines else ""
     return ConfigError(f"{path}{where}: {type(error).__name__}: {reason}")
+
+
+def _with_settings(config: ConfigDict, words: list[str]) -> list[str]:
+    """Note the values of every `--config.choose.settings.KEY=...`; the other words."""
+    end = words.index("--") if "--" in words else len(words)
+    others, found = [], []
+    for index, word in enumerate(words):
+        match = _CANDIDATES.fullmatch(word) if index < end else None
+        found.append(match) if match else others.append(word)
+    for key, values in (match.groups() for match in found):
+        candidates = []
+        for value in values.split(";" if ";" in values else ","):
+            one = config.copy_and_resolve_references()
+            change_config(one, [f"--config.{key}={value}"])
+            candidates.append(dict(keys(one))[key])
+        section = config.choose.settings
+        *parents, name = key.split(".")
+        with config.unlocked():
+            for parent in parents:
+                section[parent] = section.get(parent, ConfigDict())
+                section = section[parent]
+            section[name] = tuple(candidates)
+    return others
 
 
 def _with_lists(arguments: list[str], config: ConfigDict) -> Iterator[str]:

@@ -15,8 +15,11 @@ from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
+from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.report.choice_tables import choice_tables
 from dann_jax.report.exports import write_page
+from dann_jax.report.table import markdown
 from dann_jax.report.tables import result_table
 from dann_jax.training.checkpoint_folders import complete_steps
 
@@ -98,6 +101,10 @@ def main(words: list[str], config: ConfigDict) -> None:
         if jax.process_index():
             return
         print(result_table(results))
+        for table in choice_tables(results):
+            print(f"\n{table.title}:\n\n{markdown(table)}")
+        if "choice" in results:
+            print("\n" + " ".join(results["choice"]["recommended"]["why"]))
         if config.data.source == "voices" and jax.process_count() == 1:
             print(f"\n{_one_prediction(workdir)}")
         print(f"\nreport: {write_page(workdir)}")
@@ -105,7 +112,10 @@ def main(words: list[str], config: ConfigDict) -> None:
 
 def saved_in(workdir: str) -> str:
     """A message on what a run stopped outside of its loop has saved."""
-    steps = complete_steps(epath.Path(workdir) / "checkpoints")
+    path = epath.Path(workdir)
+    if (path / SETTINGS).exists():
+        return "what is trained of its settings is kept; the same command goes on"
+    steps = complete_steps(path / "checkpoints")
     if not steps:
         return "no step is saved yet; the same command begins again"
     return f"step {steps[-1]} is saved; the same command goes on from there"

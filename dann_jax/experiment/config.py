@@ -68,6 +68,8 @@ def base_config() -> ConfigDict:
                 "open_set": False,
                 # So many rows of each class of the adaptation side are labelled too.
                 "labelled_target": 0,
+                # Where there are no labels above, those of so many training speakers.
+                "label_speakers": 0,
                 # Columns of numbers to predict, instead of labels.
                 "targets": (),
                 # A column, such as "speaker", makes it the oracle of the target; then
@@ -84,6 +86,17 @@ def base_config() -> ConfigDict:
             "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
             "baseline": "source_only",
             "seeds": 3,
+            # Which arm and settings serve new speakers best, by training speakers held
+            # out within every fold: docs/choosing.md.
+            "choose": {
+                # Inner folds of each fold; 0 for no choice.
+                "folds": 0,
+                # Seeds of the inner folds; 0 for as many as outside.
+                "seeds": 0,
+                # Key -> values, such as {"encoder": {"width": (32, 64)}}; every
+                # combination is one setting, whose arms are the candidates.
+                "settings": {},
+            },
             # `tasks.task.make_task`
             "batches": {"batch_size": 32, "num_buckets": 3, "max_frames": 0},
             # `models.network.DialogueEncoder`

@@ -72,12 +72,13 @@ def count_folds(corpus: Corpus, split: str, split_args: Mapping[str, Any]) -> in
       >>> count_folds(corpus, "ordered_pairs", {"column": "session"})
       6
     """
-    if split == "group_k_fold":
-        return split_args.get("k", 1)
-    if split not in ("leave_one_out", "ordered_pairs"):
+    if split not in ("leave_one_out", "ordered_pairs", "group_k_fold"):
         return 1
     column = corpus.columns.get(split_args.get("column", ""), np.zeros(0, str))
     values = len(split_args.get("values", ())) or len(np.unique(column))
+    if split == "group_k_fold":
+        k = split_args.get("k", 1)
+        return min(k, values) if split_args.get("at_most") else k
     return values if split == "leave_one_out" else values * (values - 1)
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.bundle import bundle_run
 from dann_jax.data.corpus import corpora_of
 from dann_jax.data.layers import layers_of
 from dann_jax.evaluation.analysis.analyse import analyse
-from dann_jax.evaluation.layer_weights import layer_weights
 from dann_jax.evaluation.cautions import cautions
+from dann_jax.evaluation.layer_weights import layer_weights
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
@@ -21,6 +22,7 @@ from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
+from dann_jax.training.state import TrainState
 from dann_jax.training.writer import read_metrics
 from dann_jax.utils.arguments import call
 from dann_jax.utils.files import write_json
@@ -69,31 +71,47 @@ def evaluate(
         },
         **config.analysis,
     )
-    state = state.replace(
-        **layout.get({"best": state.best, "best_step": state.best_step})
-    )
-    if layers := layer_weights(state.best, layers_of(task.corpus), layout):
-        results["layers"] = layers
-    if not first:
-        return results
+    if layers := layers_of(task.corpus):
+        weights = layer_weights(layout.get(state.best), layers, layout)
+        results |= {"layers": weights} if weights else {}
     if found:
         found["data"] |= data
+    if first and found:
         write_json(workdir / "analysis.json", found)
+    bundle(workdir / "bundle", config, task, layout, state, results, analysis=found)
+    if first:
+        write_json(workdir / "results.json", results)
+    return results
+
+
+def bundle(
+    folder: epath.PathLike,
+    config: ConfigDict,
+    task: Task,
+    layout: Layout,
+    state: TrainState,
+    results: Mapping[str, Any],
+    **options: Any,
+) -> None:
+    """Write the bundle of a run, as its config says unless `options` say otherwise.
+
+    All processes call it, because each holds a part of the state.
+    """
+    kept = layout.get({"best": state.best, "best_step": state.best_step})
+    if jax.process_index():
+        return
     bundle_run(
-        workdir / "bundle",
-        state,
+        folder,
+        state.replace(**kept),
         task,
         layout,
         system=config.system,
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,
-        analysis=found,
         max_frames=config.batches.get("max_frames", 0),
-        **config.bundle.to_dict() | _arm(config.bundle.arm, layout, results),
+        **config.bundle.to_dict() | _arm(config.bundle.arm, layout, results) | options,
     )
-    write_json(workdir / "results.json", results)
-    return results
 
 
 def _target(protocol: Protocol) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.experiment.build import compiled
+from dann_jax.experiment.choose_settings import SETTINGS, chooses
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.evaluate import evaluate
 from dann_jax.experiment.train import Trained, as_tested, setting_in
@@ -21,7 +22,7 @@ from dann_jax.utils.arguments import call
 from dann_jax.utils.files import WorkdirError, read_json
 from dann_jax.utils.leftovers import remove_leftovers
 
-_LATER = ("analysis",)
+_LATER = ("analysis", "choose")
 """What configs of older runs do not have."""
 
 
@@ -43,9 +44,15 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
     """
     workdir = epath.Path(workdir)
     config = _config_of(workdir)
+    if chooses(config):
+        raise WorkdirError(
+            f"{workdir} holds a choice among settings, which dann-train scores again "
+            f"in no time; dann-evaluate is for one of them: "
+            f"--workdir={workdir}/{SETTINGS}/NAME"
+        )
     config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
     task, layout = setting_in(workdir, config)
-    return evaluate(config, task, layout, _restored(config, task, layout, workdir))
+    return evaluate(config, task, layout, restored(config, task, layout, workdir))
 
 
 def _config_of(workdir: epath.Path) -> ConfigDict:
@@ -74,7 +81,7 @@ def _with_tuples(value: Any) -> Any:
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
-def _restored(
+def restored(
     config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
 ) -> Trained:
     """What `train` returned when the run ended."""

@@ -5,6 +5,7 @@ from typing import Any
 from etils import epath
 from ml_collections import ConfigDict
 
+from dann_jax.experiment.choose_settings import chooses
 from dann_jax.experiment.train import setting_in, train
 
 
@@ -32,6 +33,10 @@ def train_and_evaluate(
       TrainingDiverged: a loss is not finite; the last checkpoint is good.
       Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
     """
+    if chooses(config):
+        from dann_jax.experiment.choose import choose
+
+        return choose(config, workdir, data_parallel=data_parallel)
     task, layout = setting_in(workdir, config, data_parallel=data_parallel)
     trained = train(config, task, layout, workdir)
     # It brings scikit-learn, which takes longer to import than to reach the first step.

@@ -33,6 +33,10 @@ def without_effect(config: ConfigDict) -> Mapping[str, str]:
         reason = "config.analysis.rows is 0"
         keys = ("analysis.columns", "analysis.replicas", "analysis.maps")
         found |= dict.fromkeys(keys, reason)
+    if protocol.labels:
+        found["protocol.label_speakers"] = "config.protocol.labels names classes"
+    if not config.choose.folds:
+        found["choose.seeds"] = "config.choose.folds is 0"
     if protocol.targets:
         found["protocol.label_column"] = "config.protocol.targets names columns"
     if not config.adversaries:

@@ -156,7 +156,7 @@ def _differences(
             value, default = new.get(name), usual.get(name)
             # A key that is newer than the run, and empty or what it is by default,
             # leaves all as it was.
-            if name not in old and (not value or value == default):
+            if name not in old and (_is_empty(value) or value == default):
                 continue
             # So does a name that is left to the split, which is compared itself.
             if f"{key}.{name}" == "config.protocol.name" and not value:
@@ -165,6 +165,12 @@ def _differences(
             yield from _differences(value, old.get(name), default, f"{key}.{name}")
     elif new != old:
         yield f"{key} is {new!r}, was {old!r}"
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value, or all that a section holds, is empty, 0 or False."""
+    parts = value.values() if isinstance(value, dict) else ()
+    return all(map(_is_empty, parts)) if parts else not value
 
 
 def _environment() -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 from etils import epath
 
 from dann_jax.report.analysis_tables import analysis_tables
+from dann_jax.report.choice_tables import choice_tables
 from dann_jax.report.figures import write_figures
 from dann_jax.report.page import report_page
 from dann_jax.report.run import Run, read_run
@@ -36,9 +37,13 @@ def write_everything(run: Run, folder: epath.Path) -> list[epath.Path]:
     """Write page, figures and tables of a run; the files, the page first."""
     page = folder / "report.html"
     write_whole(page, report_page(run))
-    tables = [*result_tables(run.results), *target_tables(run.results)]
-    tables += calibration_tables(run)
-    tables += analysis_tables(run)
+    tables = [
+        *result_tables(run.results),
+        *target_tables(run.results),
+        *choice_tables(run.results),
+        *calibration_tables(run),
+        *analysis_tables(run),
+    ]
     return [
         page,
         *write_figures(run, folder / "figures"),

@@ -10,6 +10,7 @@ from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
 from dann_jax.report.run import Run
 from dann_jax.report.sections.calibration import calibration_section
+from dann_jax.report.sections.choice import choice_section
 from dann_jax.report.sections.hiding import hiding_section
 from dann_jax.report.sections.layers import layers_section
 from dann_jax.report.sections.learning import learning_section, selection_section
@@ -25,6 +26,7 @@ from dann_jax.tasks.oracle import leak_notes
 SECTIONS = (
     outcome_section,
     target_section,
+    choice_section,
     hiding_section,
     layers_section,
     learning_section,

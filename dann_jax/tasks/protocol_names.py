@@ -63,6 +63,9 @@ def protocol_name(
       >>> protocol_name("", "group_k_fold", arguments, ["1", "2", "3"])
       '3 speaker groups'
     """
+    if split == "group_k_fold":
+        # They may be fewer than `k`.
+        arguments = {**arguments, "k": len(folds)}
     default = split_name(split, arguments)
     if name and _contradicts(str(name).lower(), split, arguments, len(folds)):
         raise ProtocolError(

@@ -13,6 +13,7 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.harmonise import emotion_map, match_labels
 from dann_jax.data.identifiers import IDENTIFIERS, codes
+from dann_jax.tasks.corpus_labels import corpus_labels
 from dann_jax.tasks.domains import value_ids
 from dann_jax.tasks.fold_roles import (
     few_rows,
@@ -53,6 +54,7 @@ def assign_roles(
     open_set: bool = False,
     labelled_target: CountOrNone = 0,
     targets: Sequence[str] = (),
+    label_speakers: CountOrNone = 0,
 ) -> Protocol:
     """Turn splits into a protocol, and check it for leaks.
 
@@ -81,6 +83,8 @@ def assign_roles(
         `validation_column` with them.
       targets: columns of numbers to predict, such as ratings, instead of classes; a
         row that has any of them is known.
+      label_speakers: where `labels` are left to the corpus, those of at least so many
+        training speakers in every fold.
 
     Raises:
       ProtocolError: labelled and test rows share a speaker, a class is absent from
@@ -113,7 +117,7 @@ def assign_roles(
         known = scored = ~np.isnan(value).all(1)
     else:
         column, value = corpus.column(label_column), None
-        labels = labels or _trainable(column, splits)
+        labels = labels or corpus_labels(corpus, label_column, splits, label_speakers)
         label = _indices(column, labels, exact=label_column in IDENTIFIERS)
         known = label != UNKNOWN
         scored = column != "" if open_set else known
@@ -194,12 +198,6 @@ def _values(corpus: Corpus, targets: Sequence[str]) -> np.ndarray:
         names = np.asarray(targets)[np.isinf(value).any(0)]
         raise ProtocolError(f"targets must be finite: {', '.join(names)} is not")
     return value
-
-
-def _trainable(values: np.ndarray, splits: Sequence[Split]) -> tuple[str, ...]:
-    """Every value that a fold has on its training side, in order."""
-    sides = np.any([split.train for split in splits], axis=0)
-    return tuple(np.unique(values[sides & (values != "")]).tolist())
 
 
 def make_protocol(

@@ -60,8 +60,16 @@ def leave_one_out(
     return splits
 
 
-def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
+def group_k_fold(
+    corpus: Corpus, column: str, k: int, at_most: bool = False
+) -> list[Split]:
     """`k` folds that never share a value of `column`.
+
+    Args:
+      corpus: all rows.
+      column: whose values stay together.
+      k: how many folds.
+      at_most: leave the values out one by one where there are no more than `k`.
 
     Example:
       >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
@@ -72,7 +80,9 @@ def group_k_fold(corpus: Corpus, column: str, k: int) -> list[Split]:
     """
     from sklearn.model_selection import GroupKFold
 
-    _require_values(corpus, column, k)
+    values = _require_values(corpus, column, 2 if at_most else k)
+    if at_most and len(values) <= k:
+        return leave_one_out(corpus, column)
     groups = codes(corpus.column(column))
     rows = np.flatnonzero(groups >= 0)
     splitter = GroupKFold(n_splits=k).split(rows, groups=groups[rows])

@@ -1,0 +1,181 @@
+"""The choice of settings by held-out training speakers: `choose(config, workdir)`.
+
+Every setting is trained twice: on inner folds, in which training speakers of each fold
+are held out in turn, and on the folds themselves. In every fold the candidate (a
+setting with an arm) with the best inner score is taken; the tested speakers score what
+was taken, and choose nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from ml_collections import ConfigDict
+
+from dann_jax.evaluation.choice import CHOSEN, Candidates, joined, score_choice
+from dann_jax.experiment.checks import check_config
+from dann_jax.experiment.choose_parts import (
+    Part,
+    Setting,
+    build_settings,
+    complete,
+    inner_ua,
+)
+from dann_jax.experiment.choose_settings import candidate_values, settings_of
+from dann_jax.experiment.evaluate import bundle
+from dann_jax.experiment.evaluate_again import restored
+from dann_jax.experiment.workdir import claim, data_of
+from dann_jax.report.exports import write_page
+from dann_jax.report.run import with_nan
+from dann_jax.tasks.fingerprint import fingerprint
+from dann_jax.training.run import Predictions
+from dann_jax.utils.files import read_json, write_json
+
+_log = logging.getLogger(__name__)
+
+
+def choose(
+    config: ConfigDict, workdir: epath.PathLike, *, data_parallel: int = 1
+) -> dict[str, Any]:
+    """Compare settings and arms as `config.choose` says, or go on with it.
+
+    Args:
+      config: with `choose.folds`.
+      workdir: of the choice; every setting has an ordinary work directory below it,
+        in `settings/NAME`, and beside it `inner/`.
+      data_parallel: as in `train_and_evaluate`, which also says what is raised.
+
+    Returns:
+      What `results.json` holds: candidates as arms, with `chosen` after the baseline,
+      and `choice`.
+    """
+    workdir = epath.Path(workdir)
+    check_config(config)
+    configs = settings_of(config)
+    for each in configs.values():
+        check_config(each)
+    settings = build_settings(
+        configs,
+        workdir,
+        folds=config.choose.folds,
+        seeds=config.choose.seeds,
+        data_parallel=data_parallel,
+    )
+    first = next(iter(settings.values())).outer
+    claim(workdir, config.to_dict(), fingerprint(first.task))
+    parts = [part for setting in settings.values() for part in setting]
+    _announce(settings, parts)
+    predictions = complete(parts)
+    results = _results(config, settings, predictions)
+    results["data"] = data_of(workdir)
+    recommended = results["choice"]["recommended"]
+    _bundle(workdir, settings[recommended["setting"]].outer, recommended, results)
+    if jax.process_index() == 0:
+        for setting in settings.values():
+            write_page(setting.outer.folder)
+        write_json(workdir / "results.json", results)
+    return results
+
+
+def _announce(settings: Mapping[str, Setting], parts: list[Part]) -> None:
+    """What will be compared, and what it costs."""
+    first = next(iter(settings.values()))
+    arms, seeds = first.outer.layout.arms, len(first.inner.layout.seeds)
+    models = [part.layout.num_groups * len(part.layout.arms) for part in parts]
+    _log.info(
+        "choosing among %d candidates: %d settings (%s) x %d arms (%s), by %d inner "
+        "folds with %d seed%s; %s models and %s steps of a model in all",
+        *(len(settings) * len(arms), len(settings), "; ".join(settings), len(arms)),
+        *(", ".join(arms), len(first.inner.layout.folds), seeds, "s" * (seeds > 1)),
+        *(f"{sum(models):,}", f"{sum(part.work for part in parts):,}"),
+    )
+
+
+def _results(
+    config: ConfigDict,
+    settings: Mapping[str, Setting],
+    predictions: list[Predictions],
+) -> dict[str, Any]:
+    """`results.json` of the choice, from what its parts predict."""
+    inner, outer, kept, origin = [], [], [], []
+    for index, (name, setting) in enumerate(settings.items()):
+        outside, inside = predictions[2 * index : 2 * index + 2]
+        inner.append(inner_ua(setting.inner, inside))
+        kept.append(with_nan(read_json(setting.outer.folder / "results.json")))
+        layout = setting.outer.layout
+        outer.append(
+            Candidates(layout, outside.rows, outside.label_logits, kept[-1]["replicas"])
+        )
+        origin += [{"setting": name, "arm": arm} for arm in layout.arms]
+    task = next(iter(settings.values())).outer.task
+    names = [
+        f"{each['setting']}: {each['arm']}" if len(settings) > 1 else each["arm"]
+        for each in origin
+    ]
+    scores = score_choice(
+        joined(outer).named(names),
+        np.concatenate(inner, axis=1),
+        task.protocol,
+        task.corpus.column("speaker"),
+    )
+    choice = scores["choice"] | {
+        "candidates": dict(zip(names, origin, strict=True)),
+        "settings": candidate_values(config),
+        "inner_folds": config.choose.folds,
+    }
+    choice["recommended"] = _recommended(scores, choice)
+    head = {key: kept[0][key] for key in ("system", "corpora", "protocol", "labels")}
+    transductive = any(found["protocol"]["transductive"] for found in kept)
+    head["protocol"] = {**head["protocol"], "transductive": transductive}
+    timing = {"train_s": sum(found["timing"]["train_s"] for found in kept)}
+    return {**head, **scores, "choice": choice, "timing": timing}
+
+
+def _recommended(scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict:
+    """The candidate for new people, and why, in two sentences."""
+    name = choice["best_fixed"]
+    fixed, honest = (scores["summary"][arm]["ua"] for arm in (name, CHOSEN))
+    times = sum(fold["candidate"] == name for fold in choice["folds"])
+    low, high = (100 * end for end in honest["ci95"])
+    why = [
+        f"For a new person the bundle has {name}: of {len(choice['candidates'])} "
+        f"candidates it has the best UA on speakers left out, "
+        f"{100 * fixed['pooled']:.1f} %, and the inner folds chose it in {times} of "
+        f"{len(choice['folds'])} folds.",
+        f"That UA chose and so flatters; what to expect of a person whose labels chose "
+        f"nothing is the UA of {CHOSEN!r}, {100 * honest['pooled']:.1f} % "
+        f"[{low:.1f}, {high:.1f}].",
+    ]
+    return {"candidate": name, **choice["candidates"][name], "why": why}
+
+
+def _bundle(
+    workdir: epath.Path,
+    part: Part,
+    recommended: Mapping[str, Any],
+    results: Mapping[str, Any],
+) -> None:
+    """The bundle of the recommended candidate, with the scores of the choice."""
+    arm = recommended["arm"]
+    honest = {
+        **results,
+        "summary": {arm: results["summary"][CHOSEN]},
+        "comparisons": [
+            {**entry, "arm": arm}
+            for entry in results["comparisons"]
+            if entry["arm"] == CHOSEN
+        ],
+    }
+    trained = restored(part.config, part.task, part.layout, part.folder)
+    bundle(
+        workdir / "bundle",
+        part.config,
+        part.task,
+        part.layout,
+        trained.state,
+        honest,
+        arm=arm,
+    )

@@ -1,0 +1,69 @@
+"""The tables of a choice of settings: what was chosen where, and every candidate."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dann_jax.report.table import Number, Table
+from dann_jax.report.tables import difference, pooled_number
+
+
+def choice_tables(results: Mapping[str, Any]) -> list[Table]:
+    """What every fold chose, and all candidates; none of a run that chose nothing.
+
+    Args:
+      results: as in `results.json`.
+    """
+    if "choice" not in results:
+        return []
+    return [chosen_table(results), candidate_table(results)]
+
+
+def chosen_table(results: Mapping[str, Any]) -> Table:
+    """The candidate of every fold, by which score, and what it was worth there."""
+    rows = []
+    for fold in results["choice"]["folds"]:
+        inner, outer = fold["inner_ua"], fold["outer_ua"]
+        name, ordered = fold["candidate"], sorted(inner.values(), reverse=True)
+        hindsight = max(outer, key=outer.__getitem__)
+        rows.append(
+            [
+                fold["fold"],
+                name,
+                Number(inner[name]),
+                Number(ordered[0] - ordered[1], signed=True),
+                Number(outer[name]),
+                Number(outer[hindsight]),
+                hindsight,
+            ]
+        )
+    header = ["fold", "chosen", "inner UA", "ahead by", "UA of the fold"]
+    header += ["best in hindsight", "which"]
+    return Table("chosen", "What was chosen in every fold, UA in %", header, rows)
+
+
+def candidate_table(results: Mapping[str, Any]) -> Table:
+    """Every candidate on inner folds and on tested speakers, and how often chosen."""
+    choice, summary = results["choice"], results["summary"]
+    folds = choice["folds"]
+    against = {entry["against"]: difference(entry) for entry in choice["against"]}
+    rows = []
+    for name in choice["candidates"]:
+        inner = float(np.mean([fold["inner_ua"][name] for fold in folds]))
+        outer = summary[name]["ua"]
+        rows.append(
+            [
+                name,
+                Number(inner),
+                pooled_number(outer, "ua"),
+                Number(outer["pooled"] - inner, signed=True),
+                sum(fold["candidate"] == name for fold in folds),
+                against[name],
+            ]
+        )
+    for name, scores in choice["oracle"].items():
+        rows.append([name, "", pooled_number(scores["ua"], "ua"), "", "", ""])
+    header = ["candidate", "inner UA", "UA pooled [95 %]", "gap", "folds"]
+    header.append("chosen - candidate [95 %]")
+    return Table("candidates", "Every candidate, UA in %", header, rows)
