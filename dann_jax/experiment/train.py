@@ -37,7 +37,11 @@ _log = logging.getLogger(__name__)
 def setting_in(
     workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
 ) -> tuple[Task, Layout]:
-    """As `setting`; where data changed under a run, that is what its error tells of."""
+    """As `setting`, for a work directory that may hold a run of this config.
+
+    Where the config's data have changed since, it is that change that the error names,
+    and not what else fails because of it.
+    """
     try:
         return setting(config, data_parallel=data_parallel)
     except ValueError:
