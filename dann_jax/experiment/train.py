@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 def setting_in(
     workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
 ) -> tuple[Task, Layout]:
-    """As `setting`, for a work directory that may hold a run of this config.
+    """As `setting`, where the work directory may hold a run already.
 
-    Where the config's data have changed since, it is that change that the error names,
-    and not what else fails because of it.
+    If the data of that run have changed since, the error names the change, and not what
+    else fails because of it.
     """
     try:
         return setting(config, data_parallel=data_parallel)
