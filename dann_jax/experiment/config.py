@@ -89,8 +89,8 @@ def base_config() -> ConfigDict:
             # reaches; what is not named has strength 0. A penalty with `on: ADVERSARY`
             # has its own strength, set in an arm under the penalty's key. All arms
             # minimise the one `objective`: the arm "source_only" is the one whose
-            # strengths are 0, the arm "dann" the one with the adversary. Their names
-            # are free, and have nothing to do with the objectives of these names.
+            # strengths are 0, the arm "dann" the one with the adversary. Arms may have
+            # any names, which have nothing to do with the objectives of these names.
             # `baseline` is the arm that the others are compared with; `seeds` says how
             # often each fold is trained.
             "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
@@ -98,7 +98,7 @@ def base_config() -> ConfigDict:
             "seeds": 3,
             # `tasks.task.make_task`
             "batches": {
-                # Dialogues in a batch; without context, utterances.
+                # Dialogues in a batch; an utterance without one counts as one.
                 "batch_size": 32,
                 # At most so many padded shapes, each compiled once.
                 "num_buckets": 3,
@@ -162,8 +162,8 @@ def base_config() -> ConfigDict:
             "strength": {"name": "ganin", "own": {}},
             # `training.optimizer.make_optimizer`
             "optimizer": {
-                # Or "sgd"; the learning rate falls as "schedule" says: "constant",
-                # "cosine" or "ganin".
+                # Or "sgd"; the learning rate follows "schedule": "constant", "cosine"
+                # or "ganin".
                 "name": "adam",
                 "learning_rate": 3e-3,
                 "schedule": "cosine",
@@ -181,8 +181,8 @@ def base_config() -> ConfigDict:
             "selection": "last",
             # `evaluation.analysis.analyse`, after training: what the features tell,
             # by fresh probes for each of "columns" (none named: speaker, corpus,
-            # language, gender and emotion), on at most so many "rows" (0: no analysis)
-            # of so many "replicas" of each arm, and as which "maps".
+            # language, gender and emotion), on at most so many "rows" (0: no analysis),
+            # of so many "replicas" (a fold and a seed, all arms), and drawn as "maps".
             "analysis": {
                 "columns": (),
                 "rows": 600,
