@@ -44,9 +44,9 @@ class Batch(NamedTuple):
       value: float `[B, T, attributes]`, what a regression learns, such as arousal,
         standardised; NaN wherever it must not be learned from. None where nothing is
         regressed.
-      group: int32 `[B, T]`; which domain's statistics normalise a row inside the
-        network (`encoder.normalisation`), in training and in evaluation alike;
-        `UNKNOWN` where its domain is not known. None where there are no domains.
+      group: int32 `[B, T]`; which domain's statistics normalise a row, in training and
+        in evaluation alike; `UNKNOWN` where its domain is not known. None where there
+        are no domains.
     """
 
     inputs: Mapping[str, Array]

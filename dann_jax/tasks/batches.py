@@ -123,7 +123,7 @@ class Assembler:
     def standardiser_of(
         self, folds: Sequence[int]
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Modality -> mean and scale for each of the folds `[G]`, both `[G, dim]`."""
+        """Modality -> mean and scale for each stream, both `[G, dim]`."""
         chosen = np.asarray(folds)
         return {
             name: (mean[chosen], scale[chosen])
