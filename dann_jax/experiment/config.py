@@ -73,7 +73,7 @@ def base_config() -> ConfigDict:
                 "open_set": False,
                 # So many rows of each class of the adaptation side are labelled too.
                 "labelled_target": 0,
-                # Rating columns, such as "arousal", to predict in the place of labels.
+                # Columns of numbers to predict, instead of labels.
                 "targets": (),
                 # A column, such as "speaker", makes it the oracle of the target; then
                 # allowed_leaks must name "oracle", and there is one arm.
