@@ -77,7 +77,9 @@ def _main_system() -> ConfigDict:
     config.data.modalities = ("acoustic", "lexical")
     config.protocol.update(
         split_args=ConfigDict({"column": "session"}),
-        # Rows with other labels, and the test session without its labels.
+        # Training may see rows with other labels, and the test session without its
+        # labels. An adversary sees of these what its own `unlabelled` names too: that
+        # of `base_config`, over speakers, the test session alone.
         unlabelled=("other", "test"),
         validation_column="dialogue",
     )

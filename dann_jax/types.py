@@ -24,6 +24,13 @@ Schedule = Callable[[Scalar], Array]
 class Batch(NamedTuple):
     """Dialogues padded to one length: `B` dialogues of `T` turns.
 
+    An utterance is called a row as one of the corpus, and a turn as one of a dialogue;
+    without dialogues each is the only turn of its own. A network and an objective are
+    given a finished batch, as below. On its way there the same type is an *index*, from
+    `Assembler.index_batch`: `inputs` then holds places in the tables of features (or,
+    of a corpus that does not fit on the devices, rows of features that are not
+    standardised yet), and `gather_features` puts the features there.
+
     Attributes:
       inputs: modality -> float `[B, T, dim]`, or `[B, T, frames, dim]`, standardised.
       present: modality -> bool `[B, T]`; False where a turn lacks the modality.
@@ -76,17 +83,25 @@ class Outputs(NamedTuple):
 
 
 Metrics = dict[str, Array]
-"""Name -> scalar, for logging."""
+"""Name -> scalar, for logging; see `Objective` for the names."""
 
 
 @runtime_checkable
 class Objective(Protocol):
     """A training loss: `(outputs, batch, strength) -> (loss, metrics)`.
 
-    `batch` needs `label` and `domain` only, so any named tuple that has them will do.
-    `strength` maps each adversary to its current strength. Reversal objectives leave
-    it to the network (it has already scaled the gradient); discrepancy objectives
-    multiply their term by it. The loss and every metric is a scalar.
+    Of the batch most objectives read `label` and `domain`, so that any named tuple that
+    has these will do; `ccc_regression` reads `value`.
+    `strength` maps each adversary (or penalty with a strength of its own) to its
+    current strength: its peak in the arm times what the schedule gives at the step.
+    Reversal objectives leave it to the network, which has already scaled the gradient;
+    discrepancy objectives multiply their term by it.
+
+    The loss and every metric is a scalar. A run needs the metric `loss/label`, the loss
+    of the labelled rows alone, which it logs and compares gradients with. `loss/NAME`
+    is for the other parts of the loss, one for each adversary: they and `loss/label`
+    are what `encoder_gradients` measures one by one. All else has another prefix, as
+    `accuracy/NAME` has.
     """
 
     def __call__(
@@ -120,7 +135,8 @@ class StatefulObjective(NamedTuple):
     Attributes:
       init: `(outputs) -> state`; of the outputs only shapes are known.
       apply: `(forward, params, batch, strength, key, state) -> (loss, (metrics,
-        state))`, differentiated with respect to `params`.
+        state))`, differentiated with respect to `params`. Metrics are as those of an
+        `Objective`; their parts need not add up to the loss.
     """
 
     init: Callable[[Outputs], PyTree]

@@ -190,3 +190,13 @@ def test_the_real_network_has_what_is_measured() -> None:
     )
     assert all(float(value) > 0.0 for name, value in found.items() if "grad" in name)
     assert all(-1.0 <= float(found[f"cosine/{name}"]) <= 1.0 for name in DOMAINS)
+
+
+def test_an_objective_that_logs_no_loss_of_the_labels_is_refused_in_words() -> None:
+    def nameless(outputs: Outputs, batch: object, strength: dict) -> tuple:
+        loss, metrics = source_only()(outputs, batch, strength)
+        return loss, {"loss/emotion": metrics["loss/label"]}
+
+    told = r"lack 'loss/label', .* there are loss/emotion$"
+    with pytest.raises(ValueError, match=told):
+        encoder_gradients(plain_apply, nameless, PARAMS, BATCH, STRENGTH)

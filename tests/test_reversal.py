@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from corpora_and_batches import assert_trees_equal
 
-from dann_jax.models.reversal import reverse_gradient
+from dann_jax.models.reversal import reverse_gradient, scale_gradient
 from dann_jax.types import Array, PyTree, Scalar
 
 # Powers of two (and 0), so that scaling is exact in every floating type.
@@ -135,3 +135,11 @@ def test_two_reversals_multiply() -> None:
 def test_forward_mode_is_refused_rather_than_wrong() -> None:
     with pytest.raises(TypeError, match="custom_vjp"):
         jax.jvp(lambda v: reverse_gradient(v, 1.0), (1.0,), (1.0,))
+
+
+@pytest.mark.parametrize("scale", STRENGTHS)
+def test_a_scaled_gradient_keeps_its_sign(scale: float) -> None:
+    tree = {"a": jnp.array([0.5, -1.0]), "b": jnp.array(2.0)}
+    found = jax.grad(lambda t: cubes(scale_gradient(t, scale)))(tree)
+    expected = jax.tree.map(lambda g: scale * g, jax.grad(cubes)(tree))
+    assert_trees_equal(found, expected)

@@ -80,10 +80,14 @@ class Selector:
         self._run = run
 
     def validate(self, state: TrainState) -> tuple[TrainState, dict[str, float]]:
-        """Keep what is better than before; return mean scores of each arm to log."""
+        """Keep what is better than before; return mean scores of each arm to log.
+
+        A replica whose score has risen has its averaged parameters kept in the state
+        that is returned, as `best` (`keep_best`), which is what is evaluated.
+        """
         layout = self._run.layout
         shape = (len(layout.fold_of), len(layout.arms))
-        # Later is better, unless there is something to tell by.
+        # Under `last` the score is the step number.
         score = np.broadcast_to(np.float32(layout.get(state.step)), shape)
         found = self.scores(state)
         if self._score:

@@ -160,7 +160,13 @@ def compiled(
 ) -> Program:
     """The network, its optimiser and its objective, over all replicas.
 
-    Side by side, one after the other, or, by default, as the device likes it.
+    Args:
+      config: of the run.
+      task: what is learned.
+      layout: of the replicas.
+      timetable: how many steps there are, for schedules.
+      vectorise: replicas of a device side by side (True) or one after the other
+        (False); by default the latter on CPU, where that is faster.
     """
     total_steps = timetable.steps_per_epoch * timetable.epochs
     strength = config.strength.to_dict()

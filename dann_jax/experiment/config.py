@@ -1,4 +1,12 @@
-"""Every key of a config, with its default. A system is what it changes of this."""
+"""The keys of a config, with their defaults. A system is what it changes of this.
+
+A section has the arguments of the constructor that the comment above it names, whose
+docstring says more of each. Its arguments that only some systems need are no keys yet,
+and are set by adding them: `encoder.name`, `encoder.context_encoder`,
+`heads.class_wise`, `heads.generator_hidden`, `objective.penalties`,
+`optimizer.players`; likewise those of another objective, schedule or frame encoder,
+which come with its name. One that the constructor does not take is refused.
+"""
 
 from collections.abc import Sequence
 
@@ -25,6 +33,7 @@ def base_config() -> ConfigDict:
     """
     return ConfigDict(
         {
+            # For tables and the report.
             "system": "",
             # `data.open.open_corpus`
             "data": {
@@ -58,11 +67,16 @@ def base_config() -> ConfigDict:
                 # Any of "other" (rows of the training side with other labels), "adapt"
                 # and "test" (the tested rows without their labels).
                 "unlabelled": ("test",),
+                # One of so many groups of training speakers (or of values of another
+                # column) validates; 0 for none. The seed draws which.
                 "validation_column": "speaker",
                 "validation_folds": 0,
                 "seed": 0,
+                # Columns that labelled and test rows must not share a value of, and
+                # those of them that they may after all: every table repeats it.
                 "disjoint": ("speaker",),
                 "allowed_leaks": (),
+                # The column whose values are the classes.
                 "label_column": "emotion",
                 # Whether tested rows are of no class that was trained on.
                 "open_set": False,
@@ -76,13 +90,20 @@ def base_config() -> ConfigDict:
                 # allowed_leaks must name "oracle", and there is one arm.
                 "oracle": "",
             },
-            # Name -> `tasks.domains.domain_ids`. Another adversary is another entry;
-            # it sees of its unlabelled rows those that `protocol.unlabelled` has. The
-            # column "role" tells labelled from unlabelled rows, "side" the source from
-            # the target of each fold.
+            # Name -> `tasks.domains.domain_ids`. Another adversary is another entry.
+            # It sees the labelled rows, and of the unlabelled ones those that are named
+            # both here and in `protocol.unlabelled`, which alone decides what training
+            # may see. The column "role" tells labelled from unlabelled rows, "side" the
+            # source from the target of each fold.
             "adversaries": {"speaker": {"column": "speaker", "unlabelled": ("test",)}},
-            # Name -> adversary -> strength; what is not named has strength 0. What an
-            # objective has `on` an adversary has a strength by its own word.
+            # Arm -> adversary -> strength: the peak, which the schedule in `strength`
+            # reaches; what is not named has strength 0. A penalty with `on: ADVERSARY`
+            # has its own strength, set in an arm under the penalty's key. All arms
+            # minimise the one `objective`: the arm "source_only" is the one whose
+            # strengths are 0, the arm "dann" the one with the adversary. Arms may have
+            # any names, which have nothing to do with the objectives of these names.
+            # `baseline` is the arm that the others are compared with; `seeds` says how
+            # often each fold is trained.
             "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
             "baseline": "source_only",
             "seeds": 3,
@@ -98,17 +119,28 @@ def base_config() -> ConfigDict:
                 "settings": {},
             },
             # `tasks.task.make_task`
-            "batches": {"batch_size": 32, "num_buckets": 3, "max_frames": 0},
+            "batches": {
+                # Dialogues in a batch; an utterance without one counts as one.
+                "batch_size": 32,
+                # At most so many padded shapes, each compiled once.
+                "num_buckets": 3,
+                # Of a longer utterance the middle is kept; 0 for no limit.
+                "max_frames": 0,
+            },
             # `models.network.DialogueEncoder`
             "encoder": {
+                # Size of an utterance vector, and of the GRU in each direction.
                 "width": 64,
+                # Whether an utterance is encoded within its dialogue.
                 "context": False,
+                # Of the attention over the dialogue; of these `own_heads` attend only
+                # to turns of the same speaker.
                 "heads": 4,
-                # How many of the heads hear only the speaker's own turns.
                 "own_heads": 0,
-                # Whether a second GRU goes over each speaker's own turns.
+                # Whether a second GRU goes over each speaker's turns alone.
                 "own_turns": False,
                 "dropout": 0.3,
+                # Of the computation: "float32" or "bfloat16".
                 "dtype": "float32",
                 # `models.normalisation.MODES`, of the utterance vectors; the column is
                 # what the domains are, for those modes that tell them apart.
@@ -128,6 +160,8 @@ def base_config() -> ConfigDict:
                 "concatenate_layers": False,
                 # `models.augment.FrameAugmentation`
                 "augmentation": {
+                    # The largest masked share of the frames and of the features; the
+                    # largest gain, and the deviation of the noise.
                     "time_mask": 0.0,
                     "feature_mask": 0.0,
                     "gain": 0.0,
@@ -135,25 +169,45 @@ def base_config() -> ConfigDict:
                 },
             },
             # `models.network.Dann`
-            "heads": {"conditional": (), "domain_hidden": (64,), "head_dropout": 0.3},
-            # `objectives.OBJECTIVES` and `training.schedules.STRENGTH_SCHEDULES`
+            "heads": {
+                # Adversaries that are given the predicted class too.
+                "conditional": (),
+                # Hidden widths of every domain head; () is a linear one.
+                "domain_hidden": (64,),
+                # Before each layer of the emotion head and of the domain heads.
+                "head_dropout": 0.3,
+            },
+            # `objectives.OBJECTIVES`: what every arm minimises. With strength 0 the
+            # objective "dann" is "source_only" to the encoder and the emotion head
+            # (but see `clip_norm`): the adversaries learn, and change nothing.
+            # `label_smoothing`: share of the target that is spread over all classes.
             "objective": {"name": "dann", "label_smoothing": 0.0},
-            # "own" there holds other schedules for single strengths, by their names.
+            # `training.schedules.STRENGTH_SCHEDULES`: the way from 0 to the strengths
+            # of the arms. "own" has other schedules, by the names of the strengths.
             "strength": {"name": "ganin", "own": {}},
             # `training.optimizer.make_optimizer`
             "optimizer": {
+                # Or "sgd"; the learning rate follows "schedule": "constant", "cosine"
+                # or "ganin".
                 "name": "adam",
                 "learning_rate": 3e-3,
                 "schedule": "cosine",
+                # Decoupled, times the learning rate, of matrices only.
                 "weight_decay": 0.1,
+                # Longer gradients are scaled down to it; 0 for never. The norm counts
+                # the domain heads, so that it lets them act on an arm of strength 0.
                 "clip_norm": 0.0,
             },
+            # Of the moving average of the parameters over steps, which is what is
+            # evaluated and kept; 0 keeps the last ones.
             "average_decay": 0.98,
             # A word of `evaluation.selection.SELECTIONS`. The last step of a fixed
             # schedule: no label chooses anything.
             "selection": "last",
-            # `evaluation.analysis.analyse`, after training; with no "rows" there is
-            # none. No "columns" are speaker, corpus, language, gender and emotion.
+            # `evaluation.analysis.analyse`, after training: what the features tell,
+            # by fresh probes for each of "columns" (none named: speaker, corpus,
+            # language, gender and emotion), on at most so many "rows" (0: no analysis),
+            # of so many "replicas" (a fold and a seed, all arms), and drawn as "maps".
             "analysis": {
                 "columns": (),
                 "rows": 600,
@@ -167,6 +221,7 @@ def base_config() -> ConfigDict:
             # `training.loop.Timetable`
             "timetable": {
                 "epochs": 30,
+                # In epochs, as are the other two.
                 "evaluate_every": 1,
                 "checkpoint_every": 10,
                 # How often the gradients in the encoder are looked at; 0 for never.

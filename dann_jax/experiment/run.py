@@ -1,4 +1,4 @@
-"""The story of a run: `train_and_evaluate(config, workdir)`."""
+"""A run from its config to its results: `train_and_evaluate(config, workdir)`."""
 
 from typing import Any
 

@@ -42,7 +42,11 @@ _log = logging.getLogger(__name__)
 def setting_in(
     workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
 ) -> tuple[Task, Layout]:
-    """As `setting`; where data changed under a run, that is what its error tells of."""
+    """As `setting`, where the work directory may hold a run already.
+
+    If the data of that run have changed since, the error names the change, and not what
+    else fails because of it.
+    """
     try:
         return setting(config, data_parallel=data_parallel)
     except ValueError:

@@ -16,7 +16,7 @@ from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
 from dann_jax.models.layer_mix import PREFIX, LayerMix
 from dann_jax.models.normalisation import normalise
-from dann_jax.models.reversal import reverse_gradient
+from dann_jax.models.reversal import reverse_gradient, scale_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call
 from dann_jax.utils.named import is_own, named
@@ -162,7 +162,7 @@ class Dann(nn.Module):
         extra = {}
         if self.generator_hidden is not None:
             # The strength scales the gradient to the encoder, not the generator's own.
-            head_input = reverse_gradient(features, -strength.get("generator", 0.0))
+            head_input = scale_gradient(features, strength.get("generator", 0.0))
             extra = generate(head_input, batch, self.generator_hidden, deterministic)
         return Outputs(features.astype(jnp.float32), label_logits, domain_logits, extra)
 

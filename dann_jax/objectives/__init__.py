@@ -1,8 +1,9 @@
-"""Objectives: what is minimised, as functions `(outputs, batch, strength) -> loss`.
+"""Objectives: functions `(outputs, batch, strength) -> (loss, metrics)` to minimise.
 
 A constructor binds the hyper-parameters and returns an `Objective`, which works on the
 outputs of any model that fills `Outputs`; or a `StatefulObjective`, where outputs alone
-do not suffice.
+do not suffice. A config names one for all of its arms, which differ in their strengths:
+`source_only` here is the loss of the labels, an arm of that name has strength 0.
 """
 
 from collections.abc import Callable

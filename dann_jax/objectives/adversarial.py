@@ -33,7 +33,8 @@ def dann(
     `L = mean_labelled CE(g(z), y) + sum_a mean_a CE(h_a(R_s(z)), d_a)`. The strength
     has already scaled what reaches the encoder (see `reverse_gradient`), so that each
     domain head learns at full speed. With every strength 0 the encoder and the
-    emotion head are trained exactly as by `source_only`.
+    emotion head are trained exactly as by `source_only`, unless the optimiser clips
+    (`clip_norm`) by a norm that counts the domain heads.
 
     Args:
       label_smoothing: share of the emotion target spread over all classes.

@@ -1,6 +1,7 @@
 """Add penalties to an objective, each with its strength.
 
-A penalty that is `on` a column by name has a strength of its own, and so can be an arm.
+A penalty that is `on` an adversary by name has a strength of its own, under the
+penalty's key, and so can be an arm.
 """
 
 from collections.abc import Mapping

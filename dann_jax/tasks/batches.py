@@ -1,9 +1,11 @@
 """From a corpus and its roles to batches: a pure function of the step number.
 
-A `Plan` decides which dialogues make up which batch; `Assembler` says what each turn is
-and shows; `gather_features` replaces places in a table by standardised features, on the
-host or on a device that keeps the table. `training.batch_loader` does these one after
-the other. Nothing is remembered between steps, so a run can start at any of them.
+A `Plan` decides which dialogues make up which batch; `Assembler.index_batch` makes an
+index of them, a `Batch` with masks, labels and, for inputs, places in tables of
+features; `gather_features` makes the finished batch of it, with standardised features
+for inputs, on the host or on a device that keeps the tables. `training.batch_loader`
+does these one after the other. Nothing is remembered between steps, so a run can start
+at any of them.
 """
 
 import dataclasses
@@ -54,16 +56,21 @@ class Assembler:
     def __call__(
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int] | np.ndarray
     ) -> Batch:
-        """Batch with a leading stream axis: dialogues `[G, B]` seen by folds `[G]`."""
+        """The finished batch `[G, B, T]`: dialogues `[G, B]`, each row under a fold.
+
+        The leading axis is that of replica groups: those of one fold may stand in it
+        more than once, with other dialogues.
+        """
         index = self.index_batch(dialogues, bucket, folds)
         return gather_features(index, self.tables(), self.standardiser_of(folds))
 
     def index_batch(
         self, dialogues: np.ndarray, bucket: int, folds: Sequence[int] | np.ndarray
     ) -> Batch:
-        """The batch, with places in `tables` for inputs, `UNKNOWN` where nothing is.
+        """The index of a batch: all but its inputs, which are places in `tables`.
 
-        What a row does not show has no place, so that no later step can look it up.
+        What is not visible, not present or padding has no place (`UNKNOWN`), so that no
+        later step can look it up.
         """
         num_turns, max_frames = self.shapes.get(bucket) or (
             bucket,
@@ -134,13 +141,15 @@ def gather_features(
     tables: Mapping[str, Array],
     standardiser: Mapping[str, tuple[Array, Array]],
 ) -> Batch:
-    """An index with standardised features for inputs, zero where nothing is shown.
+    """Turn an index into a finished batch, with standardised features for inputs.
 
-    The arrays may be NumPy's or JAX's.
+    They are zero where a row is not visible or lacks the modality. The arrays may be
+    NumPy's or JAX's.
 
     Args:
-      index: from `Assembler.index_batch`; a modality that is in no table holds, in
-        place of places, their rows of it.
+      index: from `Assembler.index_batch`: of each modality places in its table
+        `[G, B, T]` (of frames `[G, B, T, frames]`); or, of one that `tables` lacks, the
+        features at these places, `[G, B, T, dim]`, read from the table before.
       tables: from `Assembler.tables`.
       standardiser: from `Assembler.standardiser_of`.
     """
@@ -192,9 +201,9 @@ def training_assembler(
     units: Units | None = None,
     norm_domain: np.ndarray | None = None,
 ) -> Assembler:
-    """The view of a training step: visible rows, answers of labelled rows only.
+    """The view of a training step: visible rows, labels of labelled rows only.
 
-    `units` standardise the targets, where the protocol has any.
+    `units` standardise the ratings, where the protocol has `targets`.
     """
     return Assembler(
         corpus,
@@ -218,7 +227,7 @@ def evaluation_assembler(
     group: np.ndarray | None = None,
     norm_domain: np.ndarray | None = None,
 ) -> Assembler:
-    """The view of an evaluation: the whole dialogue is heard, no label is there."""
+    """The view of an evaluation: all turns are visible, no label is there."""
     nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
     return Assembler(
         corpus,

@@ -1,6 +1,6 @@
 """What each head's loss does to the encoder: sizes and directions of gradients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -19,6 +19,24 @@ from dann_jax.types import (
 )
 
 _PART = "loss/"
+_LABEL = "loss/label"
+
+
+def require_label_loss(metrics: Collection[str]) -> None:
+    """Refuse the metrics of an objective without the loss of the labelled rows.
+
+    Args:
+      metrics: names of all.
+
+    Raises:
+      ValueError: `loss/label` is not among them.
+    """
+    if _LABEL not in metrics:
+        raise ValueError(
+            f"the metrics of the objective lack {_LABEL!r}, the loss of the labelled "
+            f"rows, which a run logs: return it beside the loss, as source_only does; "
+            f"there are {', '.join(sorted(metrics)) or 'none'}"
+        )
 
 
 def encoder_gradients(
@@ -59,7 +77,8 @@ def encoder_gradients(
       undoes what the label asks for.
 
     Raises:
-      ValueError: `params` has no entry `encoder`.
+      ValueError: `params` has no entry `encoder`, or the objective logs no
+        `loss/label`.
     """
     if encoder not in params:
         raise ValueError(f"no {encoder!r} in the parameters; there are {list(params)}")
@@ -70,8 +89,9 @@ def encoder_gradients(
         loss, (metrics, _) = lifted.apply(
             apply, {**params, encoder: own}, batch, strength, key, memory
         )
+        require_label_loss(metrics)
         if lifted is objective:
-            label = metrics[f"{_PART}label"]
+            label = metrics[_LABEL]
             return {"label": label, "others": loss - label}
         return {
             name.removeprefix(_PART): value

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dann_jax.training.checkpoint import Checkpoints
+from dann_jax.training.diagnostics import require_label_loss
 from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.replicas import Layout
 from dann_jax.training.state import TrainState
@@ -90,12 +91,14 @@ def fit(
       batches: `(start, stop)` steps -> their batches, each with a group axis, on the
         host or on the mesh.
       train_step: mapped over replicas, donating its state.
-      validate: scores the state and keeps the best; returns what to log.
+      validate: scores the state; returns it with what is better in `best`, and what
+        to log: see `Selector.validate`.
       gradients: what else to log of the state, `[groups, arms]`; changes nothing.
       checkpoints: where the state is saved.
       writer: where metrics go.
 
     Raises:
+      ValueError: the objective logs no `loss/label`.
       TrainingDiverged: a loss or, where a checkpoint is due, a parameter is NaN or
         infinite. The checkpoints before it stay.
       Interrupted: a signal asked to stop, and the state is saved.
@@ -110,6 +113,7 @@ def fit(
     ):
         for batch in batches(start, total):
             state, metrics = train_step(state, batch, strength)
+            require_label_loss(metrics)
             # Looking one step back leaves the device busy with this one.
             if previous is not None:
                 sums.append(_checked(previous, step, layout))

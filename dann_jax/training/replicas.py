@@ -1,9 +1,10 @@
 """Folds x seeds x arms as leading axes of one state, mapped over one step.
 
-The first axis is the group, one (fold, seed); the second the arm. Arms of a group
-share batches, initialisation and keys: the comparison is paired. Groups are spread
-over the devices of all processes; where there are more devices than groups, several
-may share a group's batches. `mapping` applies jit to what runs there.
+The first axis is the *replica group*, one (fold, seed), here a group for short; the
+second the arm. Arms of a group share batches, initialisation and keys: the comparison
+is paired. Groups are spread over the devices of all processes; where there are more
+devices than groups, several may share a group's batches, each with a *part* of the
+dialogues. `mapping` applies jit to what runs there.
 """
 
 import dataclasses
@@ -28,7 +29,8 @@ class Layout:
     """Which replica stands where: groups `[G]` of arms `[A]` on a mesh.
 
     Where the groups do not divide among the devices, fillers repeat the first ones;
-    they are trained and never reported.
+    they are trained and never reported. `[G]` counts them, `num_groups` does not:
+    results have leading axes `[num_groups, A]`.
 
     Attributes:
       folds: fold names.
@@ -44,7 +46,7 @@ class Layout:
 
     @property
     def num_groups(self) -> int:
-        """Groups that are reported."""
+        """Groups that are reported: folds times seeds, without fillers."""
         return len(self.folds) * len(self.seeds)
 
     @property
@@ -59,7 +61,10 @@ class Layout:
 
     @property
     def pairs(self) -> np.ndarray:
-        """Which of the reported groups every group is or repeats, int `[G]`."""
+        """Every group as the index of the reported one that it is or repeats, `[G]`.
+
+        Of 5 groups on 4 devices: `[0, 1, 2, 3, 4, 0, 1, 2]`.
+        """
         padded = (
             -(-self.num_groups // self.mesh.shape[REPLICA]) * self.mesh.shape[REPLICA]
         )

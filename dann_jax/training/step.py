@@ -48,15 +48,16 @@ def make_train_step(
       objective: what to minimise. The state of one that has a state is started by
         `create_state(..., objective=objective.init(outputs))`.
       optimizer: any optax transformation.
-      schedule: step -> factor on every adversary's strength.
+      schedule: step -> factor in [0, 1] on the peak of every strength.
       average_decay: of the moving average of the parameters, in [0, 1); 0 keeps the
         last ones. The decay starts low, so that the average forgets the first steps.
       own_schedules: adversary (or penalty) -> the schedule of its strength, for those
         that follow another one.
-      in_parts: whether several devices share the batch, see `parts`.
+      in_parts: whether several devices share the batch, see `data_parallel`.
 
     Returns:
-      A step. Its `strength` maps each adversary to the peak of its strength; a
+      A step. Its `strength` maps each adversary to the peak of its strength, which
+      the schedule scales: the network and the objective are given the current one. A
       replica with 0 everywhere is trained as source-only.
     """
 
@@ -144,7 +145,10 @@ def make_gradient_step(
 
 
 def make_evaluation_step(*, apply: Apply, in_parts: bool = False) -> EvaluationStep:
-    """Return `(params, batch) -> Outputs`, without dropout (of the own part)."""
+    """Return `(params, batch) -> Outputs`, without dropout.
+
+    Where several devices share the batch, the outputs are of this device's dialogues.
+    """
 
     def evaluation_step(params: PyTree, batch: Any) -> Outputs:
         batch = part_of(batch) if in_parts else batch
