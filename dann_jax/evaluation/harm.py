@@ -37,7 +37,7 @@ def _one_class(balance: Mapping[str, float]) -> str:
 
 def _worse(arm: str, comparisons: Sequence[Mapping[str, Any]]) -> str:
     for entry in comparisons:
-        if (entry["arm"], entry["metric"]) == (arm, "ua"):
-            if verdict(entry["ci95"]) == "worse":
-                return "worse"
+        of_arm = (entry["arm"], entry["metric"]) == (arm, "ua")
+        if of_arm and verdict(entry["ci95"]) == "worse":
+            return "worse"
     return ""
