@@ -1,9 +1,10 @@
 """Hidden states of a pretrained speech encoder, as features."""
 
 import functools
+import json
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -16,6 +17,9 @@ from dann_jax.data.features.extractor import Extractor
 PRETRAINED = "pretrained"
 """The extractor's name in a provenance."""
 
+FLAX = "flax"
+"""What computes an encoder, where nothing else is said."""
+
 
 def pretrained(
     *,
@@ -26,8 +30,12 @@ def pretrained(
     pad_to_30s: bool = False,
     digest: str | None = None,
     sample_rate: int | None = None,
+    implementation: str = FLAX,
 ) -> Extractor:
     """Layers of Whisper, wav2vec 2.0, XLS-R, HuBERT or WavLM; `mean_std` by default.
+
+    Any other model is computed by transformers and PyTorch, in a process of its own
+    (`torch_encoder.py`), where these are installed.
 
     The mean of a layer over the real frames of the utterance and their standard
     deviation; or the frames. Utterances are computed in batches on the device of JAX.
@@ -57,6 +65,8 @@ def pretrained(
         place of the real length; that is ten times slower. Padding is never pooled.
       digest: that the weights must have, as provenance records it.
       sample_rate: that the model must have, in Hz.
+      implementation: `transformers`, as provenance records it, for a model that must
+        not be computed by Flax.
 
     Returns:
       The extractor; the weights have been read.
@@ -65,7 +75,7 @@ def pretrained(
       ValueError: there is no such model, its weights have another digest, or a
         parameter is out of its range.
     """
-    from dann_jax.models.pretrained import PretrainedError, hidden_states
+    from dann_jax.models.pretrained import PretrainedError
     from dann_jax.models.pretrained.layers import chosen_layers
     from dann_jax.models.pretrained.pooling import POOLINGS
 
@@ -83,8 +93,10 @@ def pretrained(
     for name, asked, actual in (
         ("digest", digest, encoder.digest),
         ("sample_rate", sample_rate, encoder.sample_rate),
+        ("implementation", implementation, encoder.implementation),
     ):
-        if asked not in (None, actual):
+        # By Flax, unless something else is said.
+        if asked not in (None, FLAX, actual):
             raise PretrainedError(
                 f"{model_folder} holds another model: its {name} is {actual}, needed "
                 f"is {asked}"
@@ -93,13 +105,9 @@ def pretrained(
     framewise = pooling == "frames"
 
     def compute_batch(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        import jax
-
         for samples in waveforms:
             _check_length(samples, encoder)
-        # Some devices round products by default, so that features would depend on them.
-        with jax.default_matmul_precision("float32"):
-            states = hidden_states(encoder, waveforms, layers=chosen, pooling=pooling)
+        states = encoder.states(waveforms, layers=chosen, pooling=pooling)
         return [
             each.reshape(len(each), -1) if framewise else each.reshape(-1)
             for each in states
@@ -113,12 +121,13 @@ def pretrained(
             "pooling": pooling,
             "pad_to_30s": pad_to_30s,
             "digest": encoder.digest,
+            **encoder.marks(),
         },
         dim=len(chosen) * encoder.width * (2 if pooling == "mean_std" else 1),
         framewise=framewise,
         compute=lambda samples: compute_batch([samples])[0],
         sample_rate=encoder.sample_rate,
-        packages=("jax", "librosa", "soundfile", "soxr"),
+        packages=(*encoder.packages, "librosa", "soundfile", "soxr"),
         about={"model": _name(model or model_folder)},
         compute_batch=compute_batch,
     )
@@ -157,13 +166,71 @@ def _state(folder: epath.Path) -> tuple[tuple[str, int, int], ...]:
     return tuple((file.name, s.st_size, s.st_mtime_ns) for file, s in stats)
 
 
-@functools.lru_cache(maxsize=2)
-def _load(folder: str, state: tuple, pad_to_30s: bool) -> Any:
-    """The encoder; read once while its files are the same."""
-    from dann_jax.models.pretrained import load
+class _Encoder(NamedTuple):
+    """What the extractor uses of an encoder, whoever computes it.
 
+    `states` is `models.pretrained.hidden_states` of it.
+    """
+
+    digest: str
+    sample_rate: int
+    num_layers: int
+    width: int
+    min_samples: int
+    states: Callable[..., list[np.ndarray]]
+    implementation: str
+    packages: tuple[str, ...]
+
+    def marks(self) -> dict[str, str]:
+        """Parameters of those alone that are not computed by Flax."""
+        known = self.implementation == FLAX
+        return {} if known else {"implementation": self.implementation}
+
+
+@functools.lru_cache(maxsize=2)
+def _load(folder: str, state: tuple, pad_to_30s: bool) -> _Encoder:
+    """The encoder; read once while its files are the same."""
     del state
-    return load(folder, pad_to_30s=pad_to_30s)
+    if _is_foreign(epath.Path(folder)):
+        return _load_torch(folder, pad_to_30s)
+    import jax
+
+    from dann_jax.models import pretrained as encoders
+
+    model = encoders.load(folder, pad_to_30s=pad_to_30s)
+
+    def states(*arguments: Any, **options: Any) -> list[np.ndarray]:
+        # Some devices round products by default, so that features would depend on them.
+        with jax.default_matmul_precision("float32"):
+            return encoders.hidden_states(model, *arguments, **options)
+
+    sizes = (model.sample_rate, model.num_layers, model.width)
+    shortest = model.front_end.min_samples
+    return _Encoder(model.digest, *sizes, shortest, states, FLAX, ("jax",))
+
+
+def _is_foreign(folder: epath.Path) -> bool:
+    """Whether a model is of an architecture that there is no Flax module for."""
+    from dann_jax.models.pretrained.settings import MODEL_TYPES
+
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        # Whoever loads it says what is wrong.
+        return False
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return isinstance(kind, str) and kind not in MODEL_TYPES
+
+
+def _load_torch(folder: str, pad_to_30s: bool) -> _Encoder:
+    from dann_jax.data.features.torch_encoder import TorchEncoder
+
+    if pad_to_30s:
+        raise ValueError(f"pad_to_30s is for Whisper alone, and {folder} is another")
+    model = TorchEncoder(folder)
+    sizes = (model.sample_rate, model.num_layers, model.width, model.min_samples)
+    packages = ("torch", "transformers")
+    return _Encoder(model.digest, *sizes, model.hidden_states, packages[1], packages)
 
 
 def _numbers(
@@ -183,8 +250,8 @@ def _numbers(
     return numbers
 
 
-def _check_length(samples: np.ndarray, encoder: Any) -> None:
-    needed = encoder.front_end.min_samples
+def _check_length(samples: np.ndarray, encoder: _Encoder) -> None:
+    needed = encoder.min_samples
     if len(samples) < needed:
         rate = encoder.sample_rate
         raise AudioError(
