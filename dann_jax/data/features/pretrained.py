@@ -1,24 +1,24 @@
 """Hidden states of a pretrained speech encoder, as features."""
 
-import functools
-import json
-import os
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from etils import epath
 
 from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.pretrained_encoder import FLAX, Encoder, load_encoder
+from dann_jax.data.features.pretrained_folder import (
+    card_of,
+    find_encoder,
+    model_name,
+    remember,
+)
 
 # Worker processes import this module: JAX and the encoders are imported in functions.
 
 PRETRAINED = "pretrained"
 """The extractor's name in a provenance."""
-
-FLAX = "flax"
-"""What computes an encoder, where nothing else is said."""
 
 
 def pretrained(
@@ -88,8 +88,8 @@ def pretrained(
         raise ValueError(f"pooling={pooling!r}: must be one of {', '.join(POOLINGS)}")
     if type(pad_to_30s) is not bool:
         raise ValueError(f"pad_to_30s={pad_to_30s!r}: must be True or False")
-    model_folder = _folder(model, folder, known=digest is not None)
-    encoder = _load(os.fspath(model_folder), _state(model_folder), pad_to_30s)
+    model_folder = find_encoder(model, folder, digest)
+    encoder = load_encoder(model_folder, pad_to_30s)
     for name, asked, actual in (
         ("digest", digest, encoder.digest),
         ("sample_rate", sample_rate, encoder.sample_rate),
@@ -101,6 +101,8 @@ def pretrained(
                 f"{model_folder} holds another model: its {name} is {actual}, needed "
                 f"is {asked}"
             )
+    if folder is not None or epath.Path(model).expanduser().is_dir():
+        remember(encoder.digest, model_folder)
     chosen = chosen_layers(_numbers(layers, encoder.num_layers), encoder.num_layers)
     framewise = pooling == "frames"
 
@@ -108,10 +110,12 @@ def pretrained(
         for samples in waveforms:
             _check_length(samples, encoder)
         states = encoder.states(waveforms, layers=chosen, pooling=pooling)
-        return [
-            each.reshape(len(each), -1) if framewise else each.reshape(-1)
-            for each in states
-        ]
+        if not framewise:
+            return [each.reshape(-1) for each in states]
+        frames = [each.reshape(len(each), -1) for each in states]
+        for each in frames:
+            _check_half(each)
+        return frames
 
     return Extractor(
         name=PRETRAINED,
@@ -128,109 +132,10 @@ def pretrained(
         compute=lambda samples: compute_batch([samples])[0],
         sample_rate=encoder.sample_rate,
         packages=(*encoder.packages, "librosa", "soundfile", "soxr"),
-        about={"model": _name(model or model_folder)},
+        about={"model": model_name(model or model_folder), **card_of(model_folder)},
         compute_batch=compute_batch,
+        half=framewise,
     )
-
-
-def _folder(
-    model: epath.PathLike, folder: epath.PathLike | None, known: bool
-) -> epath.Path:
-    """Where the model lies; a known one that lay in a folder is not looked for."""
-    from dann_jax.models.pretrained import PretrainedError
-    from dann_jax.models.pretrained.hub import find_folder
-
-    if folder is not None:
-        folder = epath.Path(folder).expanduser()
-        if not folder.is_dir():
-            raise PretrainedError(f"no such folder: {folder}")
-        return folder
-    path = epath.Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if known and "/" not in os.fspath(model):
-        raise PretrainedError(f"the folder {model} of the encoder is not here")
-    return find_folder(model)
-
-
-def _name(model: epath.PathLike) -> str:
-    """A Hugging Face name, or the name of a folder without where it lies."""
-    path = epath.Path(model).expanduser()
-    return os.path.basename(os.path.abspath(path)) if path.is_dir() else str(model)
-
-
-def _state(folder: epath.Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a file of the model does."""
-    files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
-    stats = ((file, os.stat(file)) for file in sorted(files))
-    return tuple((file.name, s.st_size, s.st_mtime_ns) for file, s in stats)
-
-
-class _Encoder(NamedTuple):
-    """What the extractor uses of an encoder, whoever computes it.
-
-    `states` is `models.pretrained.hidden_states` of it.
-    """
-
-    digest: str
-    sample_rate: int
-    num_layers: int
-    width: int
-    min_samples: int
-    states: Callable[..., list[np.ndarray]]
-    implementation: str
-    packages: tuple[str, ...]
-
-    def marks(self) -> dict[str, str]:
-        """Parameters of those alone that are not computed by Flax."""
-        known = self.implementation == FLAX
-        return {} if known else {"implementation": self.implementation}
-
-
-@functools.lru_cache(maxsize=2)
-def _load(folder: str, state: tuple, pad_to_30s: bool) -> _Encoder:
-    """The encoder; read once while its files are the same."""
-    del state
-    if _is_foreign(epath.Path(folder)):
-        return _load_torch(folder, pad_to_30s)
-    import jax
-
-    from dann_jax.models import pretrained as encoders
-
-    model = encoders.load(folder, pad_to_30s=pad_to_30s)
-
-    def states(*arguments: Any, **options: Any) -> list[np.ndarray]:
-        # Some devices round products by default, so that features would depend on them.
-        with jax.default_matmul_precision("float32"):
-            return encoders.hidden_states(model, *arguments, **options)
-
-    sizes = (model.sample_rate, model.num_layers, model.width)
-    shortest = model.front_end.min_samples
-    return _Encoder(model.digest, *sizes, shortest, states, FLAX, ("jax",))
-
-
-def _is_foreign(folder: epath.Path) -> bool:
-    """Whether a model is of an architecture that there is no Flax module for."""
-    from dann_jax.models.pretrained.settings import MODEL_TYPES
-
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
-        # Whoever loads it says what is wrong.
-        return False
-    kind = config.get("model_type") if isinstance(config, dict) else None
-    return isinstance(kind, str) and kind not in MODEL_TYPES
-
-
-def _load_torch(folder: str, pad_to_30s: bool) -> _Encoder:
-    from dann_jax.data.features.torch_encoder import TorchEncoder
-
-    if pad_to_30s:
-        raise ValueError(f"pad_to_30s is for Whisper alone, and {folder} is another")
-    model = TorchEncoder(folder)
-    sizes = (model.sample_rate, model.num_layers, model.width, model.min_samples)
-    packages = ("torch", "transformers")
-    return _Encoder(model.digest, *sizes, model.hidden_states, packages[1], packages)
 
 
 def _numbers(
@@ -250,11 +155,20 @@ def _numbers(
     return numbers
 
 
-def _check_length(samples: np.ndarray, encoder: _Encoder) -> None:
+def _check_length(samples: np.ndarray, encoder: Encoder) -> None:
     needed = encoder.min_samples
     if len(samples) < needed:
         rate = encoder.sample_rate
         raise AudioError(
             f"{len(samples) / rate:.3f} s are shorter than the {needed / rate:.3f} s "
             f"that the encoder needs"
+        )
+
+
+def _check_half(frames: np.ndarray) -> None:
+    largest = np.abs(frames).max(initial=0.0)
+    if largest > np.finfo(np.float16).max:
+        raise AudioError(
+            f"frames of the encoder hold values as large as {largest:g}, which do not "
+            f"fit into the float16 of a store; pooling=mean_std keeps float32"
         )
