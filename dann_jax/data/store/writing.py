@@ -47,7 +47,8 @@ def write_store(
     `checksums.txt` holds a digest of every file.
 
     Args:
-      corpus: what to store; features are stored as float32.
+      corpus: what to store; features are stored as float32, those that are float16 as
+        they are.
       data_dir: where TFDS datasets are kept; local or `gs://`.
       notes: text files to lay beside the records, name -> content.
       file_format: any that TFDS writes, such as `array_record`; `tfrecord` by default.
@@ -190,7 +191,11 @@ def _spec(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
         "columns": dict.fromkeys(corpus.columns, text),
         "features": {
             # As bytes: a list of floats takes twenty times as long to encode.
-            name: tensor(shape=(None, dim), dtype=np.float32, encoding="bytes")
+            name: tensor(
+                shape=(None, dim),
+                dtype=np.dtype(metadata["dtypes"][name]),
+                encoding="bytes",
+            )
             for name, dim in metadata["dims"].items()
         },
         # TFDS does not store an empty dictionary.
