@@ -28,6 +28,7 @@ REQUIRED = [
     "importlib_resources",
     "absl-py>=2.1",
     "ml-collections>=1.1",
+    "pyyaml>=6",
     "etils[epath]>=1.12",
     "tqdm>=4.66",
     "matplotlib>=3.9",

@@ -19,7 +19,7 @@ from dann_jax.bundle.description import modalities_of
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.layer_weights import layer_weights
 from dann_jax.experiment.build import build_network, encoder_of, setting
-from dann_jax.models.layer_mix import LayerMix, mixed_weights
+from dann_jax.models.layer_mix import SCALE, LayerMix, mixed_weights
 from dann_jax.models.network import as_apply, build, initialise
 from dann_jax.report.run import Run
 from dann_jax.report.sections.layers import layers_section
@@ -30,7 +30,7 @@ LAYERS = (0, 2, 5)
 
 
 def mixed(x: np.ndarray, logits: list[float]) -> np.ndarray:
-    params = {"logits": jnp.float32(logits)}
+    params = {"logits": jnp.float32(logits) / SCALE}
     return LayerMix(len(logits)).apply({"params": params}, x)
 
 
@@ -173,7 +173,7 @@ def test_a_bundle_keeps_the_mix(tmp_path: pathlib.Path) -> None:
 def test_the_weights_of_each_arm_are_means_over_folds_and_seeds() -> None:
     logits = np.log([[[1.0, 1.0, 2.0], [1.0, 3.0, 4.0]], [[1, 1, 2], [3, 1, 4]]])
     # A group that only fills up the devices.
-    padded = np.concatenate([logits, np.full((1, 2, 3), 9.0)])
+    padded = np.concatenate([logits, np.full((1, 2, 3), 9.0)]) / SCALE
     params = {"encoder": {"layers_pretrained": {"logits": padded}, "fusion": {}}}
 
     @dataclasses.dataclass

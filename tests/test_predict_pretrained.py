@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from bundles import tiny_description, tone, write_tiny, write_tones
 from commands import call as call
+from etils import epath
 from pretrained_models import FIXTURES
 
 from dann_jax.bundle import (
@@ -18,11 +19,14 @@ from dann_jax.bundle import (
     load_bundle,
     predictions,
 )
+from dann_jax.bundle.card import model_card
 from dann_jax.bundle.description import Modality
 from dann_jax.bundle.predictions import predict_clips
 from dann_jax.bundle.recordings import Clip
 from dann_jax.cli import predict as predict_command
-from dann_jax.data.features.catalogue import make_extractor
+from dann_jax.data.features.catalogue import extractor_from, make_extractor
+from dann_jax.data.features.extractor import mismatch
+from dann_jax.data.features.pretrained_folder import card_of
 
 MODEL = FIXTURES / "whisper"
 SECONDS = {"a.wav": 0.5, "b.wav": 0.7, "c.wav": 0.3, "d.wav": 0.9}
@@ -133,6 +137,8 @@ def test_without_its_folder_the_encoder_is_asked_for(
     written: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Where nobody has read the model before.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(BundleError, match="the folder whisper of .*--encoder=DIR"):
         load_bundle(written).extractors()
     with pytest.raises(BundleError, match="another model: its digest is .*--encoder"):
@@ -142,6 +148,21 @@ def test_without_its_folder_the_encoder_is_asked_for(
     shutil.copytree(MODEL, tmp_path / "whisper")
     assert load_bundle(written).extractors()
     assert load_bundle(written, encoder=MODEL).member(0).extractors()
+
+
+def test_where_the_encoder_was_read_before_no_flag_is_needed(
+    written: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = pathlib.Path(shutil.copytree(MODEL, tmp_path / "models" / "mine"))
+    monkeypatch.chdir(folder.parent)
+    # By a path from there; what is noted is one from anywhere.
+    make_extractor("pretrained", model="mine")
+    monkeypatch.chdir(tmp_path)
+    assert load_bundle(written).extractors()
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match="the folder whisper of .*--encoder=DIR"):
+        load_bundle(written).extractors()
 
 
 def test_a_bundle_without_one_takes_no_encoder(bundle: Bundle) -> None:
@@ -171,3 +192,44 @@ def test_the_card_names_the_model_and_says_what_to_ask(written: pathlib.Path) ->
     text = " ".join(card.read_text().split())
     assert "of the pretrained model whisper (layers [1]" in text.replace("\\", "")
     assert "check whether the recordings that were tested here" in text
+    assert "its licence is: not stated; the data it was trained on: not stated" in text
+
+
+def test_the_card_repeats_what_the_card_of_the_model_states(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = pathlib.Path(shutil.copytree(MODEL, tmp_path / "model"))
+    head = "license: apache-2.0\ndatasets:\n- librispeech_asr\n- common_voice"
+    (folder / "README.md").write_text(f"---\n{head}\n---\n# A model\n---\n")
+    extractor = make_extractor("pretrained", model=folder)
+    made = extractor.provenance()
+    assert made["about"]["datasets"] == ["librispeech_asr", "common_voice"]
+    # What is told of a model makes no other features of it.
+    assert (
+        mismatch(make_extractor("pretrained", model=MODEL).provenance(), made) is None
+    )
+    assert extractor_from(made, folder=folder).provenance() == made
+    modality = Modality(extractor.dim, extractor.framewise, made)
+    text = model_card(tiny_description({"pretrained": modality})).replace("\\", "")
+    text = " ".join(text.split())
+    assert "its licence is: apache-2.0; the data it was trained on" in text
+    assert "trained on: librispeech_asr, common_voice. Before" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# no head",
+        "---\n: {",
+        "---\n: {\n---\n",
+        "---\n- a list\n---\n",
+        "---\n\n---\n",
+    ],
+)
+def test_a_card_without_a_head_states_nothing(
+    tmp_path: pathlib.Path, text: str
+) -> None:
+    (tmp_path / "README.md").write_text(text)
+    assert card_of(epath.Path(tmp_path)) == {}
+    assert card_of(epath.Path(tmp_path / "nowhere")) == {}

@@ -115,15 +115,20 @@ def _maker(provenance: Mapping[str, Any] | None) -> str:
 
 def _encoder(provenance: Mapping[str, Any]) -> str:
     """Which pretrained model makes the features; nothing where none does."""
-    model = (provenance.get("about") or {}).get("model")
-    parameters = provenance.get("parameters")
-    if model is None or not isinstance(parameters, Mapping):
+    about, parameters = provenance.get("about"), provenance.get("parameters")
+    if not isinstance(about, Mapping) or not isinstance(parameters, Mapping):
+        return ""
+    if "model" not in about:
         return ""
     settings = ", ".join(f"{key} {value}" for key, value in parameters.items())
+    licence = about.get("licence", "not stated")
+    datasets = about.get("datasets")
+    data = ", ".join(map(str, datasets)) if isinstance(datasets, list) else "not stated"
     return (
-        f", of the pretrained model {model} ({settings}). That model has a licence and "
-        f"training data of its own: read its card, and check whether the recordings "
-        f"that were tested here are among those data"
+        f", of the pretrained model {about['model']} ({settings}). By its own card, "
+        f"its licence is: {licence}; the data it was trained on: {data}. Before you "
+        f"rely on the scores, check whether the recordings that were tested here are "
+        f"among those data"
     )
 
 

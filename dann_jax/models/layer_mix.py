@@ -8,11 +8,15 @@ from dann_jax.types import Array, PyTree
 PREFIX = "layers_"
 """How the parameters of a modality's mix are called in an encoder."""
 
+SCALE = 10.0
+"""Logits are so many times their parameters. Adam moves each parameter by the learning
+rate a step, which would leave the weights of a few hundred steps about equal."""
+
 
 class LayerMix(nn.Module):
     """A learned mean of layers; `[..., layers * dim] -> [..., dim]`.
 
-    `x = sum_l softmax(s)_l h_l`; `s` is 0 at first, so that training begins with the
+    `x = sum_l softmax(10 s)_l h_l`; `s` is 0 at first, so that training begins with the
     plain mean. There is no factor for the whole, because a projection follows.
 
     Reference: Peters et al., "Deep Contextualized Word Representations", NAACL 2018,
@@ -29,7 +33,7 @@ class LayerMix(nn.Module):
     def __call__(self, x: Array) -> Array:
         logits = self.param("logits", nn.initializers.zeros, (self.layers,))
         by_layer = x.reshape(*x.shape[:-1], self.layers, -1)
-        weights = nn.softmax(logits).astype(x.dtype)
+        weights = nn.softmax(SCALE * logits).astype(x.dtype)
         return jnp.einsum("...ld,l->...d", by_layer, weights)
 
 
@@ -42,7 +46,7 @@ def mixed_weights(params: PyTree) -> dict[str, Array]:
     """
     encoder = params.get("encoder", {})
     return {
-        name.removeprefix(PREFIX): nn.softmax(part["logits"])
+        name.removeprefix(PREFIX): nn.softmax(SCALE * part["logits"])
         for name, part in encoder.items()
         if name.startswith(PREFIX)
     }

@@ -83,7 +83,11 @@ def specification(
       ('logmel', 40)
     """
     name, parameters = provenance["extractor"], dict(provenance["parameters"])
-    parameters |= {**provenance.get("about", {}), **places}
+    # What else is told about a model is for people.
+    about = provenance.get("about", {})
+    known = name in EXTRACTORS
+    valid = inspect.signature(EXTRACTORS[name]).parameters if known else ()
+    parameters |= {key: about[key] for key in about if key in valid} | places
     # Features of text have no rate.
     if provenance["sample_rate"] is not None:
         parameters["sample_rate"] = provenance["sample_rate"]

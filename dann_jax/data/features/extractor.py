@@ -29,10 +29,12 @@ class Extractor:
       names: of the `dim` values, if they have any.
       packages: those whose version may change the values.
       about: what decides no value but is needed to make the extractor again, such as
-        the name of a model whose digest is among the parameters; plain JSON values.
+        the name of a model whose digest is among the parameters, or is told of that
+        model; plain JSON values.
       compute_batch: of an extractor that computes many utterances together on a
         device: from a list of what `compute` takes to a list of what it returns. Which
         utterances are together changes nothing but rounding.
+      half: whether stores keep its values as float16, which they fit into.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Extractor:
     packages: Sequence[str] = ()
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     compute_batch: Callable[[Sequence[Any]], list[np.ndarray]] | None = None
+    half: bool = False
 
     def provenance(self) -> dict[str, Any]:
         """How the features are made, as JSON values.

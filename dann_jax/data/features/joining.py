@@ -162,7 +162,10 @@ def shapes(
 ) -> dict[str, ModalityShape]:
     """Shapes of the features of the rows that can be used."""
     return {
-        e.name: ModalityShape(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths"))
+        e.name: ModalityShape(
+            *(e.dim, e.framewise, in_order(kept, f"{e.name}/lengths")),
+            dtype="float16" if e.half else "float32",
+        )
         for e in extractors
     }
 

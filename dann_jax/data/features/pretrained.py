@@ -1,15 +1,19 @@
 """Hidden states of a pretrained speech encoder, as features."""
 
-import functools
-import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from etils import epath
 
 from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.extractor import Extractor
+from dann_jax.data.features.pretrained_encoder import FLAX, Encoder, load_encoder
+from dann_jax.data.features.pretrained_folder import (
+    card_of,
+    find_encoder,
+    model_name,
+    remember,
+)
 
 # Worker processes import this module: JAX and the encoders are imported in functions.
 
@@ -26,8 +30,12 @@ def pretrained(
     pad_to_30s: bool = False,
     digest: str | None = None,
     sample_rate: int | None = None,
+    implementation: str = FLAX,
 ) -> Extractor:
     """Layers of Whisper, wav2vec 2.0, XLS-R, HuBERT or WavLM; `mean_std` by default.
+
+    Any other model is computed by transformers and PyTorch, in a process of its own
+    (`torch_encoder.py`), where these are installed.
 
     The mean of a layer over the real frames of the utterance and their standard
     deviation; or the frames. Utterances are computed in batches on the device of JAX.
@@ -57,6 +65,8 @@ def pretrained(
         place of the real length; that is ten times slower. Padding is never pooled.
       digest: that the weights must have, as provenance records it.
       sample_rate: that the model must have, in Hz.
+      implementation: `transformers`, as provenance records it, for a model that must
+        not be computed by Flax.
 
     Returns:
       The extractor; the weights have been read.
@@ -65,7 +75,7 @@ def pretrained(
       ValueError: there is no such model, its weights have another digest, or a
         parameter is out of its range.
     """
-    from dann_jax.models.pretrained import PretrainedError, hidden_states
+    from dann_jax.models.pretrained import PretrainedError
     from dann_jax.models.pretrained.layers import chosen_layers
     from dann_jax.models.pretrained.pooling import POOLINGS
 
@@ -78,32 +88,34 @@ def pretrained(
         raise ValueError(f"pooling={pooling!r}: must be one of {', '.join(POOLINGS)}")
     if type(pad_to_30s) is not bool:
         raise ValueError(f"pad_to_30s={pad_to_30s!r}: must be True or False")
-    model_folder = _folder(model, folder, known=digest is not None)
-    encoder = _load(os.fspath(model_folder), _state(model_folder), pad_to_30s)
+    model_folder = find_encoder(model, folder, digest)
+    encoder = load_encoder(model_folder, pad_to_30s)
     for name, asked, actual in (
         ("digest", digest, encoder.digest),
         ("sample_rate", sample_rate, encoder.sample_rate),
+        ("implementation", implementation, encoder.implementation),
     ):
-        if asked not in (None, actual):
+        # By Flax, unless something else is said.
+        if asked not in (None, FLAX, actual):
             raise PretrainedError(
                 f"{model_folder} holds another model: its {name} is {actual}, needed "
                 f"is {asked}"
             )
+    if folder is not None or epath.Path(model).expanduser().is_dir():
+        remember(encoder.digest, model_folder)
     chosen = chosen_layers(_numbers(layers, encoder.num_layers), encoder.num_layers)
     framewise = pooling == "frames"
 
     def compute_batch(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        import jax
-
         for samples in waveforms:
             _check_length(samples, encoder)
-        # Some devices round products by default, so that features would depend on them.
-        with jax.default_matmul_precision("float32"):
-            states = hidden_states(encoder, waveforms, layers=chosen, pooling=pooling)
-        return [
-            each.reshape(len(each), -1) if framewise else each.reshape(-1)
-            for each in states
-        ]
+        states = encoder.states(waveforms, layers=chosen, pooling=pooling)
+        if not framewise:
+            return [each.reshape(-1) for each in states]
+        frames = [each.reshape(len(each), -1) for each in states]
+        for each in frames:
+            _check_half(each)
+        return frames
 
     return Extractor(
         name=PRETRAINED,
@@ -113,57 +125,17 @@ def pretrained(
             "pooling": pooling,
             "pad_to_30s": pad_to_30s,
             "digest": encoder.digest,
+            **encoder.marks(),
         },
         dim=len(chosen) * encoder.width * (2 if pooling == "mean_std" else 1),
         framewise=framewise,
         compute=lambda samples: compute_batch([samples])[0],
         sample_rate=encoder.sample_rate,
-        packages=("jax", "librosa", "soundfile", "soxr"),
-        about={"model": _name(model or model_folder)},
+        packages=(*encoder.packages, "librosa", "soundfile", "soxr"),
+        about={"model": model_name(model or model_folder), **card_of(model_folder)},
         compute_batch=compute_batch,
+        half=framewise,
     )
-
-
-def _folder(
-    model: epath.PathLike, folder: epath.PathLike | None, known: bool
-) -> epath.Path:
-    """Where the model lies; a known one that lay in a folder is not looked for."""
-    from dann_jax.models.pretrained import PretrainedError
-    from dann_jax.models.pretrained.hub import find_folder
-
-    if folder is not None:
-        folder = epath.Path(folder).expanduser()
-        if not folder.is_dir():
-            raise PretrainedError(f"no such folder: {folder}")
-        return folder
-    path = epath.Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if known and "/" not in os.fspath(model):
-        raise PretrainedError(f"the folder {model} of the encoder is not here")
-    return find_folder(model)
-
-
-def _name(model: epath.PathLike) -> str:
-    """A Hugging Face name, or the name of a folder without where it lies."""
-    path = epath.Path(model).expanduser()
-    return os.path.basename(os.path.abspath(path)) if path.is_dir() else str(model)
-
-
-def _state(folder: epath.Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a file of the model does."""
-    files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
-    stats = ((file, os.stat(file)) for file in sorted(files))
-    return tuple((file.name, s.st_size, s.st_mtime_ns) for file, s in stats)
-
-
-@functools.lru_cache(maxsize=2)
-def _load(folder: str, state: tuple, pad_to_30s: bool) -> Any:
-    """The encoder; read once while its files are the same."""
-    from dann_jax.models.pretrained import load
-
-    del state
-    return load(folder, pad_to_30s=pad_to_30s)
 
 
 def _numbers(
@@ -183,11 +155,20 @@ def _numbers(
     return numbers
 
 
-def _check_length(samples: np.ndarray, encoder: Any) -> None:
-    needed = encoder.front_end.min_samples
+def _check_length(samples: np.ndarray, encoder: Encoder) -> None:
+    needed = encoder.min_samples
     if len(samples) < needed:
         rate = encoder.sample_rate
         raise AudioError(
             f"{len(samples) / rate:.3f} s are shorter than the {needed / rate:.3f} s "
             f"that the encoder needs"
+        )
+
+
+def _check_half(frames: np.ndarray) -> None:
+    largest = np.abs(frames).max(initial=0.0)
+    if largest > np.finfo(np.float16).max:
+        raise AudioError(
+            f"frames of the encoder hold values as large as {largest:g}, which do not "
+            f"fit into the float16 of a store; pooling=mean_std keeps float32"
         )

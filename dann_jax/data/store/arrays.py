@@ -3,7 +3,7 @@
 ```
 corpus.json      name, provenance, the columns and modalities in their order
 table.npz        columns, and lengths and presence of each modality
-N.npy            float32 [frames, dim], the values of modality number N
+N.npy            float32 or float16 [frames, dim], the values of modality number N
 checksums.txt   digest of each of them
 ```
 
@@ -25,6 +25,9 @@ from dann_jax.data.frames import Frames
 from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import named_errors, replace_folder
 
+DTYPES = ("float32", "float16")
+"""Types of values on disk; in a batch they are float32."""
+
 
 class ModalityShape(NamedTuple):
     """The shape of one modality of a corpus of `N` utterances.
@@ -33,11 +36,13 @@ class ModalityShape(NamedTuple):
       dim: size of a feature vector.
       framewise: whether an utterance has a vector for every frame, or one.
       lengths: int64 `[N]`, vectors of each utterance.
+      dtype: of the values on disk, a word of `DTYPES`.
     """
 
     dim: int
     framewise: bool
     lengths: np.ndarray
+    dtype: str = "float32"
 
 
 class Piece(NamedTuple):
@@ -114,8 +119,16 @@ def open_arrays(folder: epath.PathLike) -> Corpus:
 def shape_of(array: np.ndarray | Frames) -> ModalityShape:
     """The shape of an array of features, `[N, dim]` or `Frames`."""
     if isinstance(array, Frames):
-        return ModalityShape(array.shape[2], True, array.lengths)
-    return ModalityShape(array.shape[1], False, np.ones(len(array), np.int64))
+        return ModalityShape(
+            array.shape[2], True, array.lengths, _dtype_on_disk(array.values)
+        )
+    ones = np.ones(len(array), np.int64)
+    return ModalityShape(array.shape[1], False, ones, _dtype_on_disk(array))
+
+
+def _dtype_on_disk(values: np.ndarray) -> str:
+    """Its own, but float32 of what is neither."""
+    return values.dtype.name if values.dtype.name in DTYPES else "float32"
 
 
 def save_arrays(folder: epath.PathLike, corpus: Corpus) -> Corpus:
@@ -130,9 +143,12 @@ def _piece(corpus: Corpus, rows: np.ndarray) -> Piece:
 
 
 def vectors(array: np.ndarray | Frames, rows: np.ndarray) -> np.ndarray:
-    """All feature vectors of these utterances in memory, float32 `[vectors, dim]`."""
+    """All feature vectors of these utterances in memory, `[vectors, dim]`.
+
+    They are float16 where the array is, else float32.
+    """
     taken = array.take(rows).values if isinstance(array, Frames) else array[rows]
-    return np.asarray(taken, np.float32)
+    return np.asarray(taken, _dtype_on_disk(taken))
 
 
 def _write_table(
@@ -178,10 +194,11 @@ class _Values:
     first: int
     starts: np.ndarray
     lengths: np.ndarray
+    dtype: np.dtype
 
     def put(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Write the vectors of these utterances at their rows."""
-        values = np.asarray(values, "<f4")
+        values = np.asarray(values, self.dtype)
         size = values.shape[1] * values.itemsize
         ends = np.cumsum(self.lengths[rows])
         if ends[-1] != len(values):
@@ -195,10 +212,11 @@ class _Values:
 def _open_values(path: epath.Path, modality: ModalityShape) -> Iterator[_Values]:
     starts = np.cumsum(modality.lengths) - modality.lengths
     shape = (int(modality.lengths.sum()), modality.dim)
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    dtype = np.dtype(modality.dtype).newbyteorder("<")
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        yield _Values(file, file.tell(), starts, modality.lengths)
+        yield _Values(file, file.tell(), starts, modality.lengths, dtype)
 
 
 def _take_place(partial: epath.Path, folder: epath.Path) -> None:

@@ -26,7 +26,11 @@ def spec_of(corpus: Corpus, metadata: dict[str, Any]) -> dict[str, Any]:
         "columns": dict.fromkeys(corpus.columns, text),
         "features": {
             # As bytes: a list of floats takes twenty times as long to encode.
-            name: tensor(shape=(None, dim), dtype=np.float32, encoding="bytes")
+            name: tensor(
+                shape=(None, dim),
+                dtype=np.dtype(metadata["dtypes"][name]),
+                encoding="bytes",
+            )
             for name, dim in metadata["dims"].items()
         },
         # TFDS does not store an empty dictionary.

@@ -2,7 +2,7 @@
 
 ```
 {"dialogue": text, "row": int64 [turns], "columns": {column: text [turns]},
- "features": {modality: float32 [turns, dim], or [frames of all turns, dim]},
+ "features": {modality: float [turns, dim], or [frames of all turns, dim]},
  "lengths": {framewise modality: int64 [turns]}, "present": {modality: bool [turns]}}
 ```
 
@@ -19,7 +19,7 @@ from typing import Any
 from etils import epath
 
 from dann_jax.data.corpus import Corpus, CorpusError
-from dann_jax.data.store.arrays import shape_of
+from dann_jax.data.store.arrays import DTYPES, shape_of
 from dann_jax.data.store.damage import DamageError, read_object, verify
 from dann_jax.utils.checksums import CHECKSUMS
 
@@ -38,6 +38,10 @@ def _sizes(value: Any) -> bool:
     return isinstance(value, dict) and all(type(size) is int for size in value.values())
 
 
+def _dtypes(value: Any) -> bool:
+    return isinstance(value, dict) and all(name in DTYPES for name in value.values())
+
+
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "version": lambda value: isinstance(value, str),
     "name": lambda value: isinstance(value, str),
@@ -46,6 +50,8 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "modalities": _texts,
     "dims": _sizes,
     "framewise": _texts,
+    # Stores of earlier versions of this package have none.
+    "dtypes": lambda value: value is None or _dtypes(value),
     "provenance": lambda value: isinstance(value, dict),
 }
 """Key of metadata.json -> whether a value is of the right kind."""
@@ -84,6 +90,7 @@ def metadata_of(corpus: Corpus) -> dict[str, Any]:
         "modalities": list(shapes),
         "dims": {name: shape.dim for name, shape in shapes.items()},
         "framewise": [name for name, shape in shapes.items() if shape.framewise],
+        "dtypes": {name: shape.dtype for name, shape in shapes.items()},
         "provenance": dict(corpus.provenance),
         # Stores of earlier versions of this package have none.
         "checksums": True,

@@ -133,7 +133,8 @@ def _without_features(
     for name, dim in metadata["dims"].items():
         framewise = name in metadata["framewise"]
         lengths = merged("lengths", name) if framewise else np.ones(len(row), np.int64)
-        shapes[name] = ModalityShape(dim, framewise, lengths)
+        dtype = (metadata.get("dtypes") or {}).get(name, "float32")
+        shapes[name] = ModalityShape(dim, framewise, lengths, dtype)
     table = Corpus(
         name=metadata["name"],
         columns={

@@ -42,7 +42,8 @@ def write_store(
     `checksums.txt` holds a digest of every file.
 
     Args:
-      corpus: what to store; features are stored as float32.
+      corpus: what to store; features are stored as float32, those that are float16 as
+        they are.
       data_dir: where TFDS datasets are kept; local or `gs://`.
       notes: text files to lay beside the records, name -> content.
       file_format: any that TFDS writes, such as `array_record`; `tfrecord` by default.

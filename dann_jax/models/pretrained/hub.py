@@ -14,6 +14,7 @@ FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "model-*-of-*.safetensors",
+    "README.md",
 )
 """What is fetched of a model."""
 
