@@ -74,6 +74,7 @@ def test_shards_and_then_the_same_call_make_the_same_store(
     assert sorted(computed) == ["2.wav", "7.wav"]
     assert content(tmp_path / "data") == content(tmp_path / "whole")
     assert "is there already" in make(corpus, tmp_path / "data", shard="1/2")
+    assert content(tmp_path / "data") == content(tmp_path / "whole")
 
 
 def test_what_no_shard_has_computed_is_computed_when_the_store_is_made(

@@ -19,7 +19,8 @@ dann-prepare --corpus=NAME --source=DIR --features=NAME,... --data_dir=DIR
 Computes features of recordings and writes them to DATA_DIR/NAME/VERSION, which
 dann-train reads. What cannot be used is left out and listed in problems.csv there.
 Stopped at any moment, the same command goes on. A store whose recordings or table
-have changed since is refused; --renew makes what has changed again.
+have changed since is refused; --renew makes what has changed again. On several
+machines --shard=1/3, 2/3 and 3/3 compute a part each before.
 
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
                       and emotion

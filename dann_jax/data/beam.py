@@ -1,12 +1,20 @@
 """Apache Beam, where it is installed: which runner, with which options."""
 
+import contextlib
 import importlib.util
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NamedTuple
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.utils.resources import usable_cores
 
 _LOCAL = "DirectRunner"
+
+_log = logging.getLogger("apache_beam")
 
 
 class BeamRunner(NamedTuple):
@@ -49,6 +57,53 @@ class BeamRunner(NamedTuple):
         from apache_beam.options.pipeline_options import PipelineOptions
 
         return PipelineOptions(self.flags())
+
+
+@contextlib.contextmanager
+def run_by(beam: BeamRunner) -> Iterator[None]:
+    """For the block in which a pipeline runs: what ends it early is an `OSError`."""
+    with contextlib.ExitStack() as watched:
+        if threading.current_thread() is threading.main_thread():
+            watched.enter_context(_deaths_noticed())
+        # What matters in its log is in the error.
+        watched.callback(_log.setLevel, _log.level)
+        _log.setLevel(logging.CRITICAL)
+        try:
+            yield
+        except RuntimeError as error:
+            reason = (str(error).strip().splitlines() or ["no reason"])[-1]
+            raise OSError(
+                f"{beam.name} ended early: {reason}; the same command goes on"
+            ) from error
+
+
+@contextlib.contextmanager
+def _deaths_noticed() -> Iterator[None]:
+    """Raise `RuntimeError` where a worker process of `DirectRunner` is killed.
+
+    It waits for such a process for ever. The thread that started it fails, though, and
+    a signal takes that to this thread, whatever it waits for.
+    """
+    dead: list[BaseException | None] = []
+
+    def notice(failure: threading.ExceptHookArgs) -> None:
+        name = failure.thread.name if failure.thread else ""
+        if name == "run_worker":
+            dead.append(failure.exc_value)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        elif name != "beam_control_read":
+            hook(failure)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise RuntimeError(str(dead[0] if dead else signal.Signals(number).name))
+
+    hook, threading.excepthook = threading.excepthook, notice
+    handler = signal.signal(signal.SIGUSR1, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+        threading.excepthook = hook
 
 
 def require_beam() -> None:

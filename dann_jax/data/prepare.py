@@ -20,9 +20,8 @@ from dann_jax.data.features.joining import (
 )
 from dann_jax.data.features.origin import ORIGIN
 from dann_jax.data.features.settings import settings_of
-from dann_jax.data.features.shards import parse_shard
 from dann_jax.data.few import some_of_each
-from dann_jax.data.prepare_shard import prepare_shard
+from dann_jax.data.prepare_shard import prepare_shard, requested_shard
 from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.renewal import (
     Preparation,
@@ -88,14 +87,13 @@ def prepare(
       A summary for the user.
 
     Raises:
-      ValueError: `shard` is not of this form, or a `runner` is given too.
+      ValueError: `shard` is not of this form, `data_dir` is remote or there is a
+        `runner` too.
       CorpusError: a corpus cannot be read, there is a store of that name that differs
         from what would be made (and `renew` is not set), another process is making it,
         or what `extract` and `write_store` raise.
     """
-    part = parse_shard(shard) if shard else None
-    if part and runner:
-        raise ValueError("a shard is computed by this machine: leave the runner out")
+    part = requested_shard(shard, data_dir, runner) if shard else None
     if runner:
         # Not after all recordings have been gone through.
         require_beam()

@@ -10,10 +10,28 @@ from dann_jax.data.features.extraction import compute
 from dann_jax.data.features.items import items_of
 from dann_jax.data.features.joining import unusable
 from dann_jax.data.features.settings import claim
-from dann_jax.data.features.shards import Shard
+from dann_jax.data.features.shards import Shard, parse_shard
 from dann_jax.data.renewal import Preparation, clear_work, is_outdated, keep_features
 from dann_jax.data.store.folders import Claimed, claimed, is_remote
 from dann_jax.utils.locks import Busy, locked
+
+
+def requested_shard(text: str, data_dir: epath.PathLike, runner: str | None) -> Shard:
+    """The shard of `I/N`.
+
+    Raises:
+      ValueError: it is not of this form, cannot be computed under `data_dir`, or is to
+        be computed by a runner of Apache Beam.
+    """
+    shard = parse_shard(text)
+    if is_remote(data_dir):
+        raise ValueError(
+            f"a shard needs a data_dir on a file system that all shards share, and not "
+            f"{data_dir}"
+        )
+    if runner:
+        raise ValueError("a shard is computed by this machine: leave the runner out")
+    return shard
 
 
 def prepare_shard(
@@ -32,18 +50,17 @@ def prepare_shard(
 
     Raises:
       CorpusError: the store is being made, or shards of it with other settings are at
-        work; another process computes this shard; `data_dir` is remote; or what
-        `extract` raises.
+        work; another process computes this shard; or what `extract` raises.
     """
-    if is_remote(asked.data_dir):
-        raise CorpusError(
-            f"a shard needs a data_dir on a file system that all shards share, and not "
-            f"{asked.data_dir}"
-        )
-    folder = shard.folder(asked.work)
-    with _beside_other_shards(asked, renew), _alone(shard, folder):
+    with _beside_other_shards(asked):
         if asked.store.exists() and not is_outdated(asked, renew=renew, retry=False):
             return f"{asked.store} is there already, made in the same way"
+    if renew:
+        _begin_again(asked)
+    folder = shard.folder(asked.work)
+    with _beside_other_shards(asked), _alone(shard, folder):
+        with _one_after_the_other(asked):
+            claim(asked.work, asked.settings)
         items = items_of(asked.columns, asked.root, asked.settings)
         rows = shard.rows(items)
         if renew:
@@ -64,19 +81,28 @@ def prepare_shard(
     return "\n".join(lines)
 
 
+def _begin_again(asked: Preparation) -> None:
+    """Remove a working folder of other features, unless others are at work in it."""
+    with (
+        _one_after_the_other(asked),
+        contextlib.suppress(Claimed),
+        claimed(asked.name, asked.data_dir),
+    ):
+        clear_work(asked)
+
+
 @contextlib.contextmanager
-def _beside_other_shards(asked: Preparation, renew: bool) -> Iterator[None]:
-    """Hold the working folder together with other shards of the same preparation."""
+def _beside_other_shards(asked: Preparation) -> Iterator[None]:
+    """Keep off whoever makes the store, but no shard."""
     with contextlib.ExitStack() as held:
-        # They begin one after the other.
-        with locked(f"{asked.work}.lock", wait=True):
-            if renew:
-                # With others at work nothing is removed.
-                with contextlib.suppress(Claimed), claimed(asked.name, asked.data_dir):
-                    clear_work(asked)
+        with _one_after_the_other(asked):
             held.enter_context(claimed(asked.name, asked.data_dir, shared=True))
-            claim(asked.work, asked.settings)
         yield
+
+
+def _one_after_the_other(asked: Preparation) -> contextlib.AbstractContextManager:
+    """For what takes a moment: shards that begin together wait for each other."""
+    return locked(f"{asked.work}.lock", wait=True)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ same file twice, and a pipeline that ends early leaves what it has done.
 from collections.abc import Sequence
 from typing import Any
 
-from dann_jax.data.beam import BeamRunner
+from dann_jax.data.beam import BeamRunner, run_by
 from dann_jax.data.features.batched_extraction import PartWriter
 from dann_jax.data.features.extraction_worker import ExtractionJob
 from dann_jax.data.features.items import Item
@@ -30,16 +30,9 @@ def write_beam_parts(
     import apache_beam
 
     options = beam.pipeline_options()
-    try:
-        with apache_beam.Pipeline(options=options) as pipeline:
-            waiting = pipeline | apache_beam.Create(chunks, reshuffle=True)
-            waiting | apache_beam.ParDo(_write_parts(job))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()
-        raise OSError(
-            f"{beam.name} ended early ({reason[-1] if reason else 'no reason'}); the "
-            f"same command goes on"
-        ) from error
+    with run_by(beam), apache_beam.Pipeline(options=options) as pipeline:
+        waiting = pipeline | apache_beam.Create(chunks, reshuffle=True)
+        _ = waiting | apache_beam.ParDo(_write_parts(job))
 
 
 def _write_parts(job: ExtractionJob) -> Any:

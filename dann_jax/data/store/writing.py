@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from dann_jax.data.beam import BeamRunner
+from dann_jax.data.beam import BeamRunner, run_by
 from dann_jax.data.corpus import Corpus, CorpusError, check
 from dann_jax.data.store.arrays import open_arrays, save_arrays
 from dann_jax.data.store.examples import examples, shard_boundaries, spec_of
@@ -119,6 +119,8 @@ def _build(
         # Nothing is downloaded, but TFDS would say so, and make a folder for it.
         scratch.enter_context(contextlib.redirect_stdout(io.StringIO()))
         unused = scratch.enter_context(tempfile.TemporaryDirectory())
+        if beam:
+            scratch.enter_context(run_by(beam))
         builder.download_and_prepare(download_dir=unused, download_config=config)
     if beam:
         _as_without_beam(builder, corpus)
