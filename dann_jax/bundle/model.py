@@ -44,13 +44,13 @@ class Bundle:
     Attributes:
       description: what was trained, on what, and what it hears.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
-      standardiser: modality -> mean and scale of each member, float32 `[M, dim]`; or
-        `[M, P + 1, dim]` of `P` people who are enrolled, and of anybody else.
+      standardiser: modality -> mean and scale of each member, float32 `[M, dim]`; of
+        `P` people who are enrolled, and anybody else, `[M, P + 1, dim]`.
       encoder: folder of the pretrained encoder; None to look where its name leads.
       priors: modality -> what each member knows of a person before the first clip;
         empty where all are standardised alike.
-      people: names of those who are enrolled; none of a single person, whom all rows
-        are of; None where nobody is.
+      people: names of those who are enrolled; none of one person, whom all rows are
+        of; None where nobody is.
     """
 
     description: Description
@@ -169,9 +169,8 @@ class Bundle:
           BundleError: the features cannot be made from audio, or not as they were.
           AudioError: the waveform is not one, or shorter than a frame.
         """
-        return self.named(
-            self.predict_corpus(self._corpus_of([waveform], sample_rate))[0]
-        )
+        corpus = self._corpus_of([waveform], sample_rate)
+        return self.named(self.predict_corpus(corpus)[0])
 
     def enrol(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> "Bundle":
         """The same model for the one person whose unlabelled clips these are.
@@ -209,9 +208,8 @@ class Bundle:
         return bundle
 
     def _corpus_of(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> Corpus:
-        limit = self.description.max_frames
-        made_by = self.extractors()
-        return corpus_of_sound(made_by, waveforms, sample_rate, max_frames=limit)
+        extractors, limit = self.extractors(), self.description.max_frames
+        return corpus_of_sound(extractors, waveforms, sample_rate, max_frames=limit)
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""

@@ -49,8 +49,8 @@ def name_of(speakers: str) -> NameOf:
         ) from None
     if not pattern.groups:
         raise ValueError(
-            f"{speakers!r} has no group: put parentheses around the part of a path that "
-            f"names the person, such as '([^/]+)_[0-9]+[.]wav'; or say folder or column"
+            f"{speakers!r} has no group: put parentheses around what names the person "
+            f"in a path, such as '([^/]+)_[0-9]+[.]wav'; or say folder or column"
         )
 
     def matched(clip: Clip) -> str:
