@@ -17,7 +17,9 @@ puts the control in the place of what the system minimises. The controls:
 - `group_dro`, `vrex`, `mixup`: of the labelled rows alone, whose groups are speakers.
 - `together`: those of the last three lines that are penalties, and `dann`, as arms of
   one program, so that their differences are paired.
-- `speaker_normalisation`: features standardised within each speaker.
+- `speaker_normalisation`: features standardised within each speaker;
+  `shrunk_normalisation`: by statistics drawn towards those of the training speakers;
+  `label_aware_normalisation`: less each speaker's offset, told from their emotions.
 - `adabn`: batch statistics of each domain, at test those of the tested rows.
 - `two_adversaries`: the system's and a second one, each with its strength, and either
   alone: `sidann` is that of corpora, each left out in turn, and speakers.
@@ -138,6 +140,14 @@ def _speaker_normalisation(config: ConfigDict) -> None:
     config.data.standardise_by = "speaker"
 
 
+def _shrunk(config: ConfigDict) -> None:
+    config.data.update(standardise_by="speaker", standardise_kind="shrunk")
+
+
+def _label_aware(config: ConfigDict) -> None:
+    config.data.update(standardise_by="speaker", standardise_kind="label_aware")
+
+
 def _adabn(config: ConfigDict) -> None:
     column = config.protocol.split_args.column
     config.encoder.normalisation.update(name="adaptive", column=column)
@@ -175,6 +185,8 @@ SPECIAL: dict[str, Callable[[ConfigDict], None]] = {
     "cdan_e": _certain,
     "together": _together,
     "speaker_normalisation": _speaker_normalisation,
+    "shrunk_normalisation": _shrunk,
+    "label_aware_normalisation": _label_aware,
     "adabn": _adabn,
     "two_adversaries": _two_adversaries,
     "sidann": _sidann,

@@ -47,7 +47,7 @@ class Batch(NamedTuple):
       group: int32 `[B, T]`; which domain's statistics normalise a row, in training and
         in evaluation alike; `UNKNOWN` where its domain is not known. None where there
         are no domains.
-      norm_domain: int32 `[B, T]`; whose statistics standardise the inputs of a row:
+      feature_domain: int32 `[B, T]`; whose statistics standardise the inputs of a row:
         an index into `Standardiser`. None where those of the fold do, and once they
         are standardised.
     """
@@ -62,7 +62,7 @@ class Batch(NamedTuple):
     num_frames: Mapping[str, Array]
     value: Array | None = None
     group: Array | None = None
-    norm_domain: Array | None = None
+    feature_domain: Array | None = None
 
 
 class Outputs(NamedTuple):

@@ -1,6 +1,7 @@
 """Which of a run's models go into its bundle, and that they are the same models."""
 
 import pathlib
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -54,8 +55,9 @@ RESULTS = {
 class Untrained:
     """A run of four folds, two seeds and two arms whose replicas all differ."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        config = tiny_config(write_table(folder, tiny_corpus()), CHANGES)
+    def __init__(self, folder: pathlib.Path, changes: Mapping[str, str] = {}) -> None:
+        table = write_table(folder, tiny_corpus())
+        config = tiny_config(table, {**CHANGES, **changes})
         with config.unlocked():
             config.protocol.split_args = {"column": "session"}
         self.task, self.layout = setting(config)
@@ -116,6 +118,22 @@ def test_a_bundle_predicts_as_the_folds_of_the_first_seed_did(
     np.testing.assert_allclose(
         one.predict_corpus(run.task.corpus), expected[0, 0], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("kind", ["shrunk", "label_aware"])
+def test_who_is_enrolled_by_all_rows_has_the_statistics_of_the_run(
+    kind: str, tmp_path: pathlib.Path
+) -> None:
+    by_speaker = {"data.standardise_by": "speaker", "data.standardise_kind": kind}
+    run = Untrained(tmp_path, by_speaker)
+    bundle, corpus = run.bundle(tmp_path / "bundle"), run.task.corpus
+    said = {"column": "speaker", "kind": kind, "k": 5.0}
+    assert bundle.description.speaker_statistics == said
+    first = run.layout.seed_of == 0
+    expected = run.probabilities()[first, 1].mean(0)
+    found = bundle.enrol_corpus(corpus).predict_corpus(corpus)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.abs(bundle.predict_corpus(corpus) - expected).max() > 1e-3
 
 
 def test_a_bundle_says_which_models_it_holds_and_what_was_measured_of_their_arm(

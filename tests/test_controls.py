@@ -102,14 +102,25 @@ def test_two_adversaries_have_a_strength_each(
     assert layout.arms["speaker"] == {"corpus": 0.0, "speaker": 0.3}
 
 
+@pytest.mark.parametrize("kind", ["shrunk", "label_aware"])
+def test_speaker_statistics_have_a_control_each(
+    kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    task, _ = setting(config_of(f"{kind}_normalisation", tmp_path_factory))
+    assert task.standardisation == ("speaker", kind, 5.0) and task.transductive
+
+
 def test_speakers_are_normalised_and_the_oracle_has_no_label_of_a_tested_row(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     task, _ = setting(config_of("speaker_normalisation", tmp_path_factory))
-    for speaker in np.unique(task.corpus.column("speaker")):
-        own = task.corpus.features["functionals"][
-            task.corpus.column("speaker") == speaker
-        ]
-        np.testing.assert_allclose(own.mean(0), 0.0, atol=1e-6)
+    mean, scale = task.training.standardiser["functionals"]
+    for domain, speaker in enumerate(np.unique(task.corpus.column("speaker"))):
+        rows = task.corpus.column("speaker") == speaker
+        assert set(task.training.feature_domain[rows]) == {domain}
+        own = task.corpus.features["functionals"][rows]
+        for fold in range(len(mean)):
+            values = (own - mean[fold, domain]) / scale[fold, domain]
+            np.testing.assert_allclose(values.mean(0), 0.0, atol=1e-4)
     task, _ = setting(config_of("target_only", tmp_path_factory))
     assert not (task.training.label[task.protocol.roles == Role.TEST] >= 0).any()

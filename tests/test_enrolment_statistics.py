@@ -10,7 +10,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.data.normalise import standardise_by
 from dann_jax.tasks.batches import gather_features
-from dann_jax.tasks.domain_standardiser import fit_by_domain, norm_domains
+from dann_jax.tasks.domain_standardiser import feature_domains, fit_by_domain
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.speaker_offset import fit_offsets
 from dann_jax.tasks.speaker_statistics import KINDS, Standardisation
@@ -77,7 +77,7 @@ def standardised(corpus: Corpus, kind: str, fold: int = 0, **changes: object) ->
     """Modality -> vectors or frames as a fold's batches have them."""
     protocol = dataclasses.replace(PROTOCOL, **changes)
     fitted, _ = fit_by_domain(corpus, protocol, how(kind))
-    ids, found = norm_domains(corpus, how(kind)), {}
+    ids, found = feature_domains(corpus, how(kind)), {}
     for name, (mean, scale) in fitted.items():
         array = corpus.features[name]
         framewise = isinstance(array, Frames)
@@ -171,7 +171,7 @@ def test_rows_of_nobody_have_the_statistics_of_the_training_rows(
     nobody.columns["speaker"][0] = ""
     fitted, priors = fit_by_domain(nobody, PROTOCOL, how("z"))
     assert "1 of 40 rows have no speaker" in caplog.text
-    assert norm_domains(nobody, how("z"))[0] == SPEAKERS
+    assert feature_domains(nobody, how("z"))[0] == SPEAKERS
     prior, mean = priors["voice"][0], fitted["voice"][0]
     assert mean.shape == (2, SPEAKERS + 1, DIM) and mean.dtype == np.float32
     np.testing.assert_allclose(
@@ -206,11 +206,11 @@ def test_the_device_gathers_what_the_host_does() -> None:
     index = assemble.index_batch(np.arange(4).reshape(2, 2), 1, [0, 1])
     tables, statistics = assemble.tables(), assemble.standardiser_of([0, 1])
     host = gather_features(index, tables, statistics)
-    assert host.norm_domain is None
+    assert host.feature_domain is None
     traced = gather_features(
         index._replace(
             inputs={name: jnp.asarray(at) for name, at in index.inputs.items()},
-            norm_domain=jnp.asarray(index.norm_domain),
+            feature_domain=jnp.asarray(index.feature_domain),
         ),
         {name: jnp.asarray(table) for name, table in tables.items()},
         {

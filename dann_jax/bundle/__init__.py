@@ -4,6 +4,7 @@
 bundle.json        description.Description: labels, arguments, features, measurements
 parameters.npz     float32 [members, ...], `encoder/...` and `label_head/...`
 standardiser.npz   `mean/MODALITY` and `scale/MODALITY`, float32 [members, dim]
+speakers.npz       what enrolling a person needs, where features are standardised by one
 MODEL_CARD.md      for people
 ```
 """

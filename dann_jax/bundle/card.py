@@ -78,7 +78,7 @@ def _escaped(description: Description) -> Description:
         return value
 
     names = ("system", "labels", "adversaries", "members", "corpora", "licence")
-    names += ("standardised_by", "measured")
+    names += ("standardised_by", "speaker_statistics", "measured")
     changes = {name: escape(getattr(description, name)) for name in names}
     modalities = {
         escape(name): modality._replace(provenance=escape(modality.provenance))
@@ -138,6 +138,13 @@ def _data(description: Description) -> str:
         lines.append(
             f"Features are standardised within each {description.standardised_by}, "
             f"with all of its recordings at once."
+        )
+    if how := description.speaker_statistics:
+        lines.append(
+            f"Features are standardised by each {how['column']} ({how['kind']}), with "
+            f"all recordings of a tested one at once. Of people who are not enrolled "
+            f"(`dann-predict --enrol`) the training speakers' statistics stand in, "
+            f"which has not been tested."
         )
     lines.append(
         f"Licence of the data: {description.licence}."

@@ -9,13 +9,15 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.evaluation.scorers.table import ANSWERS
+from dann_jax.tasks.speaker_statistics import KINDS
 
 FORMAT = "dann_jax.bundle"
 MOST = 1 << 24
 """Values of a vector, or frames of an utterance, that are still believed."""
 
-VERSION = 1
-"""Of the layout; a bundle of another one is not read."""
+VERSIONS = (1, 2)
+"""Of the layout, by whether there are `speaker_statistics`, which earlier versions of
+the package would overlook; a bundle of another one is not read."""
 
 
 class BundleError(ValueError):
@@ -77,6 +79,8 @@ class Description:
       data: which data it learned from, as in `results.json`; empty in older bundles.
       temperature: positive, of classes: every member's logits are divided by it. 1 in
         older bundles, and where none was fitted.
+      speaker_statistics: the fields of a `Standardisation`: the column that features
+        are standardised by, and how; empty where all are standardised alike.
     """
 
     system: str
@@ -96,6 +100,7 @@ class Description:
     max_frames: int = 0
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
+    speaker_statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 _OPTIONAL_TEXT = (str, type(None))
@@ -105,6 +110,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("data", "protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
     **{"answer": str, "max_frames": int, "temperature": (int, float)},
+    "speaker_statistics": dict,
 }
 _MEMBER = {"fold": str, "seed": int, "arm": str, "step": int}
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
@@ -119,7 +125,8 @@ def to_json(description: Description) -> dict[str, Any]:
     fields["modalities"] = {
         name: modality._asdict() for name, modality in description.modalities.items()
     }
-    return {"format": FORMAT, "version": VERSION, **fields}
+    version = VERSIONS[bool(description.speaker_statistics)]
+    return {"format": FORMAT, "version": version, **fields}
 
 
 def from_json(found: Any, where: str) -> Description:
@@ -130,13 +137,14 @@ def from_json(found: Any, where: str) -> Description:
     """
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BundleError(f"{where} does not describe a bundle of dann_jax")
-    if not _is(found.get("version"), int) or found["version"] != VERSION:
+    if not _is(found.get("version"), int) or found["version"] not in VERSIONS:
         raise BundleError(
             f"{where} is of version {found.get('version')!r}, this package reads "
-            f"version {VERSION}"
+            f"versions {' and '.join(map(str, VERSIONS))}"
         )
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}, "temperature": 1.0}
+    unsaid["speaker_statistics"] = {}
     fields = _fields({**unsaid, **found}, _KINDS, where)
     if fields["answer"] not in ANSWERS:
         raise BundleError(
@@ -149,6 +157,8 @@ def from_json(found: Any, where: str) -> Description:
         raise BundleError(
             f"{where}: temperature is {fields['temperature']}; it must be above 0"
         )
+    if _is_malformed(fields["speaker_statistics"]):
+        raise BundleError(f"{where}: missing or malformed: speaker_statistics")
     empty = [name for name in ("labels", "members", "modalities") if not fields[name]]
     if empty:
         raise BundleError(f"{where}: {', '.join(empty)}: nothing is there")
@@ -188,6 +198,17 @@ def _fields(found: Any, kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
     # To Python, true and false are numbers.
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _is_malformed(speaker_statistics: Mapping[str, Any]) -> bool:
+    """Whether it is neither empty nor a `Standardisation`."""
+    kinds = {"column": str, "kind": str, "k": (int, float)}
+    return bool(speaker_statistics) and (
+        set(speaker_statistics) != set(kinds)
+        or not all(_is(speaker_statistics[name], kinds[name]) for name in kinds)
+        or speaker_statistics["kind"] not in KINDS
+        or not 0.0 <= speaker_statistics["k"] < float("inf")
+    )
 
 
 def silent_corpus(modalities: Mapping[str, Modality]) -> Corpus:

@@ -53,6 +53,11 @@ def export_bundle(bundle: Bundle) -> export.Exported:
         outputs for predictions.
     """
     bundle.require_answers()
+    if bundle.people:
+        raise BundleError(
+            f"{len(bundle.people)} people are enrolled, and an artifact has the "
+            f"statistics of one: export Bundle.enrol of each"
+        )
     predicted = jax.jit(prediction_function(bundle))
     return export.export(predicted, platforms=PLATFORMS)(_shapes(bundle))
 

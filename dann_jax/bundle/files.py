@@ -1,16 +1,15 @@
 """Bundles on disk: JSON and plain arrays, so that loading one executes nothing."""
 
 import dataclasses
-import io
 import json
 import os
-from collections.abc import Mapping
 
 import jax
 import numpy as np
 from etils import epath
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from dann_jax.bundle.arrays import read_arrays, write_arrays
 from dann_jax.bundle.card import model_card
 from dann_jax.bundle.description import (
     BundleError,
@@ -20,8 +19,7 @@ from dann_jax.bundle.description import (
     to_json,
 )
 from dann_jax.bundle.model import Bundle
-from dann_jax.data.archive import read_archive
-from dann_jax.data.corpus import CorpusError
+from dann_jax.bundle.priors import Priors, prior_arrays, prior_shapes, priors_from
 from dann_jax.models.network import initialise, own_code
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
@@ -33,8 +31,8 @@ from dann_jax.utils.leftovers import remove_leftovers
 _FILES = ("bundle.json", "parameters.npz", "standardiser.npz")
 """Without them it is no bundle; the model card is for people, who may edit it."""
 
-LARGEST = 1e18
-"""Of a value in a bundle: the square of a greater one is infinite in 32 bits."""
+SPEAKERS = "speakers.npz"
+"""Beside these, where features are standardised by person."""
 
 
 def write_bundle(
@@ -42,6 +40,7 @@ def write_bundle(
     description: Description,
     params: PyTree,
     standardiser: Standardiser,
+    priors: Priors | None = None,
 ) -> epath.Path:
     """Write a bundle, whole or not at all; a bundle that is there is replaced.
 
@@ -53,6 +52,8 @@ def write_bundle(
       params: float32 `[M, ...]` of `M` members. The heads of the adversaries are left
         out: they are not needed to predict.
       standardiser: modality -> mean and scale, float32 `[M, dim]`.
+      priors: modality -> of each member, where the description has
+        `speaker_statistics`.
 
     Returns:
       The folder.
@@ -74,11 +75,13 @@ def write_bundle(
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        _write_arrays(partial / "parameters.npz", flatten_dict(kept, sep="/"))
-        _write_arrays(partial / "standardiser.npz", standardizer_arrays)
+        write_arrays(partial / "parameters.npz", flatten_dict(kept, sep="/"))
+        write_arrays(partial / "standardiser.npz", standardizer_arrays)
+        if priors:
+            write_arrays(partial / SPEAKERS, prior_arrays(priors))
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_json(partial / "bundle.json", to_json(description))
-        write_checksums(partial, _FILES)
+        write_checksums(partial, _files(description))
         load_bundle(partial, allow_code=True)
         sync_tree(partial)
         _put_in_place(partial, folder)
@@ -128,9 +131,14 @@ def load_bundle(
             f"load_bundle(..., allow_code=True), or --allow_code on the command line"
         )
     standardiser = _read_standardiser(folder / "standardiser.npz", description)
+    priors = _read_priors(folder / SPEAKERS, description)
     params = _read_params(folder, Bundle(description, {}, standardiser))
     _require_unchanged(folder)
-    return Bundle(description, params, standardiser, encoder)
+    return Bundle(description, params, standardiser, encoder, priors)
+
+
+def _files(description: Description) -> tuple[str, ...]:
+    return (*_FILES, SPEAKERS) if description.speaker_statistics else _FILES
 
 
 def _require_unchanged(folder: epath.Path) -> None:
@@ -150,7 +158,7 @@ def _read_standardiser(path: epath.Path, description: Description) -> Standardis
         for name, modality in description.modalities.items()
         for part in ("mean", "scale")
     }
-    arrays = _read_arrays(path, expected)
+    arrays = read_arrays(path, expected)
     for name in description.modalities:
         if not (arrays[f"scale/{name}"] > 0).all():
             raise BundleError(
@@ -161,6 +169,22 @@ def _read_standardiser(path: epath.Path, description: Description) -> Standardis
         name: (arrays[f"mean/{name}"], arrays[f"scale/{name}"])
         for name in description.modalities
     }
+
+
+def _read_priors(path: epath.Path, description: Description) -> Priors:
+    if not description.speaker_statistics:
+        return {}
+    if not path.exists():
+        raise BundleError(f"{path.parent} has no {path.name}; it is no whole bundle")
+    arrays = read_arrays(path, prior_shapes(description))
+    for name in arrays:
+        above_0 = name.partition("/")[0] in ("scale", "spread", "ratio")
+        if above_0 and not (arrays[name] > 0).all():
+            raise BundleError(
+                f"{path}: array {name!r} holds values that are not above 0; the bundle "
+                "is damaged, make it again from its run"
+            )
+    return priors_from(arrays, description)
 
 
 def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
@@ -185,43 +209,8 @@ def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:
     flat = flatten_dict(shapes)
     members = len(description.members)
     expected = {"/".join(key): (members, *leaf.shape) for key, leaf in flat.items()}
-    arrays = _read_arrays(folder / "parameters.npz", expected)
+    arrays = read_arrays(folder / "parameters.npz", expected)
     return unflatten_dict({key: arrays["/".join(key)] for key in flat})
-
-
-def _read_arrays(
-    path: epath.Path, expected: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray]:
-    """The arrays of an archive, if they are exactly these, float32 and finite."""
-    try:
-        arrays = read_archive(path)
-    except CorpusError as error:
-        raise BundleError(f"damaged bundle: {error}") from None
-    for name in sorted({*expected, *arrays}):
-        if name not in arrays or name not in expected:
-            state = "is missing" if name in expected else "does not belong there"
-            raise BundleError(f"{path}: array {name!r} {state}")
-        array = arrays[name]
-        if array.shape != expected[name] or array.dtype != np.float32:
-            raise BundleError(
-                f"{path}: array {name!r} is {array.dtype} {array.shape}, "
-                f"expected float32 {expected[name]}"
-            )
-        if not np.isfinite(array).all():
-            raise BundleError(f"{path}: array {name!r} holds NaN or infinite values")
-        if (largest := np.abs(array).max(initial=0)) > LARGEST:
-            raise BundleError(
-                f"{path}: array {name!r} holds values as large as {largest:g}, with "
-                f"which nothing can be computed"
-            )
-    return arrays
-
-
-def _write_arrays(path: epath.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    # A file on a remote store cannot be sought in while it is written.
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})
-    path.write_bytes(buffer.getvalue())
 
 
 def _require_free(folder: epath.Path) -> None:

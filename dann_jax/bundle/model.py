@@ -3,33 +3,33 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import jax
 import numpy as np
 from etils import epath
 from flax import linen as nn
 
-from dann_jax.bundle.audio_features import corpus_of, features_of, rates_of
+from dann_jax.bundle.audio_features import corpus_of_sound, with_sound
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
+from dann_jax.bundle.enrolment import enrolled_standardiser, require_enrolment
+from dann_jax.bundle.ensemble import Ensemble
+from dann_jax.bundle.priors import Priors
 from dann_jax.bundle.provenance import extractors_of, require_features
 from dann_jax.bundle.rejection import rejected, require_rejection
+from dann_jax.bundle.row_domains import (
+    groups_of,
+    people_of,
+    warn_of_nobody_enrolled,
+    warn_of_unknown_groups,
+)
 from dann_jax.data.corpus import Corpus, check
-from dann_jax.data.features.audio import resample
 from dann_jax.data.features.extractor import Extractor
-from dann_jax.data.features.given_sound import as_mono, checked_rate
 from dann_jax.evaluation.scorers.table import ANSWERS, Prediction, Rating, Scorer
 from dann_jax.models import network
-from dann_jax.models.network import as_apply
 from dann_jax.tasks.batches import Assembler
-from dann_jax.tasks.domains import value_ids
 from dann_jax.tasks.standardise import Standardiser
-from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.mapping import map_replicas
-from dann_jax.training.replicas import Layout, make_mesh
-from dann_jax.training.run import predict_rows
-from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import UNKNOWN, PyTree
 
 _log = logging.getLogger(__name__)
@@ -45,14 +45,21 @@ class Bundle:
     Attributes:
       description: what was trained, on what, and what it hears.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
-      standardiser: modality -> mean and scale of each member, float32 `[M, dim]`.
+      standardiser: modality -> mean and scale of each member, float32 `[M, dim]`; of
+        `P` people who are enrolled, and anybody else, `[M, P + 1, dim]`.
       encoder: folder of the pretrained encoder; None to look where its name leads.
+      priors: modality -> what each member knows of a person before the first clip;
+        empty where all are standardised alike.
+      people: names of those who are enrolled; none of one person, whom all rows are
+        of; None where nobody is.
     """
 
     description: Description
     params: PyTree
     standardiser: Standardiser
     encoder: epath.PathLike | None = None
+    priors: Priors = dataclasses.field(default_factory=dict)
+    people: tuple[str, ...] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -73,10 +80,14 @@ class Bundle:
         """One member by itself: the model of `description.members[place]`."""
         only = slice(place, place + 1)
         members = self.description.members[only]
-        description = dataclasses.replace(self.description, members=members)
-        arrays = self.params, self.standardiser
-        arrays = jax.tree.map(lambda leaf: leaf[only], arrays)
-        return Bundle(description, *arrays, self.encoder)
+        return Bundle(
+            dataclasses.replace(self.description, members=members),
+            jax.tree.map(lambda leaf: leaf[only], self.params),
+            jax.tree.map(lambda leaf: leaf[only], self.standardiser),
+            self.encoder,
+            {name: priors[only] for name, priors in self.priors.items()},
+            self.people,
+        )
 
     def predict_corpus(
         self, corpus: Corpus, *, batch_size: int = 16, finite: bool = True
@@ -140,16 +151,13 @@ class Bundle:
         """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
         require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
-        self._warn_of_unknown_groups(corpus)
+        warn_of_unknown_groups(self.description, corpus)
+        if self.priors and self.people is None:
+            warn_of_nobody_enrolled(self.description)
         members, limit = self.description.members, self.description.max_frames
         plan, shapes = plan_of(corpus, len(members), batch_size, limit)
         assembler = dataclasses.replace(self.assembler(corpus), shapes=shapes)
-        loader = BatchLoader(assembler, plan, self._layout, shuffle=False, most_bytes=0)
-        rows = np.arange(len(corpus))
-        found = predict_rows(
-            self._evaluate, self._replicas, loader, rows=rows, outputs=(output,)
-        )
-        return getattr(found, output)[:, 0]
+        return self._ensemble.outputs(assembler, plan, output)
 
     def predict(
         self, waveform: np.ndarray, sample_rate: int, *, reject: float = 0.0
@@ -167,15 +175,47 @@ class Bundle:
           AudioError: the waveform is not one, or shorter than a frame.
         """
         require_rejection(self.description, reject)
-        waveform, sample_rate = as_mono(waveform), checked_rate(sample_rate)
-        extractors = self.extractors()
-        samples = {
-            rate: resample(waveform, sample_rate, rate) for rate in rates_of(extractors)
-        }
-        limit = self.description.max_frames
-        features = features_of(extractors, samples, max_frames=limit)
-        row = self.predict_corpus(corpus_of(extractors, [features]))[0]
-        return rejected(self.named(row), reject)
+        corpus = self._corpus_of([waveform], sample_rate)
+        return rejected(self.named(self.predict_corpus(corpus)[0]), reject)
+
+    def enrol(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> "Bundle":
+        """The same model for the one person whose unlabelled clips these are.
+
+        Args:
+          waveforms: one or more, each as for `predict`; silent ones are passed over.
+          sample_rate: of all of them, in Hz.
+
+        Raises:
+          BundleError: the model standardises everybody's features alike.
+          AudioError: as `predict`, or no clip has sound.
+        """
+        require_enrolment(self.description)
+        return self.enrol_corpus(self._corpus_of(with_sound(waveforms), sample_rate))
+
+    def enrol_corpus(self, corpus: Corpus) -> "Bundle":
+        """The same model for the people of a corpus, each by all of their rows in it.
+
+        Args:
+          corpus: as for `predict_corpus`. The column that the model standardises by,
+            such as `speaker`, names the people; where it is empty or missing, all rows
+            are of one.
+
+        Raises:
+          BundleError: the model standardises everybody's features alike; or as
+            `predict_corpus`.
+        """
+        require_enrolment(self.description)
+        require_features(self.description, corpus)
+        corpus = check(corpus.select(tuple(self.description.modalities)))
+        found = enrolled_standardiser(self.description, self.priors, corpus)
+        bundle = dataclasses.replace(self, standardiser=found[0], people=found[1])
+        # What is compiled serves everybody.
+        bundle.__dict__["_ensemble"] = self._ensemble
+        return bundle
+
+    def _corpus_of(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> Corpus:
+        extractors, limit = self.extractors(), self.description.max_frames
+        return corpus_of_sound(extractors, waveforms, sample_rate, max_frames=limit)
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""
@@ -205,25 +245,9 @@ class Bundle:
             label=np.full(rows, UNKNOWN, np.int32),
             domain={},
             standardiser=self.standardiser,
-            group=self._group(corpus),
+            group=groups_of(self.description, corpus),
+            feature_domain=people_of(self.description, self.people or (), corpus),
         )
-
-    def _group(self, corpus: Corpus) -> np.ndarray | None:
-        """The domains that the network normalises by, where the corpus names them."""
-        own = self.description.encoder.get("normalisation", {})
-        values = corpus.columns.get(own.get("column", ""))
-        return None if values is None else value_ids(values, own["groups"])
-
-    def _warn_of_unknown_groups(self, corpus: Corpus) -> None:
-        group = self._group(corpus)
-        own = self.description.encoder.get("normalisation", {})
-        unknown = len(corpus) if group is None else int((group == UNKNOWN).sum())
-        if own.get("column") and unknown:
-            _log.warning(
-                "%d of %d utterances are of no known %s (%s), by which the model "
-                "normalises: they are normalised by the statistics of all together",
-                *(unknown, len(corpus), own["column"], ", ".join(own["groups"])),
-            )
 
     @functools.cached_property
     def network(self) -> nn.Module:
@@ -236,21 +260,6 @@ class Bundle:
         )
 
     @functools.cached_property
-    def _layout(self) -> Layout:
-        folds = [str(member["fold"]) for member in self.description.members]
-        mesh = make_mesh(min(len(folds), jax.device_count()))
-        return Layout(folds, (0,), {"kept": {}}, mesh)
-
-    @functools.cached_property
-    def _replicas(self) -> PyTree:
-        """The members as groups of one arm, on the devices."""
-        groups = self._layout.fold_of
-        return self._layout.put(
-            jax.tree.map(lambda leaf: leaf[groups][:, None], self.params)
-        )
-
-    @functools.cached_property
-    def _evaluate(self) -> Callable:
-        # Kept, so that a batch shape compiles once for all calls.
-        step = make_evaluation_step(apply=as_apply(self.network))
-        return map_replicas(step, self._layout.mesh, shared=(1,))
+    def _ensemble(self) -> Ensemble:
+        names = [str(member["fold"]) for member in self.description.members]
+        return Ensemble(self.network, self.params, names)

@@ -16,9 +16,11 @@ from dann_jax.bundle.audio_features import (
     postponed,
     rates_of,
 )
+from dann_jax.bundle.enrolment import named
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.bundle.rejection import rejected, require_rejection
+from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.evaluation.scorers.table import Prediction, Rating
@@ -28,6 +30,15 @@ _log = logging.getLogger(__name__)
 
 _MOST_SECONDS = 960.0
 """Of sound that is kept to compute features of several recordings together."""
+
+
+class ReadClip(NamedTuple):
+    """A clip, its duration in seconds, its features, and whether it is silent."""
+
+    clip: Clip
+    duration: float
+    features: UtteranceFeatures
+    silent: bool = False
 
 
 class ClipPrediction(NamedTuple):
@@ -61,27 +72,66 @@ def predict_clips(
     Raises:
       BundleError: the features cannot be made from audio, or not as they were.
     """
-    bundle.require_answers()
     require_rejection(bundle.description, reject)
+    read = read_clips(bundle, clips, report=report, batch_size=batch_size)
+    yield from predict_read(
+        bundle, read, report=report, batch_size=batch_size, reject=reject
+    )
+
+
+def read_clips(
+    bundle: Bundle, clips: Iterable[Clip], *, report: Report, batch_size: int = 16
+) -> Iterator[list[ReadClip]]:
+    """Features of recordings, in batches, none of which is empty; see `predict_clips`.
+
+    Args:
+      bundle: the model.
+      clips: as for `predict_clips`.
+      report: called with a line for each clip that cannot be read.
+      batch_size: clips at a time.
+    """
     extractors, limit = bundle.extractors(), bundle.description.max_frames
     for batch in batches(clips, batch_size):
-        readable = list(_readable(extractors, batch, report, limit))
-        if not readable:
-            continue
-        clips_read, durations, features = zip(*readable, strict=True)
-        corpus = corpus_of(
-            extractors,
-            features,
-            dialogue=[clip.dialogue for clip in clips_read],
-            speaker=[clip.speaker for clip in clips_read],
-        )
+        if readable := list(_readable(extractors, batch, report, limit)):
+            yield readable
+
+
+def predict_read(
+    bundle: Bundle,
+    read: Iterable[Sequence[ReadClip]],
+    *,
+    report: Report,
+    batch_size: int = 16,
+    reject: float = 0.0,
+) -> Iterator[ClipPrediction]:
+    """As `predict_clips`, of batches from `read_clips`."""
+    bundle.require_answers()
+    extractors = bundle.extractors()
+    for batch in read:
+        corpus = corpus_of_clips(bundle, extractors, batch)
         outputs = bundle.predict_corpus(corpus, batch_size=batch_size, finite=False)
-        for clip, duration, row in zip(clips_read, durations, outputs, strict=True):
+        for one, row in zip(batch, outputs, strict=True):
             if np.isfinite(row).all():
                 prediction = rejected(bundle.named(row), reject)
-                yield ClipPrediction(clip, duration, prediction)
+                yield ClipPrediction(one.clip, one.duration, prediction)
             else:
-                report(f"{clip.name}: the model's output is not a finite number")
+                report(f"{one.clip.name}: the model's output is not a finite number")
+
+
+def corpus_of_clips(
+    bundle: Bundle, extractors: Mapping[str, Extractor], read: Sequence[ReadClip]
+) -> Corpus:
+    """The corpus of these clips; their people are where the model looks for them."""
+    speakers = [one.clip.speaker for one in read]
+    corpus = corpus_of(
+        extractors,
+        [one.features for one in read],
+        dialogue=[one.clip.dialogue for one in read],
+        speaker=speakers,
+    )
+    if not bundle.priors:
+        return corpus
+    return named(corpus, bundle.description, np.array(speakers))
 
 
 def _readable(
@@ -89,15 +139,15 @@ def _readable(
     batch: Sequence[Clip],
     report: Report,
     max_frames: int,
-) -> Iterator[tuple[Clip, float, UtteranceFeatures]]:
-    """Every clip that can be read, with its seconds and features."""
+) -> Iterator[ReadClip]:
+    """Every clip that can be read."""
     first = postponed(extractors)
-    waiting: list[tuple[Clip, float, UtteranceFeatures]] = []
+    waiting: list[ReadClip] = []
     for clip in batch:
-        features = _features(first, clip, report, max_frames)
-        if features is not None:
-            waiting.append((clip, *features))
-        if sum(seconds for _, seconds, _ in waiting) >= _MOST_SECONDS:
+        one = _read(first, clip, report, max_frames)
+        if one is not None:
+            waiting.append(one)
+        if sum(one.duration for one in waiting) >= _MOST_SECONDS:
             yield from _completed(extractors, waiting, report, max_frames)
             waiting = []
     yield from _completed(extractors, waiting, report, max_frames)
@@ -105,27 +155,27 @@ def _readable(
 
 def _completed(
     extractors: Mapping[str, Extractor],
-    waiting: Sequence[tuple[Clip, float, UtteranceFeatures]],
+    waiting: Sequence[ReadClip],
     report: Report,
     max_frames: int,
-) -> Iterator[tuple[Clip, float, UtteranceFeatures]]:
+) -> Iterator[ReadClip]:
     completed = complete(
         extractors,
-        [features for _, _, features in waiting],
-        [one_line(clip.name) for clip, _, _ in waiting],
+        [one.features for one in waiting],
+        [one_line(one.clip.name) for one in waiting],
         max_frames=max_frames,
     )
-    for (clip, duration, _), features in zip(waiting, completed, strict=True):
+    for one, features in zip(waiting, completed, strict=True):
         if isinstance(features, AudioError):
             report(str(features))
         else:
-            yield clip, duration, features
+            yield one._replace(features=features)
 
 
-def _features(
+def _read(
     extractors: Mapping[str, Extractor], clip: Clip, report: Report, max_frames: int
-) -> tuple[float, UtteranceFeatures] | None:
-    """Seconds and features of a clip; None, and a line to `report`, on an error."""
+) -> ReadClip | None:
+    """A clip and its features; None, and a line to `report`, on an error."""
     try:
         read = {
             rate: read_audio(
@@ -151,7 +201,8 @@ def _features(
     if recording.problems:
         name = one_line(clip.name)
         _log.warning("warning: %s is %s", name, ", ".join(recording.problems))
-    return recording.duration, features
+    silent = "silent" in recording.problems
+    return ReadClip(clip, recording.duration, features, silent)
 
 
 def write_csv(

@@ -104,14 +104,23 @@ def bundle_run(
         max_frames=max_frames,
         data=results.get("data", {}),
         temperature=temperature_of(results, arm, members),
+        speaker_statistics=task.standardisation._asdict()
+        if task.standardisation
+        else {},
     )
+    # Nobody is enrolled yet: the last domain is that of a stranger.
     standardiser = {
-        name: (mean[folds], scale[folds])
-        for name, (mean, scale) in task.evaluation.standardiser.items()
+        name: tuple(
+            part[folds, -1] if task.standardisation else part[folds] for part in pair
+        )
+        for name, pair in task.evaluation.standardiser.items()
+    }
+    priors = {
+        name: tuple(own[fold] for fold in folds) for name, own in task.priors.items()
     }
     _log.info("the bundle %s keeps the arm %r", folder, arm)
     return write_bundle(
-        folder, description, jax.tree.map(selected, state.best), standardiser
+        folder, description, jax.tree.map(selected, state.best), standardiser, priors
     )
 
 

@@ -11,7 +11,20 @@ from absl import app, flags
 from etils import epath
 
 from dann_jax.bundle import load_bundle
-from dann_jax.bundle.predictions import FORMATS, predict_clips
+from dann_jax.bundle.enrolment import require_enrolment
+from dann_jax.bundle.people import (
+    NameOf,
+    enrol_everybody,
+    enrol_one,
+    name_of,
+    with_names,
+)
+from dann_jax.bundle.predictions import (
+    FORMATS,
+    predict_clips,
+    predict_read,
+    read_clips,
+)
 from dann_jax.bundle.recordings import (
     MANIFESTS,
     Clip,
@@ -90,6 +103,22 @@ _REJECT = flags.DEFINE_float(
     "probabilities are printed all the same.",
     flag_values=_FLAGS,
 )
+_ENROL = flags.DEFINE_multi_string(
+    "enrol",
+    [],
+    "Recordings of the one person in all that is predicted (a file, folder, pattern or "
+    "manifest; without labels; one is enough): their own statistics standardise the "
+    "features of a model that was trained with data.standardise_by=speaker.",
+    flag_values=_FLAGS,
+)
+_SPEAKERS = flags.DEFINE_string(
+    "speakers",
+    None,
+    "Of many people, each by their own recordings, which are those that are predicted "
+    "and are all read first: folder (a folder is a person), column (speaker, of a "
+    "manifest), or a regular expression whose group finds the name in a path.",
+    flag_values=_FLAGS,
+)
 _STDIN_AUDIO = flags.DEFINE_bool(
     "stdin_audio",
     False,
@@ -124,6 +153,7 @@ def main(arguments: list[str]) -> None:
         raise app.UsageError(
             f"--reject is a probability above 0 and up to 1, such as .5; got {reject:g}"
         )
+    name = _checked_people(arguments)
     start_logging()
     use_compilation_cache()
     failures: list[str] = []
@@ -144,17 +174,22 @@ def main(arguments: list[str]) -> None:
         bundle.require_answers()
         require_rejection(bundle.description, reject)
         bundle.extractors()
+        if _ENROL.value or name is not None:
+            require_enrolment(bundle.description)
         timed = any(argument.lower().endswith(MANIFESTS) for argument in arguments)
         if _WINDOW.value is not None:
             hop = _WINDOW.value if _HOP.value is None else _HOP.value
             clips, timed = cut_into_windows(clips, window=_WINDOW.value, hop=hop), True
-        predictions = predict_clips(
-            bundle,
-            clips,
-            report=report,
-            batch_size=_BATCH_SIZE.value,
-            reject=reject,
-        )
+        size = {"report": report, "batch_size": _BATCH_SIZE.value}
+        if _ENROL.value:
+            voice = find_clips(_ENROL.value, listed=(), report=report)
+            bundle = enrol_one(bundle, voice, **size)
+        if name is None:
+            predictions = predict_clips(bundle, clips, reject=reject, **size)
+        else:
+            read = list(read_clips(bundle, with_names(clips, name), **size))
+            bundle = enrol_everybody(bundle, read)
+            predictions = predict_read(bundle, read, reject=reject, **size)
         try:
             FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)
         except BrokenPipeError:
@@ -164,6 +199,26 @@ def main(arguments: list[str]) -> None:
             sys.exit(1)
     if failures:
         sys.exit(1)
+
+
+def _checked_people(arguments: list[str]) -> NameOf | None:
+    """How recordings name their people, where `--speakers` says so."""
+    if _SPEAKERS.value is None:
+        return None
+    if _ENROL.value:
+        raise app.UsageError(
+            "--enrol is for recordings of one person, --speakers for those of many; "
+            "give one of them"
+        )
+    if not arguments:
+        raise app.UsageError(
+            "--speakers tells recordings of many people apart, and --stdin_audio reads "
+            "one; --enrol enrols one person"
+        )
+    try:
+        return name_of(_SPEAKERS.value)
+    except ValueError as error:
+        raise app.UsageError(f"--speakers: {error}") from None
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ class Assembler:
       group: int32 `[N]`, for `Batch.group`; None for none.
       value: float32 `[F, N, targets]`, for `Batch.value`, already erased and
         standardised; None for none.
-      norm_domain: int32 `[N]`, for `Batch.norm_domain`; None for none.
+      feature_domain: int32 `[N]`, for `Batch.feature_domain`; None for none.
     """
 
     corpus: Corpus
@@ -46,7 +46,7 @@ class Assembler:
     shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
     group: np.ndarray | None = None
     value: np.ndarray | None = None
-    norm_domain: np.ndarray | None = None
+    feature_domain: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         # Looked up for every batch, computed once.
@@ -113,9 +113,9 @@ class Assembler:
             group=None
             if self.group is None
             else np.where(real, self.group[rows], UNKNOWN),
-            norm_domain=None
-            if self.norm_domain is None
-            else np.where(real, self.norm_domain[rows], 0),
+            feature_domain=None
+            if self.feature_domain is None
+            else np.where(real, self.feature_domain[rows], 0),
         )
 
     def tables(self) -> dict[str, np.ndarray]:
@@ -162,22 +162,22 @@ def gather_features(
             frames = xp.arange(values.shape[-2])
             shown = frames < index.num_frames[name][..., None]
         mean, scale = (
-            _of_rows(part, index.norm_domain, values.ndim)
+            _of_rows(part, index.feature_domain, values.ndim)
             for part in standardiser[name]
         )
         # What a row does not show must not be there at all.
         inputs[name] = xp.where(shown[..., None], (values - mean) / scale, 0.0).astype(
             xp.float32
         )
-    return index._replace(inputs=inputs, norm_domain=None)
+    return index._replace(inputs=inputs, feature_domain=None)
 
 
-def _of_rows(statistic: Array, norm_domain: Array | None, ndim: int) -> Array:
+def _of_rows(statistic: Array, feature_domain: Array | None, ndim: int) -> Array:
     """A statistic of each stream, or of the domain of each of its rows, to broadcast.
 
     Args:
       statistic: `[G, dim]`, or `[G, D, dim]` of `D` domains.
-      norm_domain: int32 `[G, B, T]`; needed for the latter.
+      feature_domain: int32 `[G, B, T]`; needed for the latter.
       ndim: of the values, of which a row is a vector, or frames.
     """
     size = statistic.shape[-1]
@@ -185,10 +185,10 @@ def _of_rows(statistic: Array, norm_domain: Array | None, ndim: int) -> Array:
         return statistic.reshape(-1, *(1,) * (ndim - 2), size)
     xp = statistic.__array_namespace__()
     # A gather with a batch axis, so that streams stay on their devices.
-    flat = norm_domain.reshape(len(norm_domain), -1, 1)
+    flat = feature_domain.reshape(len(feature_domain), -1, 1)
     own = xp.take_along_axis(statistic, flat, axis=1)
-    frames = (1,) * (ndim - norm_domain.ndim - 1)
-    return own.reshape(*norm_domain.shape, *frames, size)
+    frames = (1,) * (ndim - feature_domain.ndim - 1)
+    return own.reshape(*feature_domain.shape, *frames, size)
 
 
 def training_assembler(
@@ -199,7 +199,7 @@ def training_assembler(
     shapes: Mapping[int, tuple[int, int]] | None = None,
     group: np.ndarray | None = None,
     units: Units | None = None,
-    norm_domain: np.ndarray | None = None,
+    feature_domain: np.ndarray | None = None,
 ) -> Assembler:
     """The view of a training step: visible rows, labels of labelled rows only.
 
@@ -214,7 +214,7 @@ def training_assembler(
         shapes or {},
         group,
         None if units is None else standardised_values(protocol, units),
-        norm_domain,
+        feature_domain,
     )
 
 
@@ -225,7 +225,7 @@ def evaluation_assembler(
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
     group: np.ndarray | None = None,
-    norm_domain: np.ndarray | None = None,
+    feature_domain: np.ndarray | None = None,
 ) -> Assembler:
     """The view of an evaluation: all turns are visible, no label is there."""
     nothing = np.full(protocol.roles.shape, UNKNOWN, np.int32)
@@ -237,5 +237,5 @@ def evaluation_assembler(
         standardiser,
         shapes or {},
         group,
-        norm_domain=norm_domain,
+        feature_domain=feature_domain,
     )

@@ -50,7 +50,7 @@ def fit_by_domain(
       ProtocolError: `label_aware` where there are no classes, a fold has no labelled
         row of a modality, or the statistics do not fit into the memory.
     """
-    ids = norm_domains(corpus, how)
+    ids = feature_domains(corpus, how)
     domains = len(known_values(corpus, how.column))
     _require_possible(corpus, protocol, how, domains)
     if unknown := int((ids == domains).sum()):
@@ -74,7 +74,7 @@ def fit_by_domain(
     return standardiser, priors
 
 
-def norm_domains(corpus: Corpus, how: Standardisation) -> np.ndarray:
+def feature_domains(corpus: Corpus, how: Standardisation) -> np.ndarray:
     """Which statistics standardise each row, int32 `[N]`: its value's, or the last.
 
     Rows whose value is not known have the number of values.

@@ -8,7 +8,7 @@ import numpy as np
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, evaluation_assembler, training_assembler
-from dann_jax.tasks.domain_standardiser import fit_by_domain, norm_domains
+from dann_jax.tasks.domain_standardiser import feature_domains, fit_by_domain
 from dann_jax.tasks.domains import domain_ids, known_values, value_ids
 from dann_jax.tasks.plan import Plan, padded_shapes
 from dann_jax.tasks.roles import Protocol, Role
@@ -119,11 +119,11 @@ def make_task(
         domain[name], num_domains[name] = call(
             f"adversary {name!r}", domain_ids, protocol, corpus, **arguments
         )
-    norm_domain, priors = None, {}
+    feature_domain, priors = None, {}
     if standardisation is None:
         standardiser = fit_standardiser(corpus, protocol)
     else:
-        norm_domain = norm_domains(corpus, standardisation)
+        feature_domain = feature_domains(corpus, standardisation)
         standardiser, priors = fit_by_domain(corpus, protocol, standardisation)
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
     groups = known_values(corpus, normalise_by) if normalise_by else ()
@@ -134,8 +134,8 @@ def make_task(
         corpus=corpus,
         protocol=protocol,
         num_domains=num_domains,
-        training=training_assembler(*view, units, norm_domain),
-        evaluation=evaluation_assembler(*view, norm_domain),
+        training=training_assembler(*view, units, feature_domain),
+        evaluation=evaluation_assembler(*view, feature_domain),
         batch_size=batch_size,
         sizes=sizes,
         buckets=tuple(shapes),

@@ -1,0 +1,59 @@
+"""The members of a bundle as one compiled program on the devices."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from dann_jax.models.network import as_apply
+from dann_jax.tasks.batches import Assembler
+from dann_jax.tasks.plan import Plan
+from dann_jax.training.batch_loader import BatchLoader
+from dann_jax.training.mapping import map_replicas
+from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.run import predict_rows
+from dann_jax.training.step import make_evaluation_step
+from dann_jax.types import PyTree
+
+
+class Ensemble:
+    """Networks of one shape; a batch shape compiles once for all calls."""
+
+    def __init__(self, network: nn.Module, params: PyTree, names: Sequence[str]):
+        """Put the parameters on the devices when they are first needed.
+
+        Args:
+          network: of one member.
+          params: float32 `[M, ...]`.
+          names: of the members.
+        """
+        self._network, self._params, self._names = network, params, names
+
+    def outputs(self, assembler: Assembler, plan: Plan, output: str) -> np.ndarray:
+        """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
+        loader = BatchLoader(assembler, plan, self._layout, shuffle=False, most_bytes=0)
+        rows = np.arange(len(assembler.corpus))
+        found = predict_rows(
+            self._evaluate, self._replicas, loader, rows=rows, outputs=(output,)
+        )
+        return getattr(found, output)[:, 0]
+
+    @functools.cached_property
+    def _layout(self) -> Layout:
+        mesh = make_mesh(min(len(self._names), jax.device_count()))
+        return Layout(self._names, (0,), {"kept": {}}, mesh)
+
+    @functools.cached_property
+    def _replicas(self) -> PyTree:
+        """The members as groups of one arm, on the devices."""
+        groups = self._layout.fold_of
+        return self._layout.put(
+            jax.tree.map(lambda leaf: leaf[groups][:, None], self._params)
+        )
+
+    @functools.cached_property
+    def _evaluate(self) -> Callable:
+        step = make_evaluation_step(apply=as_apply(self._network))
+        return map_replicas(step, self._layout.mesh, shared=(1,))

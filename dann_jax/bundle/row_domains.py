@@ -1,0 +1,66 @@
+"""Whose statistics a bundle uses for each row that it predicts."""
+
+import functools
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from dann_jax.bundle.description import Description
+from dann_jax.bundle.priors import statistics_of
+from dann_jax.data.corpus import Corpus
+from dann_jax.tasks.domains import value_ids
+from dann_jax.types import UNKNOWN
+
+_log = logging.getLogger(__name__)
+
+
+def groups_of(description: Description, corpus: Corpus) -> np.ndarray | None:
+    """The domains that the network normalises by, where the corpus names them."""
+    own = description.encoder.get("normalisation", {})
+    values = corpus.columns.get(own.get("column", ""))
+    return None if values is None else value_ids(values, own["groups"])
+
+
+def warn_of_unknown_groups(description: Description, corpus: Corpus) -> None:
+    """Say how many rows are of no domain that the network normalises by."""
+    group = groups_of(description, corpus)
+    own = description.encoder.get("normalisation", {})
+    unknown = len(corpus) if group is None else int((group == UNKNOWN).sum())
+    if own.get("column") and unknown:
+        _log.warning(
+            "%d of %d utterances are of no known %s (%s), by which the model "
+            "normalises: they are normalised by the statistics of all together",
+            *(unknown, len(corpus), own["column"], ", ".join(own["groups"])),
+        )
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    _log.warning("%s", text)
+
+
+def warn_of_nobody_enrolled(description: Description) -> None:
+    """Say what stands in for the statistics of people; once in a process."""
+    column = statistics_of(description).column
+    _warn_once(
+        f"warning: this model standardises each {column} by their own recordings, and "
+        "nobody is enrolled: the training speakers' statistics stand in (dann-predict "
+        "--enrol=CLIPS or --speakers=folder, or Bundle.enrol)"
+    )
+
+
+def people_of(
+    description: Description, people: Sequence[str], corpus: Corpus
+) -> np.ndarray | None:
+    """Which of the people each row is of, int32 `[N]`; None where there is one."""
+    if not people:
+        return None
+    column = statistics_of(description).column
+    ids = value_ids(corpus.columns.get(column, np.full(len(corpus), "")), people)
+    if (ids == UNKNOWN).any():
+        _warn_once(
+            "warning: some utterances are of nobody who is enrolled: the training "
+            "speakers' statistics standardise them"
+        )
+    return np.where(ids == UNKNOWN, len(people), ids).astype(np.int32)
