@@ -26,7 +26,8 @@ def assert_same_gradients(found, expected, *arguments: Array) -> None:
             return (out * weight).sum(), out
 
         every = tuple(range(len(arguments)))
-        return jax.tree.leaves(jax.grad(loss, every, has_aux=True)(*arguments))
+        gradient = jax.jit(jax.grad(loss, every, has_aux=True))
+        return jax.tree.leaves(gradient(*arguments))
 
     for one, other in zip(of(found), of(expected), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

@@ -154,7 +154,7 @@ def test_another_name_of_the_encoder_and_a_wrong_one() -> None:
     renamed = {**PARAMS, "trunk": PARAMS["encoder"]}
     measure = functools.partial(encoder_gradients, plain_apply, dann(), renamed, BATCH)
     # This network does not look at it.
-    found = measure(STRENGTH, encoder="trunk")
+    found = jax.jit(functools.partial(measure, encoder="trunk"))(STRENGTH)
     assert float(found["gradient/label"]) == 0.0 == float(found["cosine/speaker"])
     with pytest.raises(ValueError, match="no 'body'.*encoder"):
         measure(STRENGTH, encoder="body")

@@ -35,6 +35,7 @@ def make_frame_encoder(
       ValueError: there is no such encoder, or it has no such argument.
 
     Example:
+      >>> import jax.numpy as jnp
       >>> make_frame_encoder({"name": "tdnn_lstm", "width": 8}, dtype=jnp.float32).width
       8
     """

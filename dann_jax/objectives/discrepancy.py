@@ -20,7 +20,7 @@ MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def coral(
-    features: Float[Array, "*rows d"], groups: Shaped[Array, " groups *rows"]
+    features: Float[Array, "*rows d"], groups: Shaped[Array, " groups ..."]
 ) -> Float[Array, ""]:
     """Distance of covariances, `||C_s - C_t||_F^2 / (4 d^2)`, mean over pairs.
 
@@ -62,7 +62,7 @@ def coral(
 
 def mmd(
     features: Float[Array, "*rows d"],
-    groups: Shaped[Array, " groups *rows"],
+    groups: Shaped[Array, " groups ..."],
     *,
     multiples: tuple[float, ...] = MULTIPLES,
     scale: float | str = "mean",
@@ -99,7 +99,7 @@ def mmd(
 
 def conditional_mmd(
     features: Float[Array, "*rows d"],
-    groups: Shaped[Array, " groups *rows"],
+    groups: Shaped[Array, " groups ..."],
     posterior: Float[Array, "*rows classes"],
     *,
     multiples: tuple[float, ...] = MULTIPLES,

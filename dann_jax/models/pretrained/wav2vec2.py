@@ -46,8 +46,9 @@ class SpeechEncoder(nn.Module):
       ...     do_stable_layer_norm=False)
       >>> encoder = SpeechEncoder(settings)
       >>> waveform, lengths = jnp.zeros((1, 400)), jnp.array([400])
-      >>> variables = encoder.init(jax.random.key(0), waveform, lengths)
-      >>> hidden = encoder.apply(variables, waveform, lengths, layers=(1,))
+      >>> variables = jax.jit(encoder.init)(jax.random.key(0), waveform, lengths)
+      >>> apply = jax.jit(encoder.apply, static_argnames="layers")
+      >>> hidden = apply(variables, waveform, lengths, layers=(1,))
       >>> len(hidden), hidden[0].shape
       (1, (1, 19, 8))
     """
