@@ -55,10 +55,9 @@ def calibration_of(
     Returns:
       `bins`, how many there are. `fitted_on`, in words; empty where no temperature
       could be fitted, and then `not_measured` says what would be needed. `arms`: for
-      each the `temperature` of
-      every seed and fold `[seeds][folds]` and the `temperature_of_all` folds together
-      `[seeds]`; `before` and `after` with their scores and bins; and `coverage`, of
-      the probabilities after, or else before.
+      each the `temperature` of every seed and fold `[seeds][folds]` and the
+      `temperature_of_all` folds together `[seeds]`; `before` and `after` with their
+      scores and bins; and `coverage`, of the probabilities after, or else before.
     """
     tested = _rows(predictions, run.task.protocol.roles == Role.TEST, run)
     fitted_on, fits = _fits(predictions, state, run)

@@ -49,8 +49,8 @@ def _how(calibration: Mapping[str, Any]) -> str:
     text = (
         f"ECE: how far the share of right rows is from the probability of the answer, "
         f"averaged over rows in {calibration['bins']} bins of equal width, with its "
-        f"95 % interval over speakers and seeds. Chance alone gives a model whose probabilities are "
-        f"all true the ECE in the column of chance. "
+        f"95 % interval over speakers and seeds. Chance alone gives a model whose "
+        f"probabilities are all true the ECE in the column of chance. "
     )
     if calibration["fitted_on"]:
         return text + (
