@@ -104,7 +104,10 @@ def test_the_card_says_how_true_the_probabilities_are(tmp_path: pathlib.Path) ->
     measured = {"arm": "dann", "scores": {"ua": score}, "comparisons": [], "groups": {}}
     measured["calibration"] = calibration_errors(results, "dann")
     told = card(measured=measured, temperature=1.9)
-    assert "temperature 1.90, as fitted on tested rows of the other folds" in told
+    assert (
+        "temperature 1.90, as fitted on tested rows of the other folds, for every"
+        in told
+    )
     assert "from 12.0 to 4.0 points" in told
 
 
@@ -211,6 +214,7 @@ def made_up_calibration() -> dict:
         ],
     }
     return {
+        "bins": 15,
         "fitted_on": "tested rows of the other folds",
         "arms": {"source_only": record, "dann": copy.deepcopy(record)},
     }

@@ -51,9 +51,10 @@ def calibration_words(description: Description) -> str:
     found = description.measured.get("calibration")
     if not found:
         return "Its probabilities are not calibrated"
+    several = len(description.members) > 1
     text = (
         f"Its logits are divided by the temperature {description.temperature:.2f}, as "
-        f"fitted on {found['fitted_on']}"
+        f"fitted on {found['fitted_on']}{', for every fold at once' if several else ''}"
     )
     if None in (found["before"], found["after"]):
         return text

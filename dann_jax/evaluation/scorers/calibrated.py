@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dann_jax.evaluation.calibration import (
+    NUM_BINS,
     THRESHOLDS,
     calibration_scores,
     calibration_sums,
@@ -52,15 +53,15 @@ def calibration_of(
       run: that was trained.
 
     Returns:
-      `fitted_on`, in words; empty where no temperature could be fitted, and then
-      `not_measured` says what would be needed. `arms`: for each the `temperature` of
-      every seed and fold `[seeds][folds]` and the `temperature_of_all` folds together
-      `[seeds]`; `before` and `after` with their scores and bins; and `coverage`, of
-      the probabilities after, or else before.
+      `bins`, how many there are. `fitted_on`, in words; empty where no temperature
+      could be fitted, and then `not_measured` says what would be needed. `arms`: for
+      each the `temperature` of every seed and fold `[seeds][folds]` and the
+      `temperature_of_all` folds together `[seeds]`; `before` and `after` with their
+      scores and bins; and `coverage`, of the probabilities after, or else before.
     """
     tested = _rows(predictions, run.task.protocol.roles == Role.TEST, run)
     fitted_on, fits = _fits(predictions, state, run)
-    found: dict[str, Any] = {"fitted_on": fitted_on, "arms": {}}
+    found: dict[str, Any] = {"bins": NUM_BINS, "fitted_on": fitted_on, "arms": {}}
     if not fits:
         found["not_measured"] = NOT_MEASURED
     for arm, name in enumerate(run.layout.arms):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.evaluation.calibration import NUM_BINS
 from dann_jax.report.calibration_charts import Plot, calibration_plots, plot_figure
 from dann_jax.report.elements import Section, data_table, details, legend, note
 from dann_jax.report.markup import join, tag
@@ -49,9 +48,9 @@ def plots(run: Run) -> list[Plot]:
 def _how(calibration: Mapping[str, Any]) -> str:
     text = (
         f"ECE: how far the share of right rows is from the probability of the answer, "
-        f"averaged over rows in {NUM_BINS} bins of equal width, with its 95 % interval "
-        f"over speakers and seeds. Chance alone gives a model whose probabilities are "
-        f"all true the ECE in the column after it. "
+        f"averaged over rows in {calibration['bins']} bins of equal width, with its "
+        f"95 % interval over speakers and seeds. Chance alone gives a model whose "
+        f"probabilities are all true the ECE in the column of chance. "
     )
     if calibration["fitted_on"]:
         return text + (
@@ -97,7 +96,12 @@ def _score_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
         rows.append(cells)
     header = ["arm", "temperature"]
     for when in ("before", "after"):
-        header += [f"ECE {when} [95 %]", "by chance", f"NLL {when}", f"Brier {when}"]
+        header += [
+            f"ECE {when} [95 %]",
+            f"chance {when}",
+            f"NLL {when}",
+            f"Brier {when}",
+        ]
     title = "Calibration: ECE in %, NLL in nats, Brier score; lower is better"
     return Table("calibration", title, header, rows)
 
