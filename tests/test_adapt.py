@@ -16,7 +16,6 @@ from dann_jax.data.prepare import prepare
 from dann_jax.data.synthetic.source_filter import SAMPLE_RATE
 from dann_jax.data.synthetic.speakers import EMOTIONS, make_speaker
 from dann_jax.data.synthetic.voices import synthesise
-from dann_jax.evaluation.harm import harms
 from dann_jax.report.run import read_run
 
 TINY = (
