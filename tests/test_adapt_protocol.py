@@ -1,6 +1,7 @@
-"""A target without labels: one fold adapts to it, others rehearse that on the source."""
+"""A target without labels: one fold adapts to it, others rehearse on the source."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def with_column(name: str, values: np.ndarray) -> Corpus:
 
 
 def protocol_of(
-    corpus: Corpus = CORPUS, sides: dict = {}, **options: object
+    corpus: Corpus = CORPUS, sides: Mapping[str, object] = {}, **options: object
 ) -> Protocol:
     options = {"labels": LABELS, "validation_folds": 0, **options}
     options.setdefault("unlabelled", ("test", "adapt"))

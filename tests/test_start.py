@@ -10,7 +10,7 @@ import pytest
 
 from dann_jax.cli import start
 
-COMMANDS = ("train", "prepare", "evaluate", "report", "predict", "export")
+COMMANDS = ("train", "prepare", "evaluate", "report", "predict", "export", "adapt")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

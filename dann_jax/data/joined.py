@@ -42,8 +42,8 @@ def with_target(source: Corpus, target: Corpus) -> Corpus:
       >>> ours = synthetic_conversations(sessions=2, dialogues=2, turns=4)
       >>> theirs = synthetic_conversations(sessions=1, dialogues=2, turns=4)
       >>> both = with_target(ours, theirs)
-      >>> len(both), both.column("side")[-1], both.column("utt_id")[-1][:7]
-      (24, 'target', 'target:')
+      >>> both.column("side")[[0, -1]].tolist(), both.column("utt_id")[-1][:7]
+      (['source', 'target'], 'target:')
     """
     require_alike(source, target)
     _require_other_sound(source, target)

@@ -16,6 +16,7 @@ from dann_jax.bundle.recordings import Clip
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.catalogue import specification
 from dann_jax.data.features.joining import read_problems
+from dann_jax.data.features.pretrained import PRETRAINED
 from dann_jax.data.joined import SIDE
 from dann_jax.data.manifest import write_manifest
 from dann_jax.data.open import is_corpus, open_corpus
@@ -109,10 +110,18 @@ def prepared(
         run began.
       BundleError: the features cannot be made here, or not as they were.
     """
-    extractors = extractors_of(modalities_of(source), encoder)
-    places = {"folder": encoder} if encoder else {}
-    made = source.provenance["features"]
-    features = dict(specification(made[name], **places) for name in extractors)
+    modalities = modalities_of(source)
+    unknown = [name for name, kind in modalities.items() if kind.provenance is None]
+    if unknown:
+        raise CorpusError(
+            f"it is unknown how the features {', '.join(unknown)} of the source were "
+            f"made, so that they cannot be made of {to}; make them yourself, and let "
+            f"--to name a feature table or a store that holds them"
+        )
+    extractors_of(modalities, encoder)
+    features = dict(
+        _specification(kind.provenance, encoder) for kind in modalities.values()
+    )
     folder = workdir / TARGET_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.csv"
@@ -135,6 +144,14 @@ def prepared(
             f"--workdir, or put back the old recordings ({error})"
         ) from None
     return store_folder(TARGET, folder)
+
+
+def _specification(
+    provenance: Mapping[str, Any], encoder: epath.PathLike | None
+) -> tuple[str, dict[str, Any]]:
+    if encoder and provenance["extractor"] == PRETRAINED:
+        return specification(provenance, folder=encoder)
+    return specification(provenance)
 
 
 def write_predictions(config: ConfigDict, workdir: epath.Path) -> epath.Path:
