@@ -32,6 +32,8 @@ CORPUS = synthetic_conversations(sessions=3, dialogues=2, turns=8)
     [
         ("leave_one_out", {"column": "speaker"}),
         ("group_k_fold", {"column": "speaker", "k": 3}),
+        ("group_k_fold", {"column": "speaker", "k": 4, "at_most": True}),
+        ("group_k_fold", {"column": "speaker", "k": 9, "at_most": True}),
         ("ordered_pairs", {"column": "session"}),
         ("ordered_pairs", {"column": "session", "values": ("1", "2")}),
         ("fixed_split", {"column": "session", "train": ["1"], "test": ["2"]}),

@@ -163,7 +163,8 @@ def _with_settings(config: ConfigDict, words: list[str]) -> list[str]:
         candidates = []
         for value in values.split(";" if ";" in values else ","):
             one = config.copy_and_resolve_references()
-            change_config(one, [f"--config.{key}={value}"])
+            # The first word of a command line is its program.
+            change_config(one, ["", f"--config.{key}={value}"])
             candidates.append(dict(keys(one))[key])
         section = config.choose.settings
         *parents, name = key.split(".")

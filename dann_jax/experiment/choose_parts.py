@@ -98,13 +98,13 @@ def build_settings(
       ValueError: a setting cannot be run on the data, or has no inner folds.
     """
     settings = {}
-    for name, config in configs.items():
+    for name, given in configs.items():
         folder = workdir / SETTINGS / name
-        task, layout = setting_in(folder, config, data_parallel=data_parallel)
-        outer = Part(name, folder, config, task, layout)
+        task, layout = setting_in(folder, given, data_parallel=data_parallel)
+        outer = Part(name, folder, given, task, layout)
         nested = nested_protocol(task.protocol, task.corpus, folds=folds)
-        within = config.copy_and_resolve_references().unlock()
-        within.seeds = seeds or config.seeds
+        within = given.copy_and_resolve_references().unlock()
+        within.seeds = seeds or given.seeds
         # Nobody looks at these models; their scores are all that is kept.
         within.analysis.rows = within.timetable.gradients_every = 0
         task, layout = setting_of(

@@ -169,9 +169,9 @@ def _leaves(section: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, section
 
 
-def _with(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
+def _with(given: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
     """The config of one setting, which chooses nothing itself."""
-    changed = config.copy_and_resolve_references().unlock()
+    changed = given.copy_and_resolve_references().unlock()
     for key, value in values.items():
         try:
             changed.update_from_flattened_dict({key: value})

@@ -26,11 +26,11 @@ def corpus_labels(
     Example:
       >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
       >>> from dann_jax.tasks.splits import leave_one_out
-      >>> corpus = synthetic_conversations(sessions=3, dialogues=2, turns=8)
+      >>> corpus = synthetic_conversations(sessions=4, dialogues=5, turns=20)
       >>> splits = leave_one_out(corpus, "session")
       >>> corpus_labels(corpus, "emotion", splits, speakers=2)
       ('anger', 'happiness', 'neutral', 'sadness')
-      >>> corpus_labels(corpus, "emotion", splits, speakers=5)
+      >>> corpus_labels(corpus, "emotion", splits, speakers=7)
       ()
     """
     values = corpus.column(column)
