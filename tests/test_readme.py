@@ -1,24 +1,33 @@
-"""What the README shows must run."""
+"""What README and pages show must run, and where they point must be something."""
 
 import pathlib
 import re
 
+import pytest
+
 from dann_jax.experiment.checks import check_config
 
-README = pathlib.Path(__file__).parents[1] / "README.md"
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
-def test_every_python_example_of_the_readme_runs() -> None:
-    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+@pytest.mark.parametrize("name", ["README.md", "docs/guide.md"])
+def test_every_python_example_runs(name: str) -> None:
+    page = ROOT / name
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert examples
     for example in examples:
         names = {"__name__": "readme"}
-        exec(compile(example, str(README), "exec"), names)
+        exec(compile(example, str(page), "exec"), names)
         if "get_config" in names:
             check_config(names["get_config"]())
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", README.read_text())
-    assert links
-    assert [link for link in links if not (README.parent / link).exists()] == []
+def test_every_file_that_a_page_links_to_exists() -> None:
+    links = [
+        (page.name, link)
+        for page in PAGES
+        for link in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert links == []
