@@ -71,6 +71,7 @@ def open_corpus(
     corpus = with_dimensions(with_emotions(corpus, labels, emotions or None))
     if modalities:
         corpus = corpus.select(tuple(modalities))
+    require("data.layers", layers, Sequence[int])
     if layers:
         corpus = keep_layers(corpus, layers)
     corpus = keep_rows(corpus, rows)
