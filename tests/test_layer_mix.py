@@ -153,6 +153,14 @@ def test_the_network_of_a_run_mixes_the_layers_that_its_corpus_names(
     assert "layers" not in encoder(**{"encoder.concatenate_layers": True})
 
 
+def test_to_concatenate_what_has_one_layer_is_refused(tmp_path: pathlib.Path) -> None:
+    config = config_for(layered(utterances(), LAYERS), tmp_path)
+    changes = {"encoder.concatenate_layers": True, "data.layers": (2,)}
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(ValueError, match="concatenate_layers has no effect: none of"):
+        setting(config)
+
+
 def test_an_older_run_has_no_mix(tmp_path: pathlib.Path) -> None:
     config = config_for(layered(utterances(), LAYERS), tmp_path)
     task, _ = setting(config)

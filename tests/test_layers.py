@@ -11,12 +11,14 @@ from corpora_and_batches import toy_corpus
 from layered_corpus import write_layered
 from pretrained_models import FIXTURES, waveforms
 
+from dann_jax.cli.config import change_config
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.catalogue import extractor_from
 from dann_jax.data.features.pretrained import pretrained
 from dann_jax.data.frames import Frames
 from dann_jax.data.layers import keep_layers, layers_of
 from dann_jax.data.open import open_corpus
+from dann_jax.experiment.config import base_config
 
 WHISPER = FIXTURES / "whisper"
 
@@ -95,5 +97,17 @@ def test_a_corpus_is_opened_with_the_layers_that_are_named(
     opened = open_corpus(folder, layers=(2,))
     np.testing.assert_array_equal(values_of(opened), values_of(keep_layers(whole, [2])))
     assert layers_of(open_corpus(folder)) == {"pretrained": (0, 1, 2)}
+    with pytest.raises(ValueError, match="data.layers must be a list, each of it a wh"):
+        open_corpus(folder, layers="2")
     with pytest.raises(CorpusError, match="none of other is recorded"):
         open_corpus(folder, modalities=("other",), layers=(2,))
+
+
+@pytest.mark.parametrize(
+    ("text", "layers"),
+    [("3", (3,)), ("0,3", (0, 3)), ("(3,)", (3,)), ("()", ())],
+)
+def test_the_command_line_names_layers(text: str, layers: tuple[int, ...]) -> None:
+    config = base_config()
+    change_config(config, ["x", f"--config.data.layers={text}"])
+    assert config.data.layers == layers

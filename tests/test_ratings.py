@@ -27,7 +27,8 @@ from dann_jax.evaluation.selection import validation_scores
 from dann_jax.experiment.build import setting
 from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.run import train_and_evaluate
-from dann_jax.models.network import Dann, DialogueEncoder, as_apply, with_units
+from dann_jax.models.heads import with_units
+from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives.adversarial import ccc_regression
 from dann_jax.report.run import read_run
 from dann_jax.report.tables import result_table

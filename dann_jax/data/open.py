@@ -65,6 +65,7 @@ def open_corpus(
     corpus = _read(source, emotions, labels)
     if modalities:
         corpus = corpus.select(tuple(modalities))
+    require("data.layers", layers, Sequence[int])
     if layers:
         corpus = keep_layers(corpus, layers)
     corpus = keep_rows(corpus, rows)

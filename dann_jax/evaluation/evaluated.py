@@ -1,7 +1,7 @@
 """From trained parameters to those that are evaluated and kept."""
 
 from dann_jax.evaluation.norm_statistics import normalised_for
-from dann_jax.models.network import with_units
+from dann_jax.models.heads import with_units
 from dann_jax.tasks.roles import Role
 from dann_jax.training.run import Run
 from dann_jax.types import PyTree

@@ -18,7 +18,7 @@ from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.analysis.options import require_analysis
 from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.estimate import require_tables
-from dann_jax.experiment.unused import require_frames
+from dann_jax.experiment.unused import require_frames, require_layers
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.objectives.penalised import own_strengths
@@ -100,6 +100,7 @@ def setting_of(
 ) -> tuple[Task, Layout]:
     """As `setting`, of a corpus and a protocol that are there already."""
     require_frames(config, corpus)
+    require_layers(config, corpus)
     normalisation = config.encoder.normalisation
     task = call(
         "config.batches",

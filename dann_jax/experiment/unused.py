@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
+from dann_jax.data.layers import layers_of
 from dann_jax.experiment.config import base_config
 
 _OF_FRAMES = ("encoder.frames", "encoder.augmentation")
@@ -64,3 +65,17 @@ def require_frames(config: ConfigDict, corpus: Corpus) -> None:
                 f"and {', '.join(corpus.features)} has none; leave the section as it "
                 f"is in dann_jax.base_config()"
             )
+
+
+def require_layers(config: ConfigDict, corpus: Corpus) -> None:
+    """Refuse to concatenate the layers of a corpus without several.
+
+    Raises:
+      ValueError: the message names the key and the features that there are.
+    """
+    several = any(len(layers) > 1 for layers in layers_of(corpus).values())
+    if config.encoder.get("concatenate_layers") and not several:
+        raise ValueError(
+            f"config.encoder.concatenate_layers has no effect: none of "
+            f"{', '.join(corpus.features)} has several layers of a pretrained encoder"
+        )

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from dann_jax.models.layers import turn_dropout
 from dann_jax.models.ops.dense import dense_product
-from dann_jax.types import Array
+from dann_jax.types import Array, PyTree
 
 
 class ClassifierHead(nn.Module):
@@ -40,3 +40,21 @@ class ClassifierHead(nn.Module):
             x = nn.relu(dense(width)(turn_dropout(self.dropout, deterministic)(x)))
         x = turn_dropout(self.dropout, deterministic)(x)
         return dense(self.num_classes)(x).astype(jnp.float32)
+
+
+def with_units(params: PyTree, mean: Array, scale: Array) -> PyTree:
+    """The same network with the outputs of the label head mapped to `mean + scale * x`.
+
+    The head is linear, so that only its kernel and bias change.
+
+    Args:
+      params: of a `Dann`, with any leading axes.
+      mean: float `[..., outputs]`, of the same leading axes or such as broadcast.
+      scale: float `[..., outputs]`.
+    """
+    head = params["label_head"]["Dense_0"]
+    changed = {
+        "kernel": head["kernel"] * scale[..., None, :],
+        "bias": head["bias"] * scale + mean,
+    }
+    return {**params, "label_head": {"Dense_0": changed}}

@@ -216,24 +216,6 @@ def own_code(encoder: Mapping[str, Any]) -> list[str]:
     return [word for word in words if is_own(word)]
 
 
-def with_units(params: PyTree, mean: Array, scale: Array) -> PyTree:
-    """The same network with the outputs of the label head mapped to `mean + scale * x`.
-
-    The head is linear, so that only its kernel and bias change.
-
-    Args:
-      params: of a `Dann`, with any leading axes.
-      mean: float `[..., outputs]`, of the same leading axes or such as broadcast.
-      scale: float `[..., outputs]`.
-    """
-    head = params["label_head"]["Dense_0"]
-    changed = {
-        "kernel": head["kernel"] * scale[..., None, :],
-        "bias": head["bias"] * scale + mean,
-    }
-    return {**params, "label_head": {"Dense_0": changed}}
-
-
 def as_apply(module: nn.Module) -> Apply:
     """Turn a linen module called as `Dann` is into the pure function of a train step.
 

@@ -108,8 +108,7 @@ class _Process:
         self._folder = folder
         python = os.environ.get("DANN_JAX_TORCH_PYTHON", sys.executable)
         script = pathlib.Path(__file__).with_name("torch_process.py")
-        # -P: the files beside the script are no modules of it, whatever their names.
-        command = [python, "-P", os.fspath(script), folder]
+        command = [python, os.fspath(script), folder]
         with contextlib.ExitStack() as stack:
             self._messages = stack.enter_context(tempfile.TemporaryFile())
             try:

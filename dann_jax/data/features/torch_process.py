@@ -145,6 +145,8 @@ def serve(folder: str, requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    # The files beside this one are no modules of others, whatever their names.
+    del sys.path[0]
     # What libraries print must not mix with the answers.
     answers = os.dup(1)
     os.dup2(2, 1)
