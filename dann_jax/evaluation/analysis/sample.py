@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
