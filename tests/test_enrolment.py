@@ -10,7 +10,6 @@ import pytest
 from bundles import (
     drawn_params,
     hearing_bundle,
-    tiny_bundle,
     tiny_description,
     tone,
     write_tones,
@@ -204,18 +203,17 @@ def test_no_scale_is_ever_zero_or_nan() -> None:
 # On disk.
 
 
-def test_earlier_versions_refuse_what_they_would_overlook(
-    folder: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    assert json.loads((folder / "bundle.json").read_text())["version"] == 2
-    tiny_bundle(tmp_path / "plain", toy_corpus())
-    assert json.loads((tmp_path / "plain" / "bundle.json").read_text())["version"] == 1
-
-
 def test_a_bundle_without_its_priors_is_not_whole(tmp_path: pathlib.Path) -> None:
     write_enrolling(tmp_path / "b")
-    (tmp_path / "b" / "speakers.npz").unlink()
-    with pytest.raises(BundleError, match="has no speakers.npz"):
+    path = tmp_path / "b" / "standardiser.npz"
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays}
+    kept["prior/scale/voice"][0, 0] = 0.0
+    np.savez(path, **kept)
+    with pytest.raises(BundleError, match="'prior/scale/voice' holds values that are"):
+        load_bundle(tmp_path / "b")
+    np.savez(path, **{n: a for n, a in kept.items() if not n.startswith("prior/")})
+    with pytest.raises(BundleError, match="'prior/centre/voice' is missing"):
         load_bundle(tmp_path / "b")
 
 

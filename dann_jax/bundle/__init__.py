@@ -4,7 +4,8 @@
 bundle.json        description.Description: labels, arguments, features, measurements
 parameters.npz     float32 [members, ...], `encoder/...` and `label_head/...`
 standardiser.npz   `mean/MODALITY` and `scale/MODALITY`, float32 [members, dim]
-speakers.npz       what enrolling a person needs, where features are standardised by one
+                   and what enrolling a person needs, where features are standardised
+                   by person (`priors`)
 MODEL_CARD.md      for people
 ```
 """

@@ -15,9 +15,8 @@ FORMAT = "dann_jax.bundle"
 MOST = 1 << 24
 """Values of a vector, or frames of an utterance, that are still believed."""
 
-VERSIONS = (1, 2)
-"""Of the layout, by whether there are `speaker_statistics`, which earlier versions of
-the package would overlook; a bundle of another one is not read."""
+VERSION = 1
+"""Of the layout; a bundle of another one is not read."""
 
 
 class BundleError(ValueError):
@@ -125,8 +124,7 @@ def to_json(description: Description) -> dict[str, Any]:
     fields["modalities"] = {
         name: modality._asdict() for name, modality in description.modalities.items()
     }
-    version = VERSIONS[bool(description.speaker_statistics)]
-    return {"format": FORMAT, "version": version, **fields}
+    return {"format": FORMAT, "version": VERSION, **fields}
 
 
 def from_json(found: Any, where: str) -> Description:
@@ -137,10 +135,10 @@ def from_json(found: Any, where: str) -> Description:
     """
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BundleError(f"{where} does not describe a bundle of dann_jax")
-    if not _is(found.get("version"), int) or found["version"] not in VERSIONS:
+    if not _is(found.get("version"), int) or found["version"] != VERSION:
         raise BundleError(
             f"{where} is of version {found.get('version')!r}, this package reads "
-            f"versions {' and '.join(map(str, VERSIONS))}"
+            f"version {VERSION}"
         )
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}, "temperature": 1.0}

@@ -19,7 +19,13 @@ from dann_jax.bundle.description import (
     to_json,
 )
 from dann_jax.bundle.model import Bundle
-from dann_jax.bundle.priors import Priors, prior_arrays, prior_shapes, priors_from
+from dann_jax.bundle.priors import (
+    ABOVE_0,
+    Priors,
+    prior_arrays,
+    prior_shapes,
+    priors_from,
+)
 from dann_jax.models.network import initialise, own_code
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
@@ -30,9 +36,6 @@ from dann_jax.utils.leftovers import remove_leftovers
 
 _FILES = ("bundle.json", "parameters.npz", "standardiser.npz")
 """Without them it is no bundle; the model card is for people, who may edit it."""
-
-SPEAKERS = "speakers.npz"
-"""Beside these, where features are standardised by person."""
 
 
 def write_bundle(
@@ -71,17 +74,15 @@ def write_bundle(
         f"{part}/{name}": array
         for name, pair in standardiser.items()
         for part, array in zip(("mean", "scale"), pair, strict=True)
-    }
+    } | prior_arrays(priors or {})
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir(parents=True, exist_ok=True)
         write_arrays(partial / "parameters.npz", flatten_dict(kept, sep="/"))
         write_arrays(partial / "standardiser.npz", standardizer_arrays)
-        if priors:
-            write_arrays(partial / SPEAKERS, prior_arrays(priors))
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_json(partial / "bundle.json", to_json(description))
-        write_checksums(partial, _files(description))
+        write_checksums(partial, _FILES)
         load_bundle(partial, allow_code=True)
         sync_tree(partial)
         _put_in_place(partial, folder)
@@ -130,15 +131,10 @@ def load_bundle(
             f"{', '.join(words)}. To load the bundle is to run it: if you trust it, "
             f"load_bundle(..., allow_code=True), or --allow_code on the command line"
         )
-    standardiser = _read_standardiser(folder / "standardiser.npz", description)
-    priors = _read_priors(folder / SPEAKERS, description)
+    standardiser, priors = _read_standardiser(folder / "standardiser.npz", description)
     params = _read_params(folder, Bundle(description, {}, standardiser))
     _require_unchanged(folder)
     return Bundle(description, params, standardiser, encoder, priors)
-
-
-def _files(description: Description) -> tuple[str, ...]:
-    return (*_FILES, SPEAKERS) if description.speaker_statistics else _FILES
 
 
 def _require_unchanged(folder: epath.Path) -> None:
@@ -151,40 +147,27 @@ def _require_unchanged(folder: epath.Path) -> None:
         )
 
 
-def _read_standardiser(path: epath.Path, description: Description) -> Standardiser:
+def _read_standardiser(
+    path: epath.Path, description: Description
+) -> tuple[Standardiser, Priors]:
     members = len(description.members)
     expected = {
         f"{part}/{name}": (members, modality.dim)
         for name, modality in description.modalities.items()
         for part in ("mean", "scale")
     }
-    arrays = read_arrays(path, expected)
-    for name in description.modalities:
-        if not (arrays[f"scale/{name}"] > 0).all():
+    arrays = read_arrays(path, expected | prior_shapes(description))
+    for name, array in arrays.items():
+        if name.split("/")[-2] in ABOVE_0 and not (array > 0).all():
             raise BundleError(
-                f"{path}: array 'scale/{name}' holds values that are not above 0; the "
+                f"{path}: array {name!r} holds values that are not above 0; the "
                 "bundle is damaged, make it again from its run"
             )
-    return {
+    standardiser = {
         name: (arrays[f"mean/{name}"], arrays[f"scale/{name}"])
         for name in description.modalities
     }
-
-
-def _read_priors(path: epath.Path, description: Description) -> Priors:
-    if not description.speaker_statistics:
-        return {}
-    if not path.exists():
-        raise BundleError(f"{path.parent} has no {path.name}; it is no whole bundle")
-    arrays = read_arrays(path, prior_shapes(description))
-    for name in arrays:
-        above_0 = name.partition("/")[0] in ("scale", "spread", "ratio")
-        if above_0 and not (arrays[name] > 0).all():
-            raise BundleError(
-                f"{path}: array {name!r} holds values that are not above 0; the bundle "
-                "is damaged, make it again from its run"
-            )
-    return priors_from(arrays, description)
+    return standardiser, priors_from(arrays, description)
 
 
 def _read_params(folder: epath.Path, untrained: Bundle) -> PyTree:

@@ -112,7 +112,7 @@ def _of_standardisers(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[st
     return [
         f"{name!r} is standardised in another way"
         # Earlier versions standardised by speakers before they looked.
-        for name in new.keys() & old.keys()
+        for name in sorted(new.keys() & old.keys())
         if np.shape(new[name]) != np.shape(old[name])
         or not np.allclose(new[name], old[name], rtol=_ROUNDING, atol=0.0)
     ]

@@ -1,5 +1,6 @@
 """The rows that are looked at, and what the networks of some replicas make of them."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.roles import Role
+from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import Layout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
@@ -61,21 +63,46 @@ def draw_sample(state: TrainState, run: Run, *, rows: int, replicas: int) -> Sam
     groups = np.unique(spread.round().astype(int))
     outputs = ("features", "label_logits")
     rows, features, logits = run.predict(state.best, holds, outputs)
-    inputs = input_vectors(task.corpus, rows)
+    own = _speaker_statistics(task, rows, layout.fold_of[groups[0]])
+    inputs = input_vectors(task.corpus, rows, own)
     return Sample(rows, groups, inputs, features[groups], logits[groups])
 
 
-def input_vectors(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+def _speaker_statistics(
+    task: Task, rows: np.ndarray, fold: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Modality -> mean and scale of each row's speaker; none where all have the same.
+
+    What standardises all rows alike hides nobody from a probe.
+    """
+    if task.standardisation is None:
+        return {}
+    own = task.evaluation.feature_domain[rows]
+    return {
+        name: (mean[fold, own], scale[fold, own])
+        for name, (mean, scale) in task.evaluation.standardiser.items()
+    }
+
+
+def input_vectors(
+    corpus: Corpus,
+    rows: np.ndarray,
+    statistics: Mapping[str, tuple[np.ndarray, np.ndarray]] = {},
+) -> np.ndarray:
     """All modalities of the rows side by side, float `[n, dim]`.
 
     Of frames the mean and the standard deviation; 0 where a row lacks a modality.
+    Modalities with `statistics`, mean and scale `[n, dim]`, are standardised.
     """
+    nothing = np.zeros((len(rows), 1)), np.ones((len(rows), 1))
     parts = []
     for name, values in corpus.features.items():
+        mean, scale = statistics.get(name, nothing)
         if isinstance(values, Frames):
-            part = np.stack([_moments(values.row(row)) for row in rows])
+            each = zip(rows, mean, scale, strict=True)
+            part = np.stack([_moments((values.row(r) - m) / s) for r, m, s in each])
         else:
-            part = np.asarray(values[rows], np.float64)
+            part = (np.asarray(values[rows], np.float64) - mean) / scale
         parts.append(np.where(corpus.present[name][rows, None], part, 0.0))
     return np.concatenate(parts, axis=1)
 
