@@ -36,11 +36,11 @@ os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=0 {_GIVEN}"
 # What they keep for later is not for the user's cache.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
-# What one worker of pytest-xdist has compiled, the others, and the commands that they
-# start, need not: a worker starts with the environment of the process that hands out.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    compiled = os.path.join(os.environ["XDG_CACHE_HOME"], "xla")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled
+# Compiling is most of the time. What one worker of pytest-xdist has compiled, the
+# others and the commands that they start need not: they have the environment of the
+# process that started them. Who sets the folder keeps it for the next time.
+_COMPILED = pathlib.Path(os.environ["XDG_CACHE_HOME"], "xla")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 use_compilation_cache()
 

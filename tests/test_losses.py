@@ -277,11 +277,13 @@ ROW_LOSSES = {
     "entropy": entropy,
     "uniform": uniform_cross_entropy,
     "soft": lambda x: soft_cross_entropy(
-        logits=x, targets=jnp.array([0.7, 0.2, 0.1, 0.0]), temperature=2.5
+        logits=x,
+        targets=jnp.broadcast_to(jnp.array([0.7, 0.2, 0.1, 0.0]), x.shape),
+        temperature=2.5,
     ),
-    "binary": lambda x: binary_cross_entropy(logits=x, labels=jnp.array([1, 0, 1, 0]))[
-        0
-    ],
+    "binary": lambda x: binary_cross_entropy(
+        logits=x, labels=jnp.broadcast_to(jnp.array([1, 0, 1, 0]), x.shape)
+    )[0],
 }
 row_loss = pytest.mark.parametrize("loss", ROW_LOSSES.values(), ids=ROW_LOSSES)
 
