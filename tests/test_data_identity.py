@@ -340,7 +340,7 @@ def test_one_edited_label_is_told_once() -> None:
     words = corpus.columns["emotion"]
     corpus = with_columns(corpus, emotion_word=words)
     row = int(np.flatnonzero(words == "anger")[0])
-    edited = np.where(np.arange(len(words)) == row, "sadness", words)
+    edited = np.where(np.arange(len(words)) == row, "joy", words)
     opened = dataclasses.replace(
         corpus, columns={n: c for n, c in corpus.columns.items() if "binary" not in n}
     )
