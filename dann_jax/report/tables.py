@@ -36,7 +36,7 @@ def result_table(results: Mapping[str, Any]) -> str:
     if results["comparisons"]:
         parts.append(comparison_rule(results))
     if target := results.get("target"):
-        parts += [*map(markdown, target_tables(results)), target_sentence(target)]
+        parts += [*map(markdown, target_tables(results)), target_sentence(results)]
         parts += [f"warning: {text}" for text in target["warnings"]]
     if {"wa", "ua"} <= set(headline(results)):
         parts.append(LEGEND)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.report.headings import TITLES
+from dann_jax.report.headings import TITLES, scored_folds
 from dann_jax.report.table import Number, Table
 
 NOT_MEASURED = "not measured"
@@ -58,14 +58,20 @@ def _balance(target: Mapping[str, Any]) -> Table:
     return Table("balance", title, ["class", "source", *balance], rows)
 
 
-def target_sentence(target: Mapping[str, Any]) -> str:
+def target_sentence(results: Mapping[str, Any]) -> str:
     """What is and what is not known of the target."""
+    target = results["target"]
     if "summary" in target:
         said = "The labels of the target scored it, and were used for nothing else."
         of_ua = [e["sentence"] for e in target["comparisons"] if e["metric"] == "ua"]
         return " ".join([said, *of_ua])
-    return (
+    unknown = (
         "How many recordings of the target are recognised was not measured: they have "
-        "no labels. The scores above are of source speakers who were held out and "
-        "adapted to in the same way, and the target may be harder than they are."
+        "no labels."
+    )
+    if not scored_folds(results):
+        return f"{unknown} Nor was it rehearsed on source speakers."
+    return (
+        f"{unknown} The scores of the arms are of source speakers who were held out "
+        f"and adapted to in the same way, and the target may be harder than they are."
     )

@@ -13,7 +13,7 @@ def target_section(run: Run) -> Section | None:
         return None
     warnings = target.get("warnings", [])
     content = [
-        tag("p", target_sentence(target)),
+        tag("p", target_sentence(run.results)),
         tag("ul", (tag("li", text) for text in warnings), class_="diagnoses")
         if warnings
         else None,
