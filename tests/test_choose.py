@@ -16,6 +16,7 @@ from dann_jax.cli import evaluate, report, train
 from dann_jax.cli.config import ConfigError, change_config
 from dann_jax.evaluation.choice import (
     CHOSEN,
+    ORACLE,
     Candidates,
     best,
     inner_scores,
@@ -24,6 +25,7 @@ from dann_jax.evaluation.choice import (
 from dann_jax.evaluation.summaries import replica_scores
 from dann_jax.experiment.choose_settings import check_choice, settings_of
 from dann_jax.experiment.config import base_config
+from dann_jax.report.choice_tables import choice_tables
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
@@ -131,6 +133,18 @@ def test_no_choice_is_better_than_that_of_hindsight() -> None:
     assert scores["ua"]["mean"] >= max(
         entry["ua"]["mean"] for entry in scored(rate, rate)["summary"].values()
     )
+
+
+def test_tables_have_every_fold_and_every_candidate() -> None:
+    results = scored(np.tile([0.1, 0.9], (4, 1)), np.tile([0.9, 0.1], (4, 1)))
+    results["choice"]["candidates"] = dict.fromkeys(["arm 0", "arm 1"])
+    chosen, candidates = choice_tables(results)
+    assert [row[:2] for row in chosen.rows] == [[f, "arm 1"] for f in PROTOCOL.folds]
+    assert [row[6] for row in chosen.rows] == ["arm 0"] * 4
+    assert [row[0] for row in candidates.rows] == ["arm 0", "arm 1", ORACLE]
+    assert [row[4] for row in candidates.rows] == [0, 4, ""]
+    assert str(candidates.rows[1][5]).startswith("+0.00")
+    assert str(candidates.rows[0][5]).startswith("-")
 
 
 def choosing(**settings: Any) -> ConfigDict:
