@@ -65,8 +65,8 @@ def pretrained(
         place of the real length; that is ten times slower. Padding is never pooled.
       digest: that the weights must have, as provenance records it.
       sample_rate: that the model must have, in Hz.
-      implementation: `transformers`, as provenance records it, for a model that must
-        not be computed by Flax.
+      implementation: what the model must be computed by, as provenance records it:
+        `transformers`, or Flax, if nothing is said.
 
     Returns:
       The extractor; the weights have been read.
@@ -95,7 +95,6 @@ def pretrained(
         ("sample_rate", sample_rate, encoder.sample_rate),
         ("implementation", implementation, encoder.implementation),
     ):
-        # By Flax, unless something else is said.
         if asked not in (None, FLAX, actual):
             raise PretrainedError(
                 f"{model_folder} holds another model: its {name} is {actual}, needed "
