@@ -158,7 +158,8 @@ def _read_standardiser(
     }
     arrays = read_arrays(path, expected | prior_shapes(description))
     for name, array in arrays.items():
-        if name.split("/")[-2] in ABOVE_0 and not (array > 0).all():
+        field = name.removeprefix("prior/").partition("/")[0]
+        if field in ABOVE_0 and not (array > 0).all():
             raise BundleError(
                 f"{path}: array {name!r} holds values that are not above 0; the "
                 "bundle is damaged, make it again from its run"
