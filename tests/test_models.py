@@ -277,7 +277,8 @@ def test_gru_agrees_with_a_turn_by_turn_reference(own_turns: bool) -> None:
 def test_recurrent_kernels_start_orthogonal() -> None:
     x, visible = np.zeros((1, 2, 3), np.float32), np.ones((1, 2), bool)
     module = BidirectionalGru(WIDTH, own_turns=True)
-    draw = jax.jit(lambda key: module.init(key, x, visible, visible))
+    party = np.zeros((1, 2), np.int32)
+    draw = jax.jit(lambda key: module.init(key, x, visible, party))
     recurrent = draw(jax.random.key(0))["params"]["recurrent"]
     assert len(recurrent) == 4
     for stream in recurrent:

@@ -206,5 +206,5 @@ def test_a_train_step_takes_any_function_as_network(name: str) -> None:
 
 
 def test_what_has_no_state_keeps_an_empty_one() -> None:
-    assert objective_of("dann").init(None) == ()
+    assert state_of(objective_of("dann")) == ()
     assert KEY.shape == ()
