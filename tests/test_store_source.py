@@ -1,5 +1,6 @@
 """A run is told that what its store was made from has been edited since."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ from test_prepare import write_corpus
 
 from dann_jax.data.open import open_corpus
 from dann_jax.data.prepare import prepare
-from dann_jax.data.store_source import edits_since
+from dann_jax.data.store_source import edits_since, source_json
 
 
 class Home:
@@ -84,6 +85,23 @@ def test_where_the_source_is_gone_nothing_is_said(
 ) -> None:
     corpus.rename(tmp_path / "away")
     assert home.edits() == []
+
+
+def test_of_several_sources_those_that_are_there_are_looked_at(
+    home: Home, corpus: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    shutil.copytree(home.store, tmp_path / "store")
+    path = tmp_path / "store" / "recordings.json"
+    origin = json.loads(path.read_text())
+    origin["columns"]["corpus"] = ["a", "a", "b", "b"]
+    path.write_text(json.dumps(origin))
+    (tmp_path / "other").mkdir()
+    sources = {"a": corpus, "b": tmp_path / "other"}
+    (tmp_path / "store" / "source.json").write_text(source_json(sources, None))
+    (tmp_path / "other").rmdir()
+    assert edits_since(tmp_path / "store") == []
+    (corpus / "1.wav").unlink()
+    assert edits_since(tmp_path / "store") == ["1 recordings changed or gone (1.wav)"]
 
 
 def test_an_older_store_says_nothing(home: Home, tmp_path: pathlib.Path) -> None:

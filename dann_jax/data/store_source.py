@@ -109,11 +109,12 @@ def _recordings(
     origin: Mapping[str, Any], roots: Mapping[str, str]
 ) -> Iterator[tuple[str, FileIdentity]]:
     columns: Mapping[str, Sequence[str]] = origin["columns"]
-    (only, *others) = roots.values()
+    (only, *others) = roots
+    there = {name: root for name, root in roots.items() if os.path.isdir(root)}
     files, corpora = columns.get("file", []), columns.get("corpus", [])
     for row, (file, before) in enumerate(
         zip(files, origin["recordings"], strict=False)
     ):
-        root = roots.get(corpora[row]) if others else only
+        root = there.get(corpora[row] if others else only)
         if before and file and root:
             yield os.path.join(root, file), FileIdentity(*before)
