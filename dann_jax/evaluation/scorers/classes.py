@@ -42,11 +42,12 @@ def score_classes(
     replicas = replica_scores(
         predictions.label_logits, predictions.rows, protocol, run.layout
     )
+    rehearsed, rehearsals = tested_by(protocol.rehearsals, predictions, run)
     found = {
         "labels": list(protocol.labels),
         "replicas": diagnosed(replicas, state, run),
         **_scores_of(protocol.rehearsals, predictions, replicas, run),
-        "calibration": calibration_of(predictions, state, run),
+        "calibration": calibration_of(rehearsed, state, rehearsals),
     }
     if protocol.target_fold is None:
         return found
