@@ -26,8 +26,9 @@ def name_of(speakers: str) -> NameOf:
 
     Args:
       speakers: `folder`: those of a folder are of one person; `column`: the manifest
-        has a column `speaker`; or a regular expression with a group, which the path of
-        a recording is searched for: the group is the name.
+        has a column `speaker`; or a regular expression with a group, which is searched
+        for in the name of a file and, if it is not there, in its path: the group is the
+        name of the person.
 
     Raises:
       ValueError: it is no regular expression, or one without a group.
@@ -54,7 +55,9 @@ def name_of(speakers: str) -> NameOf:
         )
 
     def matched(clip: Clip) -> str:
-        found = pattern.search(clip.file)
+        # A folder far above must not name everybody below it.
+        own = pattern.search(os.path.basename(clip.file))
+        found = own or pattern.search(clip.file)
         return spelled(found.group(1) or "") if found else ""
 
     return matched
