@@ -8,7 +8,7 @@ every fold the training speakers choose among the candidates below: some of them
 held out in turn, as the tested ones are, and what serves them best is taken. The run
 ends with the score of what was chosen, a bundle for new people, and two sentences on
 which it is and why. Classes are the emotions that at least two training speakers of
-every fold have. docs/choosing.md has figures.
+every fold have. docs/choosing.md says how it is done.
 """
 
 from ml_collections import ConfigDict
