@@ -181,7 +181,8 @@ def test_recordings_are_read_whose_names_an_old_disk_has_in_latin_1(
     corpus = read_store(tmp_path / "data" / "mine" / "2.0.0")
     assert corpus.columns["file"].tolist() == ["0.wav", "Wärme.wav"]
     assert "is there already" in prepare({"manifest": root}, **given)
-    write_voice(pathlib.Path(os.path.join(root, "W\udce4rme.wav")), 0.7, seed=9)
+    write_voice(root / "other.wav", 0.7, seed=9)
+    os.replace(root / "other.wav", os.path.join(root, "W\udce4rme.wav"))
     with pytest.raises(CorpusError, match=r"recordings that have changed .*Wärme"):
         prepare({"manifest": root}, **given)
 
