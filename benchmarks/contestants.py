@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 import jax
 from ml_collections import ConfigDict
 
-from dann_jax.experiment.build import build_network, compiled, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.models.network import initialise
 from dann_jax.tasks.plan import Plan
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState
 from dann_jax.types import Batch
 
@@ -78,11 +78,11 @@ def open_world(source: str) -> World:
 
 def world_of(config: ConfigDict) -> World:
     """The world of a config that has the main system's adversary and arms."""
-    task, _ = setting(config)
+    task, _ = build_task_and_layout(config)
     return World(config, task, task.plan(task.protocol.visible()))
 
 
-def layout_of(world: World, replicas: int) -> Layout:
+def layout_of(world: World, replicas: int) -> ReplicaLayout:
     """So many models: both arms of half as many groups, or one arm if it is odd.
 
     Groups are whole sets of folds where the number allows it, else seeds of one fold.
@@ -95,22 +95,22 @@ def layout_of(world: World, replicas: int) -> Layout:
     if groups % len(folds):
         folds = folds[:1]
     mesh = make_mesh(min(groups, jax.device_count()))
-    return Layout(folds, range(groups // len(folds)), arms, mesh)
+    return ReplicaLayout(folds, range(groups // len(folds)), arms, mesh)
 
 
-def batches_of(world: World, layout: Layout, steps: int) -> list[Batch]:
+def batches_of(world: World, layout: ReplicaLayout, steps: int) -> list[Batch]:
     """The first batches of a run, `[groups, ...]`, on the host."""
     loader = loader_of(world, layout)
     return [jax.device_get(loader.batch(step)) for step in range(steps)]
 
 
-def loader_of(world: World, layout: Layout) -> BatchLoader:
+def loader_of(world: World, layout: ReplicaLayout) -> BatchLoader:
     """What makes batches, as in a run."""
     return BatchLoader(world.task.training, world.plan, layout, shuffle=True)
 
 
 def start(
-    world: World, layout: Layout, batches: Sequence[Batch]
+    world: World, layout: ReplicaLayout, batches: Sequence[Batch]
 ) -> tuple[Program, TrainState]:
     """The compiled program of a layout and its first state."""
     program = compiled(world.config, world.task, layout, world.timetable)
@@ -183,10 +183,10 @@ def torch_loop(world: World, steps: int, threads: int) -> Contestant:
 
 
 def _runner(
-    world: World, layout: Layout, loader: BatchLoader, indices: Sequence[Batch]
+    world: World, layout: ReplicaLayout, loader: BatchLoader, indices: Sequence[Batch]
 ) -> Callable[[], None]:
     program, state = start(world, layout, [loader.gather_features(indices[0])])
-    strength = layout.put(layout.strength())
+    strength = layout.put(layout.peak_strength())
 
     def run() -> None:
         nonlocal state

@@ -36,7 +36,7 @@ def _first_step(
     import jax
 
     _mark("corpus, network, state under way")
-    batch, strength = next(batches(0, 1)), layout.put(layout.strength())
+    batch, strength = next(batches(0, 1)), layout.put(layout.peak_strength())
     step = train_step.lower(state, batch, strength).compile()
     _mark("program of the step")
     jax.block_until_ready(step(state, batch, strength))

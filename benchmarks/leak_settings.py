@@ -10,8 +10,8 @@ from ml_collections import ConfigDict
 
 from benchmarks.studies import leaks
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.build import open_data, setting_of
-from dann_jax.experiment.config import EIGHT, FOUR, base_config, unheard_speakers
+from dann_jax.experiment.build import build_from_protocol, open_data
+from dann_jax.experiment.config import EIGHT, FOUR, base_config, unseen_speakers
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.task import Task
@@ -47,7 +47,7 @@ def open_study(name: str, source: str) -> Study:
     config.lock()
     corpus = open_data(config)
     columns = dict(corpus.columns)
-    # Turns of a dialogue hear each other: then a random split of them, or a copy
+    # Turns of a dialogue see each other: then a random split of them, or a copy
     # without its neighbours, would change more than what is shared.
     dialogue = columns.pop("dialogue", np.array([""]))
     scripts = [re.search(r"script\d\d", name) for name in dialogue]
@@ -75,12 +75,12 @@ def iemocap() -> tuple[ConfigDict, int]:
 
 def ravdess() -> tuple[ConfigDict, int]:
     """Six groups of speakers; a text is one of the two sentences that all read."""
-    return shortened(of_functionals(unheard_speakers(EIGHT, 6)), 20), 2
+    return shortened(of_functionals(unseen_speakers(EIGHT, 6)), 20), 2
 
 
 def emodb() -> tuple[ConfigDict, int]:
     """Speakers left out one by one; a text is a pair of the ten sentences."""
-    return shortened(of_functionals(unheard_speakers(FOUR)), 20), 5
+    return shortened(of_functionals(unseen_speakers(FOUR)), 20), 5
 
 
 def of_functionals(config: ConfigDict) -> ConfigDict:
@@ -164,7 +164,9 @@ def _every_text(study: Study) -> Protocol:
 
 def run_of(study: Study, protocol: Protocol | None = None) -> Run:
     """The study under another protocol than its own."""
-    return Run(setting_of(study.config, study.corpus, protocol or study.protocol)[0])
+    return Run(
+        build_from_protocol(study.config, study.corpus, protocol or study.protocol)[0]
+    )
 
 
 RUNS: Mapping[str, Callable[[Study, int], Run]] = {

@@ -22,12 +22,12 @@ from benchmarks.leak_settings import CORPORA, RUNS, Run, Study, open_study
 from benchmarks.leak_tables import draw, load, tables
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.evaluation.summaries import speaker_counts
-from dann_jax.experiment.build import setting_of
+from dann_jax.experiment.build import build_from_protocol
 from dann_jax.experiment.train import train
 from dann_jax.tasks.roles import Role
 from dann_jax.training import run as training
 from dann_jax.training.compilation import use_compilation_cache
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.utils.files import write_json
 
 
@@ -63,7 +63,7 @@ def measure(study: Study, word: str, seed: int, workdir: pathlib.Path) -> None:
         return
     run = RUNS[word](study, seed)
     config = own_config(study.config, word, seed, run)
-    _, layout = setting_of(study.config, run.task.corpus, run.task.protocol)
+    _, layout = build_from_protocol(study.config, run.task.corpus, run.task.protocol)
     layout = dataclasses.replace(layout, seeds=(seed,))
     trained = train(config, run.task, layout, workdir, selecting=run.selecting)
     replicas = training.Run(run.task, layout, trained.program)
@@ -81,7 +81,7 @@ def own_config(config: ConfigDict, word: str, seed: int, run: Run) -> ConfigDict
 
 
 def scores(
-    run: Run, logits: np.ndarray, rows: np.ndarray, layout: Layout
+    run: Run, logits: np.ndarray, rows: np.ndarray, layout: ReplicaLayout
 ) -> dict[str, Any]:
     """What tables need: which leaks were allowed, and who was understood as what."""
     protocol, speaker = run.task.protocol, run.task.corpus.column("speaker")

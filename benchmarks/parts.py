@@ -40,7 +40,7 @@ def parts(world: World, replicas: int, steps: int) -> dict[str, float]:
     ]
     with measure_compilations() as compilations:
         program, state = start(world, layout, [feed(indices[0])])
-        strength = layout.put(layout.strength())
+        strength = layout.put(layout.peak_strength())
         for index in indices:
             state, _ = program.train_step(state, feed(index), strength)
         evaluate = _evaluation(world, layout, program, state)
@@ -79,7 +79,7 @@ def waiting(world: World, replicas: int, steps: int) -> dict[str, float]:
     # Every padded length is compiled before the clock starts.
     warm = [loader.index_batch(step) for step in range(world.plan.steps_per_epoch)]
     program, state = start(world, layout, [feed(warm[0])])
-    strength = layout.put(layout.strength())
+    strength = layout.put(layout.peak_strength())
     for index in {index.row.shape: index for index in warm}.values():
         state, _ = program.train_step(state, feed(index), strength)
     batches = prefetched(loader.index_batch, 0, steps + 2)

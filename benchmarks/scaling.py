@@ -148,7 +148,7 @@ def load_of(world: World) -> Load:
     first = next(iter(examples.values()))
     program = contestants.compiled(world.config, world.task, layout, world.timetable)
     state = program.initial_state(first)
-    strength = layout.strength()
+    strength = layout.peak_strength()
     counted = {
         shape: work_of(program.train_step, state, batch, strength)
         for shape, batch in examples.items()

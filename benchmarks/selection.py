@@ -25,11 +25,11 @@ from dann_jax.cli.config import change_config, load_config
 from dann_jax.evaluation.criteria import criterion_scores
 from dann_jax.evaluation.selection import Selector
 from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.train import train
 from dann_jax.tasks.task import Task
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 from dann_jax.utils.files import write_json
@@ -40,7 +40,7 @@ VALIDATION = {"source-validation": "ua", "source-validation-loss": "negative_los
 class Watch:
     """Notes what every criterion says of every replica, at each validated epoch."""
 
-    def __init__(self, task: Task, layout: Layout) -> None:
+    def __init__(self, task: Task, layout: ReplicaLayout) -> None:
         self.task, self.layout = task, layout
         self.seen: list[dict[str, np.ndarray]] = []
 
@@ -137,7 +137,7 @@ def main(words: Sequence[str]) -> None:
     config = load_config(options.config)
     source = f"--config.data.source={options.source}"
     change_config(config, ["selection", source, *others])
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     watch = Watch(task, layout)
     train(config, task, layout, options.workdir, watch=watch)
     records = summary(study(watch.seen), list(layout.arms))

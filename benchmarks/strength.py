@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from dann_jax.report.run import Run, read_run
+from dann_jax.report.run import RunFiles, read_run
 
 
 class Point(NamedTuple):
@@ -29,7 +29,7 @@ class Point(NamedTuple):
     ends: tuple[float, float]
 
 
-def points(run: Run, adversary: str, column: str, kind: str) -> dict[str, Point]:
+def points(run: RunFiles, adversary: str, column: str, kind: str) -> dict[str, Point]:
     """Arm -> its point.
 
     Args:

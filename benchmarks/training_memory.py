@@ -84,7 +84,7 @@ def measured(source: str, replicas: int) -> dict[str, float]:
         view = world.task.training
         batch = BatchLoader(view, world.plan, layout, shuffle=False).batch(last)
         state = program.initial_state(batch)
-        strength = layout.put(layout.strength())
+        strength = layout.put(layout.peak_strength())
         compiled_step = program.train_step.lower(state, batch, strength).compile()
         needed = compiled_step.memory_analysis()
         scratch, given = needed.temp_size_in_bytes, needed.argument_size_in_bytes

@@ -24,11 +24,11 @@ from ml_collections import ConfigDict
 from benchmarks.timing import table
 from dann_jax.cli.config import configs_folder, keys, load_config
 from dann_jax.data.manifest import write_manifest
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.estimate import needs_of, require_room
 from dann_jax.training.loop import Timetable
-from dann_jax.utils.arguments import call
+from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.words import shortened
 
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
@@ -113,9 +113,9 @@ def attempt(name: str, source: pathlib.Path, key: str, value: Any) -> Tried:
 
 def prepare(config: ConfigDict) -> None:
     """What a run does before it makes anything large."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
-    timetable = call(
+    timetable = call_checked(
         "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
     )
     program = compiled(config, task, layout, timetable)

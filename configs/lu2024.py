@@ -16,7 +16,7 @@ docs/systems/lu2024.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unseen_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {"emodb": (FOUR, 0), "emovo": (SEVEN, 0), "ravdess": (EIGHT, 6)}
@@ -32,7 +32,7 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"unknown variant {variant!r}; choose from {', '.join(VARIANTS)}"
         )
     labels, groups = VARIANTS[variant]
-    config = unheard_speakers(labels, groups)
+    config = unseen_speakers(labels, groups)
     config.system = "lu2024"
     config.data.modalities = ("functionals",)
     arms = (*FIXED, "dynamic")

@@ -11,7 +11,7 @@ seen without their labels. Figures are in docs/results.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unseen_speakers
 
 # Few speakers are left out one by one, many in groups.
 VARIANTS = {
@@ -29,7 +29,7 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"unknown variant {variant!r}; choose from {', '.join(VARIANTS)}"
         )
     labels, groups = VARIANTS[variant]
-    config = unheard_speakers(labels, groups)
+    config = unseen_speakers(labels, groups)
     config.system = "speaker-adversarial network"
     # The cautious one is for corpora whose speakers show few of the emotions each.
     config.arms = ConfigDict(

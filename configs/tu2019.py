@@ -17,7 +17,7 @@ docs/systems/tu2019.md.
 
 from ml_collections import ConfigDict
 
-from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unheard_speakers
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unseen_speakers
 
 # Labels, and in how many groups speakers are left out: 0 is one by one.
 CORPORA = {"emodb": (FOUR, 5), "ravdess": (EIGHT, 6), "emovo": (SEVEN, 0)}
@@ -32,7 +32,7 @@ def get_config(variant: str = "emodb") -> ConfigDict:
             f"with '-crossgrad'"
         )
     labels, groups = CORPORA[corpus]
-    config = unheard_speakers(labels, groups)
+    config = unseen_speakers(labels, groups)
     config.system = "tu2019"
     config.data.modalities = ("logmel",)
     config.protocol.unlabelled = ()

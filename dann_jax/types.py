@@ -44,9 +44,9 @@ class Batch(NamedTuple):
       value: float `[B, T, attributes]`, what a regression learns, such as arousal,
         standardised; NaN wherever it must not be learned from. None where nothing is
         regressed.
-      group: int32 `[B, T]`; which domain's statistics normalise a row, in training and
-        in evaluation alike; `UNKNOWN` where its domain is not known. None where there
-        are no domains.
+      norm_domain: int32 `[B, T]`; which domain's statistics normalise a row inside the
+        network (`encoder.normalisation`), in training and in evaluation alike;
+        `UNKNOWN` where its domain is not known. None where there are no domains.
       feature_domain: int32 `[B, T]`; whose statistics standardise the inputs of a row:
         an index into `Standardiser`. None where those of the fold do, and once they
         are standardised.
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
     row: Array
     num_frames: Mapping[str, Array]
     value: Array | None = None
-    group: Array | None = None
+    norm_domain: Array | None = None
     feature_domain: Array | None = None
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
@@ -117,7 +117,7 @@ def tiny(config: ConfigDict, source: object, **changes: object) -> ConfigDict:
 class Run(NamedTuple):
     """A program and its states before each step and after the last."""
 
-    layout: Layout
+    layout: ReplicaLayout
     program: Program
     timetable: Timetable
     states: list[TrainState]
@@ -136,13 +136,16 @@ class Run(NamedTuple):
 
 def take_steps(config: ConfigDict, steps: int = 1) -> Run:
     """Train for so many steps on one device; every state is kept."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     layout = dataclasses.replace(layout, mesh=make_mesh(1))
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
     batch = BatchLoader(task.training, plan, layout, shuffle=True).batch
-    state, strength = program.initial_state(batch(0)), layout.put(layout.strength())
+    state, strength = (
+        program.initial_state(batch(0)),
+        layout.put(layout.peak_strength()),
+    )
     # A step may reuse the memory of the state that it is given.
     states, logged = [jax.device_get(without_key(state))], []
     for step in range(steps):

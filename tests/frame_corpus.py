@@ -11,11 +11,11 @@ from ml_collections import ConfigDict
 from test_configs import load
 
 from dann_jax.data.manifest import write_manifest
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
 from dann_jax.types import PyTree
 
@@ -68,14 +68,16 @@ def tiny(name: str, variant: str, changes: dict[str, object]) -> ConfigDict:
     return config
 
 
-def few_steps(config: ConfigDict, steps: int = 2) -> tuple[Task, Layout, TrainState]:
+def few_steps(
+    config: ConfigDict, steps: int = 2
+) -> tuple[Task, ReplicaLayout, TrainState]:
     """The replicas after so many steps, as `train_and_evaluate` would take them."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
     program = compiled(config, task, layout, Timetable(steps, epochs=1))
     loader = BatchLoader(task.training, plan, layout, shuffle=True)
     batches = [loader.batch(step) for step in range(steps)]
-    strength = layout.put(layout.strength())
+    strength = layout.put(layout.peak_strength())
     state = program.initial_state(batches[0])
     for batch in batches:
         state, metrics = program.train_step(state, layout.put(batch), strength)

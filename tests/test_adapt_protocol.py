@@ -10,7 +10,7 @@ from corpora_and_batches import LABELS, toy_corpus
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.metrics import classification_scores
 from dann_jax.tasks.domains import domain_ids
-from dann_jax.tasks.guards import require_leaks
+from dann_jax.tasks.guards import refuse_unused_leak_allowances
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError, adapt
@@ -110,9 +110,9 @@ def test_a_speaker_on_both_sides_is_refused_unless_it_is_named() -> None:
     with pytest.raises(ProtocolError, match=r"both labelled and of the target \(s0f\)"):
         protocol_of(both)
     leaky = protocol_of(both, allowed_leaks=("speaker",))
-    require_leaks(leaky, both, ("speaker",))
+    refuse_unused_leak_allowances(leaky, both, ("speaker",))
     with pytest.raises(ProtocolError, match="in no fold"):
-        require_leaks(
+        refuse_unused_leak_allowances(
             dataclasses.replace(protocol_of(), allowed_leaks=("speaker",)),
             CORPUS,
             ("speaker",),

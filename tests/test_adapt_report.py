@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.tables import result_table
 from dann_jax.report.verdict import run_verdict
 
@@ -102,7 +102,7 @@ def test_without_rehearsals_nothing_is_said_to_be_scored() -> None:
 @pytest.mark.parametrize("folds", [0, 2])
 @pytest.mark.parametrize("scored", [False, True])
 def test_the_page_has_a_section_of_the_target(folds: int, scored: bool) -> None:
-    page = report_page(Run("mine", results_of(folds=folds, scored=scored)))
+    page = report_page(RunFiles("mine", results_of(folds=folds, scored=scored)))
     assert ("Without labels of the target" in page) != scored
     assert "12.50" in page
     assert "87.50" in page
@@ -115,4 +115,4 @@ def test_other_runs_have_no_such_section() -> None:
     del results["target"]
     results["replicas"] = results["replicas"][:4]
     assert "target" not in result_table(results).replace("adapted to target", "")
-    assert 'id="target"' not in report_page(Run("mine", results))
+    assert 'id="target"' not in report_page(RunFiles("mine", results))

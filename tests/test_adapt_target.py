@@ -10,7 +10,7 @@ from dann_jax.evaluation.scorers.classes import score_classes
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.task import make_task
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Predictions, Run
 
 ARMS = {"source_only": {"speaker": 0.0}, "dann": {"speaker": 1.0}}
@@ -51,7 +51,7 @@ def scored(folds: int = 2, *, score_target: bool = False) -> dict:
     task = make_task(
         CORPUS.select(("audio",)), protocol, {}, batch_size=4, num_buckets=1
     )
-    layout = Layout(protocol.folds, (0, 1), ARMS, make_mesh(1))
+    layout = ReplicaLayout(protocol.folds, (0, 1), ARMS, make_mesh(1))
     run = SaysTheTruth(task, layout, None)
     best_step = np.zeros((len(layout.fold_of), 2), int)
     state = types.SimpleNamespace(best=None, best_step=best_step)

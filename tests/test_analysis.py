@@ -19,12 +19,12 @@ from dann_jax.evaluation.analysis.options import probed_columns
 from dann_jax.evaluation.analysis.sample import Sample, input_vectors
 from dann_jax.evaluation.maps import PROJECTIONS, project
 from dann_jax.experiment import train
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.page import report_page
 from dann_jax.report.run import read_run
 from dann_jax.tasks.roles import Role
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Run
 from dann_jax.types import UNKNOWN
 from dann_jax.utils.files import strict
@@ -179,7 +179,7 @@ def test_data_are_described(finished: tuple[dict, dict, pathlib.Path]) -> None:
 
 
 def test_domains_know_what_guessing_gets(table: pathlib.Path) -> None:
-    task, _ = setting(tiny_config(table))
+    task, _ = build_task_and_layout(tiny_config(table))
     found = domain_frequencies(task)["speaker"]
     ids = task.training.domain["speaker"][0]
     share = np.bincount(ids[ids != UNKNOWN]) / (ids != UNKNOWN).sum()
@@ -191,7 +191,7 @@ def test_domains_know_what_guessing_gets(table: pathlib.Path) -> None:
 
 
 def test_an_emotion_is_what_the_protocol_tells_apart(table: pathlib.Path) -> None:
-    task, _ = setting(tiny_config(table))
+    task, _ = build_task_and_layout(tiny_config(table))
     columns, left_out = probed_columns(task, ())
     assert set(columns["emotion"]) == {*task.protocol.labels, ""}
     assert set(columns) == {"speaker", "gender", "emotion"}
@@ -255,7 +255,7 @@ def test_a_weak_discriminator_is_told_of_the_adversary_that_is(
     names: tuple[str, ...],
 ) -> None:
     arms = {"dann": dict.fromkeys(names, 1.0)}
-    layout = Layout(["a"], [0], arms, make_mesh(1))
+    layout = ReplicaLayout(["a"], [0], arms, make_mesh(1))
     features = np.random.default_rng(0).normal(size=(1, 1, 50, 3))
     sample = Sample(np.arange(50), np.array([0]), features[0, 0], features, features)
     adversaries = dict.fromkeys(names, "speaker")

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dann_jax.utils.arguments import Count, Range, Rate, Weight, Width, call, require
+from dann_jax.utils.arguments import (
+    Count,
+    Range,
+    Rate,
+    Weight,
+    Width,
+    call_checked,
+    require,
+)
 
 NOTHING_BUT = {
     Count: [1, 7, 10**6, np.int64(3)],
@@ -99,19 +107,22 @@ def test_the_arguments_of_a_module_are_held_against_its_fields() -> None:
     class Layer(nn.Module):
         width: Width = 3
 
-    assert call("layer", Layer, width=5).width == 5
+    assert call_checked("layer", Layer, width=5).width == 5
     with pytest.raises(ValueError, match=r"layer\.width must be at most 32768"):
-        call("layer", Layer, width=10**8)
+        call_checked("layer", Layer, width=10**8)
 
 
 def test_a_default_is_not_what_a_person_wrote() -> None:
     def function(*, rows: Annotated[int, Range(5)] = 0) -> int:
         return rows
 
-    assert call("it", function) == 0
+    assert call_checked("it", function) == 0
 
 
 def test_what_every_module_of_flax_takes_is_not_for_configs() -> None:
     with pytest.raises(ValueError, match="unexpected name; there are num_embeddings"):
-        call("config.encoder", nn.Embed, num_embeddings=2, features=3, name="x")
-    assert call("config.encoder", nn.Embed, num_embeddings=2, features=3).features == 3
+        call_checked("config.encoder", nn.Embed, num_embeddings=2, features=3, name="x")
+    assert (
+        call_checked("config.encoder", nn.Embed, num_embeddings=2, features=3).features
+        == 3
+    )

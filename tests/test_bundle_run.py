@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
 from dann_jax.bundle.run import measured_of
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
 from dann_jax.training.run import Run
@@ -60,7 +60,7 @@ class Untrained:
         config = tiny_config(table, {**CHANGES, **changes})
         with config.unlocked():
             config.protocol.split_args = {"column": "session"}
-        self.task, self.layout = setting(config)
+        self.task, self.layout = build_task_and_layout(config)
         self.plan = self.task.plan(self.task.protocol.visible())
         timetable = Timetable(self.plan.steps_per_epoch, **config.timetable)
         self.program = compiled(config, self.task, self.layout, timetable)

@@ -20,7 +20,7 @@ from dann_jax.bundle.export import prediction_function
 from dann_jax.cli import predict
 from dann_jax.report.exports import write_everything
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 
 def at(bundle: Bundle, temperature: float) -> Bundle:
@@ -222,7 +222,7 @@ def made_up_calibration() -> dict:
 
 def test_the_page_shows_the_error_before_and_after_and_what_a_threshold_keeps() -> None:
     results = {**made_up_results(), "calibration": made_up_calibration()}
-    page = report_page(Run("run", results))
+    page = report_page(RunFiles("run", results))
     section = page.partition('<section id="calibration"')[2].partition("</section>")[0]
     assert section.count("<figure>") == 3
     for words in ("12.00", "4.00", "80.00", "70.00", "tested rows of the other folds"):
@@ -235,7 +235,9 @@ def test_what_was_not_measured_is_told_on_the_page() -> None:
     for record in calibration["arms"].values():
         del record["after"], record["temperature"], record["temperature_of_all"]
     calibration |= {"fitted_on": "", "not_measured": "set validation_folds"}
-    page = report_page(Run("run", {**made_up_results(), "calibration": calibration}))
+    page = report_page(
+        RunFiles("run", {**made_up_results(), "calibration": calibration})
+    )
     assert "After temperature: not measured; set validation_folds." in page
     section = page.partition('<section id="calibration"')[2].partition("</section>")[0]
     assert section.count("<figure>") == 2
@@ -243,6 +245,6 @@ def test_what_was_not_measured_is_told_on_the_page() -> None:
 
 def test_tables_and_figures_of_calibration_are_written(tmp_path: pathlib.Path) -> None:
     results = {**made_up_results(), "calibration": made_up_calibration()}
-    written = write_everything(Run("run", results), tmp_path)
+    written = write_everything(RunFiles("run", results), tmp_path)
     names = {path.name for path in written}
     assert {"calibration.csv", "rejection.tex", "calibration.svg"} <= names

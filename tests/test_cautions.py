@@ -9,7 +9,7 @@ from reports import made_up_results
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.cautions import ADVICE, cautions
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.tables import result_table
 from dann_jax.tasks.protocols import make_protocol
 
@@ -67,7 +67,7 @@ def test_what_is_too_small_is_told(
 def test_table_and_page_repeat_the_cautions() -> None:
     found = {"people": ["Eve and eve?"], "size": ["only 2 speakers are tested"]}
     results = {**made_up_results(), "cautions": found}
-    table, page = result_table(results), report_page(Run("run", results))
+    table, page = result_table(results), report_page(RunFiles("run", results))
     data = page.partition('<section id="data"')[2]
     outcome = page.partition('<section id="results"')[2].partition("</section>")[0]
     assert "- Eve and eve?" in table and "Eve and eve?" in data

@@ -17,7 +17,7 @@ from corpora_and_batches import assert_trees_equal
 
 from dann_jax.training.checkpoint import Checkpoints, open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.types import PyTree
 
@@ -40,15 +40,15 @@ def state_of(step: int, *, groups: int = 4, width: int = 8) -> TrainState:
     return jax.tree.map(drawn, one)
 
 
-def layout_of(devices: int = 1, groups: int = 4) -> Layout:
+def layout_of(devices: int = 1, groups: int = 4) -> ReplicaLayout:
     arms = {"one": {}, "two": {}}
-    return Layout(["fold"], range(groups), arms, make_mesh(devices))
+    return ReplicaLayout(["fold"], range(groups), arms, make_mesh(devices))
 
 
 def on(devices: int, state: TrainState) -> TrainState:
     """The state with its groups spread over so many devices."""
     layout = layout_of(devices, len(state.step))
-    return layout.put(jax.tree.map(lambda leaf: leaf[layout.pairs], state))
+    return layout.put(jax.tree.map(lambda leaf: leaf[layout.reported_group_of], state))
 
 
 def restored(checkpoints: Checkpoints, step: int, state: TrainState) -> PyTree:

@@ -29,7 +29,7 @@ from dann_jax.report.choice_tables import choice_tables
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Predictions
 
 CORPUS = tiny_corpus()
@@ -42,12 +42,14 @@ PROTOCOL = make_protocol(
 )
 
 
-def layout_of(protocol: Protocol, arms: int, seeds: int = 1) -> Layout:
+def layout_of(protocol: Protocol, arms: int, seeds: int = 1) -> ReplicaLayout:
     named = {f"arm {index}": {} for index in range(arms)}
-    return Layout(protocol.folds, range(seeds), named, make_mesh(1))
+    return ReplicaLayout(protocol.folds, range(seeds), named, make_mesh(1))
 
 
-def predicted(protocol: Protocol, layout: Layout, rate: np.ndarray) -> Predictions:
+def predicted(
+    protocol: Protocol, layout: ReplicaLayout, rate: np.ndarray
+) -> Predictions:
     """Logits that are right for a share `rate` `[folds, arms]` of tested rows."""
     rows = np.flatnonzero((protocol.roles == Role.TEST).any(0))
     rng, size = np.random.default_rng(0), len(protocol.labels)

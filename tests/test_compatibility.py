@@ -19,7 +19,7 @@ from runs import default_config
 
 from dann_jax import Corpus, Frames, load_bundle
 from dann_jax.data.store import read_store
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.evaluate import evaluate
 from dann_jax.experiment.train import train
 
@@ -102,7 +102,7 @@ def test_a_run_of_an_earlier_version_goes_on_to_the_same_numbers(
 ) -> None:
     config, workdir = run_config(), earlier / "half_trained"
     (step,) = (int(path.name) for path in (workdir / "checkpoints").iterdir())
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     trained = train(config, task, layout, workdir)
     assert trained.timing["resumed_from_step"] == step
 

@@ -13,7 +13,7 @@ from runs import write_table
 
 import dann_jax
 from dann_jax.bundle import bundle_run
-from dann_jax.experiment.build import build_network, compiled, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.experiment.config import base_config
 from dann_jax.models.network import initialise
 from dann_jax.training.batch_loader import BatchLoader
@@ -38,7 +38,7 @@ def sections(config: ConfigDict, name: str = "") -> Iterator[str]:
 
 def build(config: ConfigDict, whole: bool) -> None:
     """What a run does with its config before the first step and after the last."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     compiled(config, task, layout, Timetable(1, **config.timetable))
     inspect.signature(bundle_run).bind_partial(**config.bundle)
     if whole:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.roles import Role
 from dann_jax.training.loop import Timetable
 
@@ -41,7 +41,7 @@ def test_every_config_is_locked() -> None:
 
 def test_the_embedded_default_builds_its_task_and_its_program() -> None:
     config = load("synthetic").get_config()
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     compiled(config, task, layout, Timetable(1, **config.timetable))
     assert next(iter(layout.arms)) == "source_only"
 
@@ -51,7 +51,7 @@ def test_the_main_system_builds_on_real_iemocap(
     shared_data: pathlib.Path, variant: str
 ) -> None:
     config = iemocap(shared_data, variant)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     compiled(config, task, layout, Timetable(1, **config.timetable))
     roles = task.protocol.roles
     assert task.protocol.folds == tuple(f"session {n}" for n in range(1, 6))
@@ -64,7 +64,7 @@ def test_the_main_system_builds_on_real_iemocap(
 def test_the_adversary_over_training_speakers_never_sees_a_tested_one(
     shared_data: pathlib.Path,
 ) -> None:
-    task, _ = setting(iemocap(shared_data, "ablation"))
+    task, _ = build_task_and_layout(iemocap(shared_data, "ablation"))
     domain = task.training.domain
     tested = task.protocol.roles == Role.TEST
     assert (domain["every_speaker"][tested] >= 0).all()

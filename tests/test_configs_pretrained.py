@@ -8,7 +8,7 @@ import pytest
 from config_steps import everything, load_config, tiny
 from layered_corpus import layered, layered_frames, write_layered
 
-from dann_jax.experiment.build import build_network, compiled, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.models.network import initialise
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
@@ -45,7 +45,7 @@ def test_a_system_takes_one_layer_or_mixes_several(
     source = tables[system.startswith("tu2019")]
     changes = SYSTEMS[system] | {"data.layers": layers}
     config = tiny(load_config(system), source, **changes)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     compiled(config, task, layout, Timetable(1, **config.timetable))
     plan = task.plan(task.protocol.visible())
     batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)

@@ -17,7 +17,7 @@ from config_steps import (
 from ml_collections import ConfigDict
 from runs import write_table
 
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.tasks.roles import Role
 from dann_jax.training.loop import Timetable
@@ -50,7 +50,7 @@ def test_every_system_has_every_control(
     for variant in set(VARIANTS) - {"sidann"}:
         config = tiny(load_config("controls", f"{variant}+{system}"), shared_table)
         config.data.modalities = own.data.modalities or ("functionals",)
-        task, layout = setting(config)
+        task, layout = build_task_and_layout(config)
         compiled(config, task, layout, Timetable(1, **config.timetable))
         arms = {name: max(arm.values()) for name, arm in layout.arms.items()}
         assert min(arms.values()) == 0.0 and list(arms.values()).count(0.0) == 1
@@ -96,7 +96,7 @@ def test_every_penalty_is_a_control_or_part_of_a_system() -> None:
 def test_two_adversaries_have_a_strength_each(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    task, layout = setting(config_of("sidann", tmp_path_factory))
+    task, layout = build_task_and_layout(config_of("sidann", tmp_path_factory))
     assert task.num_domains == {"corpus": 2, "speaker": 4}
     assert layout.arms["both"] == {"corpus": 0.3, "speaker": 0.3}
     assert layout.arms["speaker"] == {"corpus": 0.0, "speaker": 0.3}
@@ -106,14 +106,18 @@ def test_two_adversaries_have_a_strength_each(
 def test_speaker_statistics_have_a_control_each(
     kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    task, _ = setting(config_of(f"{kind}_normalisation", tmp_path_factory))
+    task, _ = build_task_and_layout(
+        config_of(f"{kind}_normalisation", tmp_path_factory)
+    )
     assert task.standardisation == ("speaker", kind, 5.0) and task.transductive
 
 
 def test_speakers_are_normalised_and_the_oracle_has_no_label_of_a_tested_row(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    task, _ = setting(config_of("speaker_normalisation", tmp_path_factory))
+    task, _ = build_task_and_layout(
+        config_of("speaker_normalisation", tmp_path_factory)
+    )
     mean, scale = task.training.standardiser["functionals"]
     for domain, speaker in enumerate(np.unique(task.corpus.column("speaker"))):
         rows = task.corpus.column("speaker") == speaker
@@ -122,5 +126,5 @@ def test_speakers_are_normalised_and_the_oracle_has_no_label_of_a_tested_row(
         for fold in range(len(mean)):
             values = (own - mean[fold, domain]) / scale[fold, domain]
             np.testing.assert_allclose(values.mean(0), 0.0, atol=1e-4)
-    task, _ = setting(config_of("target_only", tmp_path_factory))
+    task, _ = build_task_and_layout(config_of("target_only", tmp_path_factory))
     assert not (task.training.label[task.protocol.roles == Role.TEST] >= 0).any()

@@ -12,14 +12,14 @@ from sklearn.metrics import recall_score
 from dann_jax.evaluation.criteria import criterion_scores, few_of_each, view_of
 from dann_jax.evaluation.selection import Selector
 from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE, View, described_choice
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.report.headings import heading
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
@@ -31,7 +31,7 @@ class Setting:
     """Networks before their first step; all arms of them are alike."""
 
     task: Task
-    layout: Layout
+    layout: ReplicaLayout
     program: Program
     state: TrainState
 
@@ -51,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     table = write_table(tmp_path_factory.mktemp("table"), tiny_corpus())
     changes = {"encoder.context": False, "batches.num_buckets": 1}
     config = tiny_config(table, changes)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)

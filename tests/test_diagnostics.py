@@ -133,7 +133,7 @@ def test_an_objective_with_a_state_has_its_label_and_the_rest_of_its_total() -> 
         return objective.apply(plain_apply, params, BATCH, STRENGTH, None, state)[0]
 
     measure = functools.partial(encoder_gradients, plain_apply, objective)
-    found = jax.jit(measure)(PARAMS, BATCH, STRENGTH, memory=state)
+    found = jax.jit(measure)(PARAMS, BATCH, STRENGTH, objective_state=state)
     label = finite_differences("label")
     others = np.asarray(jax.jit(jax.grad(loss))(PARAMS["encoder"])) - label
     assert set(found) == {"gradient/label", "gradient/others", "cosine/others"}

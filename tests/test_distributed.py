@@ -11,10 +11,10 @@ import pytest
 from processes import outcomes, start_together
 from runs import tiny_config, tiny_corpus, write_table
 
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 
 STEPS = 3
 CASES = {"groups": (1, 5), "parts": (8, 1)}
@@ -43,9 +43,13 @@ class Steps:
     ) -> None:
         parts, seeds = CASES[case]
         config = tiny_config(table, {**CHANGES, "seeds": seeds, **changes})
-        task, layout = setting(config, data_parallel=parts if devices is None else 1)
+        task, layout = build_task_and_layout(
+            config, data_parallel=parts if devices is None else 1
+        )
         if devices is not None:
-            layout = Layout(layout.folds, layout.seeds, layout.arms, make_mesh(devices))
+            layout = ReplicaLayout(
+                layout.folds, layout.seeds, layout.arms, make_mesh(devices)
+            )
         plan = task.plan(task.protocol.visible())
         timetable = Timetable(plan.steps_per_epoch, **config.timetable)
         # Features that the hosts read, each its own.
@@ -55,7 +59,7 @@ class Steps:
         self.indices = [loader.index_batch(step) for step in range(STEPS)]
         self.batches = [loader.gather_features(index) for index in self.indices]
         self.state = self.program.initial_state(self.batches[0])
-        self.strength = layout.put(layout.strength())
+        self.strength = layout.put(layout.peak_strength())
 
     def losses(self) -> Iterator[list]:
         """Of each step, `[groups, arms]`."""
@@ -67,8 +71,8 @@ class Steps:
 
     def read(self) -> list[list]:
         """Of each step, the rows that this process reads of each of its own groups."""
-        own = self.layout.own_dialogues(self.indices[0].row.shape[1])
-        groups = self.layout.pairs[self.layout.own_groups].tolist()
+        own = self.layout.local_dialogues(self.indices[0].row.shape[1])
+        groups = self.layout.reported_group_of[self.layout.local_groups].tolist()
         return [
             [
                 (group, np.sort(rows[rows >= 0]).tolist())
@@ -185,7 +189,7 @@ def test_two_processes_divide_the_data_among_them(
 
 def test_the_step_of_a_divided_batch_has_one_all_reduce(divided: Steps) -> None:
     steps = divided
-    assert steps.layout.parts == 8
+    assert steps.layout.data_shards == 8
     text = (
         steps.program.train_step.lower(steps.state, steps.batches[0], steps.strength)
         .compile()

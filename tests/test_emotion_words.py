@@ -11,7 +11,7 @@ from dann_jax.data.harmonise import match_labels
 from dann_jax.data.manifest import read_manifest, write_manifest
 from dann_jax.data.open import open_corpus
 from dann_jax.data.readers.catalogue import read_audio_corpus
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.row_counts import describe_rows
 from dann_jax.tasks.splits import ProtocolError
@@ -135,7 +135,7 @@ def test_a_run_says_what_it_learns_from(
     with config.unlocked():
         config.protocol.split_args = {"column": "speaker"}
     with caplog.at_level(logging.INFO, logger="dann_jax"):
-        setting(config)
+        build_task_and_layout(config)
     said = [record.getMessage() for record in caplog.records]
     assert any(
         line.startswith("36 rows: 20 labelled (anger 8, happiness 4, neutral 4, ")

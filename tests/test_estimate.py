@@ -10,13 +10,13 @@ from runs import tiny_config
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.synthetic.conversations import synthetic_conversations
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.experiment.estimate import (
     Needs,
     count_folds,
     needs_of,
+    require_memory_for_roles,
     require_room,
-    require_tables,
 )
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.tasks.splits import SPLITS
@@ -48,14 +48,18 @@ def test_thousands_of_folds_are_refused_before_their_tables_are_made() -> None:
     corpus = Corpus("many", {"utt_id": rows, "speaker": rows}, {}, {})
     options = {"adversaries": 1, "replicas": 6, "available": 8 * 10**9}
     with pytest.raises(ValueError, match=r"5,000 folds .* 34 GB .*30,000 models") as no:
-        require_tables(corpus, "leave_one_out", {"column": "speaker"}, **options)
+        require_memory_for_roles(
+            corpus, "leave_one_out", {"column": "speaker"}, **options
+        )
     assert "group_k_fold" in str(no.value) and "'speaker'" in str(no.value)
-    require_tables(corpus, "group_k_fold", {"column": "speaker", "k": 10}, **options)
+    require_memory_for_roles(
+        corpus, "group_k_fold", {"column": "speaker", "k": 10}, **options
+    )
 
 
 def test_the_state_and_the_batch_are_as_large_as_was_reckoned() -> None:
     config = tiny_config("synthetic")
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
     program = compiled(config, task, layout, timetable)
@@ -74,7 +78,7 @@ def test_the_state_and_the_batch_are_as_large_as_was_reckoned() -> None:
 
 
 def test_what_cannot_fit_is_refused_with_what_would() -> None:
-    _, layout = setting(tiny_config("synthetic", {"seeds": 4}))
+    _, layout = build_task_and_layout(tiny_config("synthetic", {"seeds": 4}))
     needs = Needs(models=8, model=10**6, batches=10**6, steps=10)
     require_room(needs, layout, available=needs.total)
     message = r"17 MB .*1 folds x 4 seeds x 2 arms = 8 models of 1.0 MB.* 4 such models"
@@ -96,7 +100,7 @@ def test_a_run_that_cannot_fit_leaves_no_folder_behind(
 
 def test_a_batch_of_padding_is_refused() -> None:
     with pytest.raises(ValueError, match=r"batch_size is 1,000,000, and corpus"):
-        setting(tiny_config("synthetic", {"batches.batch_size": 10**6}))
+        build_task_and_layout(tiny_config("synthetic", {"batches.batch_size": 10**6}))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from runs import loader_that_stops, tiny_config, tiny_corpus, write_table
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.scorers import classes
 from dann_jax.experiment import evaluate, train
-from dann_jax.experiment.build import build_network, compiled, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.experiment.evaluate_again import evaluate_again
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.experiment.workdir import claim
@@ -30,7 +30,7 @@ from dann_jax.training.checkpoint_folders import CheckpointError
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.loop import Timetable, TrainingDiverged, epoch_means, fit
 from dann_jax.training.optimizer import make_optimizer
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState, create_state
 from dann_jax.training.writer import open_writer
 from dann_jax.types import Batch, PyTree
@@ -62,7 +62,7 @@ class Run:
     workdir: pathlib.Path
     results: dict
     state: TrainState
-    layout: Layout
+    layout: ReplicaLayout
     compiled: list[str]
 
     @property
@@ -302,7 +302,7 @@ def test_gradients_in_the_encoder_are_logged_when_they_are_due(finished: Run) ->
 
 
 def test_beside_every_metric_is_its_spread_over_replicas() -> None:
-    layout = Layout(["a", "b"], [0], {"one": {}, "two": {}}, make_mesh(4))
+    layout = ReplicaLayout(["a", "b"], [0], {"one": {}, "two": {}}, make_mesh(4))
     # [steps, groups and two fillers, arms]
     steps = np.array(
         [[[1, 5], [3, 5], [9, 9], [9, 9]], [[3, 5], [5, 5], [9, 9], [9, 9]]]
@@ -404,13 +404,15 @@ def test_a_diverging_arm_is_named_with_its_fold_seed_and_step(
     table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     config = tiny_config(table, CONFIG)
-    _, layout = setting(config)
-    strength = layout.strength()["speaker"]
+    _, layout = build_task_and_layout(config)
+    strength = layout.peak_strength()["speaker"]
     strength[strength > 0.0] = np.inf
     # No config is let through that asks for this. The first step's loss is that of the
     # initial parameters.
     with (
-        mock.patch.object(Layout, "strength", return_value={"speaker": strength}),
+        mock.patch.object(
+            ReplicaLayout, "strength", return_value={"speaker": strength}
+        ),
         pytest.raises(TrainingDiverged) as told,
     ):
         train_and_evaluate(config, tmp_path / "run")
@@ -425,7 +427,7 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
     finished: Run, table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     config = tiny_config(table, {**CONFIG, "seeds": 2})
-    _, layout = setting(config)
+    _, layout = build_task_and_layout(config)
     bad = finished.steps_per_epoch + 3
 
     class Poisoned(BatchLoader):
@@ -458,7 +460,9 @@ def test_a_diverging_seed_is_named_and_the_checkpoints_before_it_stay(
 
 
 def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) -> None:
-    layout = Layout(["fold a", "fold b"], [5], {"one": {}, "two": {}}, make_mesh(1))
+    layout = ReplicaLayout(
+        ["fold a", "fold b"], [5], {"one": {}, "two": {}}, make_mesh(1)
+    )
     state = TrainState(
         step=jnp.zeros((2, 2), jnp.int32),
         params={"kernel": jnp.ones((2, 2, 3))},
@@ -505,7 +509,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
 
 def start_of(config: ConfigDict, mesh: jax.sharding.Mesh) -> tuple:
     """Layout, batches of an epoch, program and first state, with little to compile."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     layout = dataclasses.replace(layout, mesh=mesh)
     plan = task.plan(task.protocol.visible())
     timetable = Timetable(plan.steps_per_epoch, **config.timetable)
@@ -555,7 +559,7 @@ def test_the_train_step_compiles_once_a_batch_shape_for_all_folds_seeds_and_arms
         config.arms.weak = {"speaker": 0.3}
     layout, batches, program, state = start_of(config, make_mesh(2))
     assert (layout.num_groups, len(layout.arms)) == (6, 3)
-    strength, counts = layout.put(layout.strength()), []
+    strength, counts = layout.put(layout.peak_strength()), []
     for _ in range(2):
         with measure_compilations() as compilations:
             for batch in batches:
@@ -577,7 +581,7 @@ def test_one_device_and_eight_give_the_same_losses(table: pathlib.Path) -> None:
     losses = []
     for devices in (1, 8):
         layout, batches, program, state = start_of(config, make_mesh(devices))
-        strength, found = layout.put(layout.strength()), []
+        strength, found = layout.put(layout.peak_strength()), []
         for batch in batches[:6]:
             state, metrics = program.train_step(state, layout.put(batch), strength)
             found.append(metrics["loss"])

@@ -17,7 +17,7 @@ from dann_jax.tasks.splits import leave_one_out
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training import batch_loader
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.types import UNKNOWN, Batch
 
 
@@ -45,9 +45,9 @@ def task_of(corpus: Corpus) -> Task:
     return make_task(corpus, protocol, {}, batch_size=3, num_buckets=2, max_frames=3)
 
 
-def layout_of(task: Task, devices: int = 2) -> Layout:
+def layout_of(task: Task, devices: int = 2) -> ReplicaLayout:
     folds = task.protocol.folds[:4]
-    return Layout(folds, range(2), {"one": {}}, make_mesh(devices))
+    return ReplicaLayout(folds, range(2), {"one": {}}, make_mesh(devices))
 
 
 TASK = task_of(mixed_corpus())

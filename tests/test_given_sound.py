@@ -1,4 +1,4 @@
-"""Waveforms that a program hands over are heard as what they are, or refused."""
+"""Waveforms that a program hands over are taken as what they are, or refused."""
 
 import numpy as np
 import pytest

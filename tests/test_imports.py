@@ -52,7 +52,7 @@ def test_a_first_train_step_waits_for_nothing_that_only_results_need() -> None:
 from dann_jax.cli import train
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment import run, train
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 def stop(*arguments, **options): raise KeyboardInterrupt
 train.fit = stop
 config = base_config()

@@ -18,10 +18,10 @@ from reports import made_up_results
 from dann_jax.bundle.description import modalities_of
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.layer_weights import layer_weights
-from dann_jax.experiment.build import build_network, encoder_of, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout, encoder_of
 from dann_jax.models.layer_mix import SCALE, LayerMix, mixed_weights
 from dann_jax.models.network import as_apply, build, initialise
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.layers import layers_section
 from dann_jax.tasks.batches import Assembler
 from dann_jax.types import Batch, PyTree
@@ -140,7 +140,7 @@ def test_the_network_of_a_run_mixes_the_layers_that_its_corpus_names(
     def encoder(**changes) -> dict:
         changed = config.copy_and_resolve_references()
         changed.update_from_flattened_dict(changes)
-        task, _ = setting(changed)
+        task, _ = build_task_and_layout(changed)
         made = encoder_of(changed, task)
         assert build_network(changed, task).encoder.layers == made.get("layers", {})
         return made
@@ -158,12 +158,12 @@ def test_to_concatenate_what_has_one_layer_is_refused(tmp_path: pathlib.Path) ->
     changes = {"encoder.concatenate_layers": True, "data.layers": (2,)}
     config.update_from_flattened_dict(changes)
     with pytest.raises(ValueError, match="concatenate_layers has no effect: none of"):
-        setting(config)
+        build_task_and_layout(config)
 
 
 def test_an_older_run_has_no_mix(tmp_path: pathlib.Path) -> None:
     config = config_for(layered(utterances(), LAYERS), tmp_path)
-    task, _ = setting(config)
+    task, _ = build_task_and_layout(config)
     older = config.copy_and_resolve_references().unlock()
     del older.encoder.concatenate_layers
     assert "layers" not in encoder_of(older, task)
@@ -199,7 +199,7 @@ def test_the_weights_of_each_arm_are_means_over_folds_and_seeds() -> None:
 
 
 def test_the_report_draws_them() -> None:
-    run = Run("run", made_up_results())
+    run = RunFiles("run", made_up_results())
     assert layers_section(run) is None
     own = {"mean": [0.25, 0.75], "std": [0.0, 0.01]}
     weights = dict.fromkeys(run.arms, own)

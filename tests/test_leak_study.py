@@ -11,7 +11,7 @@ from benchmarks.leak_tables import draw, load, tables
 from benchmarks.leaks import measure
 from benchmarks.studies.leaks import LEAKS
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.config import unheard_speakers
+from dann_jax.experiment.config import unseen_speakers
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 
@@ -42,7 +42,7 @@ def acted() -> Corpus:
 
 
 def study() -> Study:
-    config = unheard_speakers(LABELS)
+    config = unseen_speakers(LABELS)
     config.timetable.epochs = 2
     config.encoder.width, config.heads.domain_hidden = 4, (4,)
     corpus = acted()

@@ -266,7 +266,7 @@ def test_gru_agrees_with_a_turn_by_turn_reference(own_turns: bool) -> None:
     run = jax.jit(lambda p: module.apply({"params": p}, x, BATCH.visible, BATCH.party))
     expected = reference_gru(reading(params, 0), x, BATCH.visible)
     if own_turns:
-        # The second one hears each speaker as if nobody else had talked.
+        # The second one reads each speaker as if nobody else had talked.
         for party in np.unique(BATCH.party):
             own = BATCH.visible & (BATCH.party == party)
             expected += reference_gru(reading(params, 1), x, own)
@@ -306,7 +306,7 @@ def contextualise(own_heads: int, party: Array) -> tuple[Array, PyTree, Array]:
     return run({"params": params}, x, BATCH.visible, party), params, x
 
 
-def test_heads_for_own_turns_hear_the_own_turns_only() -> None:
+def test_own_heads_attend_to_turns_of_the_same_speaker_only() -> None:
     apart = np.broadcast_to(np.arange(TURNS, dtype=np.int32), (3, TURNS))
     found, params, x = contextualise(2, apart)
     # When everybody speaks once, each turn can attend to itself alone.
@@ -320,13 +320,13 @@ def test_heads_for_own_turns_hear_the_own_turns_only() -> None:
 
 def test_parties_matter_to_own_heads_only_and_only_by_who_is_the_same() -> None:
     party = BATCH.party
-    mixed, all_hear = contextualise(1, party)[0], contextualise(0, party)[0]
+    mixed, all_attend = contextualise(1, party)[0], contextualise(0, party)[0]
     rows = BATCH.visible
-    assert (mixed != all_hear)[rows].any()
+    assert (mixed != all_attend)[rows].any()
     assert_trees_equal(contextualise(1, 7 - party)[0], mixed)
-    assert_trees_equal(contextualise(0, np.zeros_like(party))[0], all_hear)
+    assert_trees_equal(contextualise(0, np.zeros_like(party))[0], all_attend)
     alone = contextualise(2, np.zeros_like(party))[0]
-    np.testing.assert_allclose(alone[rows], all_hear[rows], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(alone[rows], all_attend[rows], rtol=1e-6, atol=1e-6)
 
 
 def test_bfloat16_computes_near_float32_on_float32_parameters() -> None:

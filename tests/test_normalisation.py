@@ -26,7 +26,7 @@ from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Run
 from dann_jax.types import UNKNOWN, PyTree
 
@@ -181,7 +181,7 @@ def protocol(*pools: str) -> Protocol:
     )
 
 
-def world(name: str, *pools: str) -> tuple[Task, Layout, Program]:
+def world(name: str, *pools: str) -> tuple[Task, ReplicaLayout, Program]:
     column = {"column": "gender", "unlabelled": pools}
     task = make_task(
         CORPUS,
@@ -192,8 +192,10 @@ def world(name: str, *pools: str) -> tuple[Task, Layout, Program]:
         normalise_by="corpus",
         adaptive=name == "adaptive",
     )
-    layout = Layout(task.protocol.folds, (0,), {"one": {"gender": 1.0}}, make_mesh(1))
-    normalisation = {"name": name, "column": "corpus", "groups": task.groups}
+    layout = ReplicaLayout(
+        task.protocol.folds, (0,), {"one": {"gender": 1.0}}, make_mesh(1)
+    )
+    normalisation = {"name": name, "column": "corpus", "groups": task.norm_domains}
     module = network.build(
         encoder={"width": 4, "context": False, "normalisation": normalisation},
         heads={"domain_hidden": (3,)},
@@ -211,7 +213,7 @@ def world(name: str, *pools: str) -> tuple[Task, Layout, Program]:
     return task, layout, program
 
 
-def random_params(task: Task, layout: Layout, program: Program) -> PyTree:
+def random_params(task: Task, layout: ReplicaLayout, program: Program) -> PyTree:
     batch = task.training(np.zeros((len(layout.folds), 1), int), 9, range(2))
     params = program.initial_state(batch).params
     return jax.tree.map(
@@ -286,7 +288,9 @@ def test_training_leaves_the_statistics_alone() -> None:
     batch = layout.put(task.training(np.array([[0, 5], [0, 5]]), 9, range(2)))
     state = program.initial_state(batch)
     start = jax.device_get(state.params["encoder"]["normalisation"])
-    state, metrics = program.train_step(state, batch, layout.put(layout.strength()))
+    state, metrics = program.train_step(
+        state, batch, layout.put(layout.peak_strength())
+    )
     end = jax.device_get(state.params["encoder"]["normalisation"])
     assert np.isfinite(metrics["loss"]).all()
     for word in ("mean", "variance"):

@@ -10,7 +10,7 @@ from config_steps import load_config, tiny, utterances
 from corpora_and_batches import LABELS, toy_corpus
 from runs import write_table
 
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.tables import result_table, run_table
 from dann_jax.tasks.oracle import PARTS
@@ -102,7 +102,7 @@ def test_every_table_of_an_oracle_says_so_and_that_of_an_honest_run_does_not(
     oracle = {"protocol.oracle": "speaker", "protocol.allowed_leaks": ("oracle",)}
     small = {"heads.domain_hidden": (4,), "timetable.epochs": 1}
     honest = tiny(config, source, **small)
-    assert "source_only" in setting(honest)[1].arms
+    assert "source_only" in build_task_and_layout(honest)[1].arms
     results = train_and_evaluate(
         tiny(config, source, **small, **oracle), tmp_path / "o"
     )

@@ -16,12 +16,12 @@ from runs import tiny_config
 from dann_jax.bundle import Bundle, BundleError, load_bundle, write_bundle
 from dann_jax.bundle.description import modalities_of
 from dann_jax.cli import predict
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.models import network
 from dann_jax.models.network import initialise
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.utils.named import named
+from dann_jax.utils.named import lookup
 
 MODULE = """
 import jax.numpy as jnp
@@ -97,7 +97,7 @@ def program_of(changes: dict) -> Program:
     config = tiny_config("synthetic", {"encoder.context": False})
     config.unlock()
     config.update_from_flattened_dict(changes)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     return compiled(config, task, layout, Timetable(1, **config.timetable))
 
 
@@ -127,7 +127,7 @@ def test_an_objective_of_ones_own_takes_its_arguments_from_the_config(
 )
 def test_what_is_nowhere_is_named(word: object, told: str) -> None:
     with pytest.raises(ValueError, match=told) as error:
-        named("config.place", word, {"encoder": 1})
+        lookup("config.place", word, {"encoder": 1})
     assert "config.place" in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 

@@ -21,7 +21,7 @@ from dann_jax.objectives import OBJECTIVES, dann, discrepancy, source_only
 from dann_jax.objectives.adversarial import ccc_regression, class_wise_dann
 from dann_jax.objectives.batch_losses import class_confusion, information_loss
 from dann_jax.objectives.labels import regression
-from dann_jax.objectives.penalised import PENALTIES, own_strengths, penalised
+from dann_jax.objectives.penalised import PENALTIES, penalised, penalty_strength_names
 from dann_jax.types import UNKNOWN, Outputs
 
 ONES = dict.fromkeys(DOMAINS, 1.0)
@@ -328,10 +328,12 @@ def test_a_penalty_on_an_adversary_goes_by_its_own_strength() -> None:
 
 def test_the_names_of_own_strengths_are_the_words_of_what_is_on_an_adversary() -> None:
     penalties = {"tuned": {"name": "labels_of", "on": "speaker"}, "coral": {}}
-    assert own_strengths({"name": "dann"}) == ()
-    assert own_strengths({"name": "dann", "penalties": penalties}) == ("tuned",)
+    assert penalty_strength_names({"name": "dann"}) == ()
+    assert penalty_strength_names({"name": "dann", "penalties": penalties}) == (
+        "tuned",
+    )
     options = {"name": "confusion", "on": "speaker", "penalties": penalties}
-    assert own_strengths(options) == ("confusion", "tuned")
+    assert penalty_strength_names(options) == ("confusion", "tuned")
 
 
 # Regression.

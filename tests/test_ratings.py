@@ -24,7 +24,7 @@ from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.audio import read_audio
 from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.selection import validation_scores
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.models.heads import with_units
@@ -196,7 +196,7 @@ def workdir(
 
 def batches_of(config: ConfigDict) -> list:
     """Every training batch of an epoch, and what it is standardised by."""
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
     steps = range(plan.steps_per_epoch)
     loader = BatchLoader(task.training, plan, layout, shuffle=True)
@@ -220,7 +220,7 @@ def other_test_ratings(corpus: Corpus) -> Corpus:
 def test_batches_hold_standardised_values_of_labelled_rows_and_nan(
     table: pathlib.Path,
 ) -> None:
-    task, layout = setting(config_of(table))
+    task, layout = build_task_and_layout(config_of(table))
     protocol = task.protocol
     plan = task.plan(protocol.visible())
     batch = BatchLoader(task.training, plan, layout, shuffle=True).index_batch(0)
@@ -401,7 +401,7 @@ def test_the_config_reads_the_ratings_of_real_iemocap(
     config = load("dimensions").get_config()
     config.data.source = str(shared_data / "iemocap")
     config.seeds = 1
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     assert layout.num_groups == 5
     tested = (task.protocol.roles == Role.TEST).sum(1)
     assert tested.sum() == len(task.corpus) == 10039

@@ -8,7 +8,7 @@ import pytest
 from runs import tiny_config
 
 from dann_jax.data.manifest import write_manifest
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 
 Change = Callable[[dict, dict], None]
 CLASSES = ("anger", "happiness", "neutral", "sadness")
@@ -69,13 +69,13 @@ def test_a_corpus_that_cannot_be_learned_from(
     with config.unlocked():
         config.protocol.split_args = {"column": "speaker"}
     with pytest.raises(ValueError, match=words):
-        setting(config)
+        build_task_and_layout(config)
 
 
 def test_the_folder_above_a_table_names_the_table(tmp_path: pathlib.Path) -> None:
     table = write(tmp_path, lambda columns, arrays: None)
     with pytest.raises(ValueError, match=f"did you mean {table}"):
-        setting(tiny_config(tmp_path))
+        build_task_and_layout(tiny_config(tmp_path))
     (table / "provenance.json").write_text("{")
     with pytest.raises(ValueError, match=r"provenance.json is not JSON"):
-        setting(tiny_config(table))
+        build_task_and_layout(tiny_config(table))

@@ -10,7 +10,7 @@ from reports import made_up_analysis, made_up_epochs, made_up_results
 from benchmarks.browser import Page, browser, find_browser
 from dann_jax.report.comparison import comparison_page
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +27,9 @@ def tab() -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run() -> RunFiles:
     folds = [f"{a} -> {b}" for a, b in itertools.permutations(("de", "en", "it"), 2)]
-    return Run(
+    return RunFiles(
         "run",
         made_up_results(ARMS, folds, leaks=["speaker"]),
         made_up_analysis(ARMS, num_speakers=24),
@@ -39,12 +39,12 @@ def run() -> Run:
 
 @pytest.fixture(scope="module")
 def files(
-    run: Run, tmp_path_factory: pytest.TempPathFactory
+    run: RunFiles, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, pathlib.Path]:
     folder = tmp_path_factory.mktemp("pages")
     pages = {
         "run": report_page(run),
-        "old": report_page(Run("old", made_up_results())),
+        "old": report_page(RunFiles("old", made_up_results())),
         "compare": comparison_page({"one": run, "two": run}),
     }
     for name, text in pages.items():
@@ -199,7 +199,9 @@ def test_an_arm_is_hidden_in_every_drawing(opened: Page) -> None:
     assert opened.run(marks) == 0 and opened.run(others) == before
 
 
-def test_the_slider_shows_another_epoch_in_every_chart(opened: Page, run: Run) -> None:
+def test_the_slider_shows_another_epoch_in_every_chart(
+    opened: Page, run: RunFiles
+) -> None:
     readout = "document.querySelector('figure.curves .readout b').textContent"
     key = "source_only/loss/label"
     assert float(opened.run(readout)) == pytest.approx(run.epochs[-1][key], rel=0.01)
@@ -218,7 +220,7 @@ def choose(page: Page, name: str, value: str) -> None:
     )
 
 
-def test_maps_are_coloured_by_what_is_chosen(opened: Page, run: Run) -> None:
+def test_maps_are_coloured_by_what_is_chosen(opened: Page, run: RunFiles) -> None:
     rows = run.analysis["maps"]["rows"]
     legend = (
         "[...document.querySelectorAll('#map-legend button')].map(o => o.textContent)"
@@ -238,7 +240,7 @@ def test_maps_are_coloured_by_what_is_chosen(opened: Page, run: Run) -> None:
 
 
 def test_arrow_keys_go_from_row_to_row_and_say_which_it_is(
-    opened: Page, run: Run
+    opened: Page, run: RunFiles
 ) -> None:
     rows = run.analysis["maps"]["rows"]
     opened.run("document.querySelector('#map-panels svg').focus()")
@@ -252,7 +254,7 @@ def test_arrow_keys_go_from_row_to_row_and_say_which_it_is(
 
 
 def test_a_name_in_the_legend_marks_its_rows_on_every_map(
-    opened: Page, run: Run
+    opened: Page, run: RunFiles
 ) -> None:
     emotions = run.analysis["maps"]["rows"]["emotion"]
     opened.run("document.querySelector('#map-legend button').focus()")

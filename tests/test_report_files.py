@@ -17,7 +17,7 @@ from dann_jax.report.exports import write_everything, write_tables
 from dann_jax.report.figures import forest_plot, write_figures
 from dann_jax.report.neighbours import neighbour_table
 from dann_jax.report.painting import chart_height, grid, paint_chart
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.outcome import forest_charts
 from dann_jax.report.sections.people import class_chart
 from dann_jax.report.table import (
@@ -41,8 +41,8 @@ TABLE = Table(
 )
 
 
-def everything() -> Run:
-    return Run("run", made_up_results(), made_up_analysis(), made_up_epochs())
+def everything() -> RunFiles:
+    return RunFiles("run", made_up_results(), made_up_analysis(), made_up_epochs())
 
 
 def test_csv_holds_every_part_of_a_number_unrounded() -> None:
@@ -105,7 +105,7 @@ def test_every_table_of_an_analysis_is_there() -> None:
         *("probes", "a_distance", "selection", "map_neighbours"),
     ]
     # Of a run that was not analysed, what its results know.
-    old = analysis_tables(Run("old", made_up_results()))
+    old = analysis_tables(RunFiles("old", made_up_results()))
     assert [table.name for table in old] == [*names[:3], "probes"]
 
 
@@ -150,7 +150,7 @@ def test_figures_are_drawn_twice_the_same_and_hold_no_date(
     arms = ("_hidden", RUDE)
     analysis = made_up_analysis(arms, num_speakers=3, num_rows=20)
     analysis["maps"]["rows"].pop("corpus")
-    run = Run("run", made_up_results(arms), analysis, made_up_epochs(arms, 3))
+    run = RunFiles("run", made_up_results(arms), analysis, made_up_epochs(arms, 3))
     first = write_figures(run, tmp_path / "a")
     names = ["forest", "curves", "classes", "speakers", "confusions", "probes"]
     names += ["maps_emotion", "maps_speaker"]
@@ -174,7 +174,7 @@ def test_a_figure_of_another_kind_is_refused(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_everything_is_written_of_an_old_run(tmp_path: pathlib.Path) -> None:
-    page, *files = write_everything(Run("old", made_up_results()), tmp_path)
+    page, *files = write_everything(RunFiles("old", made_up_results()), tmp_path)
     assert page == tmp_path / "report.html"
     assert {file.parent.name for file in files} == {"figures", "tables"}
     assert all(file.stat().st_size for file in (page, *files))
@@ -183,7 +183,7 @@ def test_everything_is_written_of_an_old_run(tmp_path: pathlib.Path) -> None:
 def test_runs_side_by_side_say_what_each_shows_and_what_was_set_otherwise() -> None:
     one = everything()._replace(config={"a": {"b": 1}, "same": 2})
     leaky = made_up_results(gain=0.0, leaks=["speaker"])
-    two = Run("two", leaky, config={"a": {"b": RUDE}, "same": 2})
+    two = RunFiles("two", leaky, config={"a": {"b": RUDE}, "same": 2})
     page = comparison_page({RUDE: one, "two": two})
     assert "dann is better than source_only in WA and UA." in page
     assert "no difference shown in WA or UA." in page

@@ -16,7 +16,7 @@ from reports import (
 )
 
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run, read_run
+from dann_jax.report.run import RunFiles, read_run
 from dann_jax.utils.files import WorkdirError
 
 
@@ -43,8 +43,8 @@ class Outline(html.parser.HTMLParser):
             self.text += f"{data} "
 
 
-def everything() -> Run:
-    return Run("run", made_up_results(), made_up_analysis(), made_up_epochs())
+def everything() -> RunFiles:
+    return RunFiles("run", made_up_results(), made_up_analysis(), made_up_epochs())
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_every_section_is_there_and_in_the_contents() -> None:
 
 
 def test_the_page_of_an_old_run_leaves_out_what_was_not_recorded() -> None:
-    page = Outline(report_page(Run("run", made_up_results())))
+    page = Outline(report_page(RunFiles("run", made_up_results())))
     sections = [own["id"] for tag, own in page.tags if tag == "section"]
     assert sections == ["results", "domains", "who", "data", "reproduce"]
 
@@ -91,7 +91,9 @@ def test_the_page_of_an_old_run_leaves_out_what_was_not_recorded() -> None:
 def test_the_verdict_claims_what_the_interval_shows_and_no_more(
     gain: float, words: str
 ) -> None:
-    page = Outline(report_page(Run("run", made_up_results(gain=gain, spread=0.02))))
+    page = Outline(
+        report_page(RunFiles("run", made_up_results(gain=gain, spread=0.02)))
+    )
     assert words in page.text
 
 
@@ -100,7 +102,7 @@ def test_of_many_arms_the_verdict_counts_those_without_a_difference() -> None:
     for entry in results["comparisons"]:
         if entry["arm"] != "b":
             entry["ci95"] = [-0.01, 0.02]
-    page = Outline(report_page(Run("run", results)))
+    page = Outline(report_page(RunFiles("run", results)))
     assert (
         "UA: b is better than plain; no difference shown between plain and any of "
         "the other 2 arms." in page.text
@@ -122,13 +124,13 @@ def test_the_verdict_says_what_is_left_after_correction(
     by_arm = dict(zip("abc", p_values, strict=True))
     for entry in results["comparisons"]:
         entry["p_corrected"] = by_arm[entry["arm"]]
-    page = Outline(report_page(Run("run", results)))
+    page = Outline(report_page(RunFiles("run", results)))
     assert f"UA: a, b and c are better than plain. {words}" in page.text
 
 
 def test_a_leak_has_a_banner_and_no_leak_has_none() -> None:
     for leaks in ([], ["speaker", "session"]):
-        page = Outline(report_page(Run("run", made_up_results(leaks=leaks))))
+        page = Outline(report_page(RunFiles("run", made_up_results(leaks=leaks))))
         banners = [own for tag, own in page.tags if own.get("role") == "alert"]
         assert len(banners) == bool(leaks)
         assert ("share speaker, session" in page.text) == bool(leaks)
@@ -139,7 +141,7 @@ def test_names_are_text_wherever_they_stand() -> None:
     results = made_up_results(arms, (RUDE, "fold"), leaks=[RUDE])
     results["system"] = results["protocol"]["name"] = RUDE
     results["labels"][0] = results["corpora"][0] = RUDE
-    run = Run(
+    run = RunFiles(
         RUDE,
         results,
         made_up_analysis(arms, adversary=RUDE),
@@ -168,14 +170,16 @@ def test_numbers_that_were_not_measured_are_dashes() -> None:
     analysis["speakers"][0]["scores"]["dann"]["ua"] = float("nan")
     analysis["classes"]["dann"][0] = float("nan")
     analysis["maps"]["points"]["dann"]["encoder"]["pca"][0] = [float("nan")] * 2
-    page = Outline(report_page(Run("run", results, analysis)))
+    page = Outline(report_page(RunFiles("run", results, analysis)))
     assert "[–, –]" in page.text
     assert not re.search(r"\bnan\b", page.text)
 
 
 def test_one_arm_one_seed_and_one_fold_have_a_page() -> None:
     results = made_up_results(("plain",), ("fold",), 1)
-    page = Outline(report_page(Run("run", results, {}, made_up_epochs(("plain",), 1))))
+    page = Outline(
+        report_page(RunFiles("run", results, {}, made_up_epochs(("plain",), 1)))
+    )
     assert "There is one arm, plain" in page.text
     assert "±" not in page.text
 
@@ -185,7 +189,7 @@ def test_the_page_of_a_run_larger_than_any_of_ours_is_below_5_mb() -> None:
     folds = [f"{a} -> {b}" for a in "abcd" for b in "abcd" if a != b]
     analysis = made_up_analysis(arms, num_speakers=1000, num_rows=600)
     epochs = made_up_epochs(arms, num_epochs=400)
-    run = Run("big", made_up_results(arms, folds, 5), analysis, epochs)
+    run = RunFiles("big", made_up_results(arms, folds, 5), analysis, epochs)
     page = report_page(run)
     assert len(page.encode()) < 5e6
     assert "speaker 998" in page

@@ -17,7 +17,7 @@ from dann_jax.evaluation.summaries import (
 from dann_jax.report.tables import result_table
 from dann_jax.tasks.protocols import assign_roles
 from dann_jax.tasks.splits import Split
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.utils.files import strict
 
 # Ann is tested in the first fold, Bob in the second, Cid in neither.
@@ -44,7 +44,7 @@ PROTOCOL = assign_roles(
     validation_folds=0,
 )
 # On eight devices there are four groups to report and four fillers.
-LAYOUT = Layout(
+LAYOUT = ReplicaLayout(
     PROTOCOL.folds,
     [10, 11],
     {"source_only": {"speaker": 0.0}, "dann": {"speaker": 1.0}},

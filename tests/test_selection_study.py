@@ -11,7 +11,7 @@ from benchmarks.selection import study, summary, table
 from benchmarks.strength import draw, points
 from benchmarks.strength import table as strength_table
 from dann_jax.evaluation.unsupervised import ORACLE
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 # UA over three epochs of one group with two arms.
 TRUTH = np.array([[[0.5, 0.6]], [[0.7, 0.5]], [[0.6, 0.8]]])
@@ -42,13 +42,13 @@ def test_a_regret_is_what_the_best_epoch_would_have_had_more() -> None:
     assert "| flat | 10.00 ± 0.00 |  |" in table(records)
 
 
-def made_up_run() -> Run:
+def made_up_run() -> RunFiles:
     def record(arm: str, place: str, accuracy: float) -> dict:
         names = {"arm": arm, "place": place, "column": "speaker", "probe": "logistic"}
         return {**names, "accuracy": accuracy, "std": 0.01, "chance": 0.1}
 
     scores = {"ua": {"pooled": 0.5, "ci95": [0.4, 0.6]}}
-    return Run(
+    return RunFiles(
         "run",
         {"summary": {"plain": scores, "dann": scores}},
         {

@@ -34,7 +34,7 @@ from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.schedules import constant
 from dann_jax.training.state import create_state
 from dann_jax.training.step import make_train_step
@@ -521,7 +521,7 @@ def test_every_replica_has_a_memory_of_its_own() -> None:
         domain_hidden=(),
     )
     arms = {"none": dict.fromkeys(DOMAINS, 0.0), "full": dict.fromkeys(DOMAINS, 1.0)}
-    layout = Layout(["one"], [0, 1], arms, make_mesh(1))
+    layout = ReplicaLayout(["one"], [0, 1], arms, make_mesh(1))
     objective, optimizer = objective_of("group_dro", step_size=1.0), optax.sgd(1.0)
     batch = layout.put(jax.tree.map(lambda x: np.stack([x, x]), BATCH))
     start = initial_state(
@@ -536,7 +536,7 @@ def test_every_replica_has_a_memory_of_its_own() -> None:
     )
     mapped, state = map_replicas(step, layout.mesh, shared=(1,)), start
     for _ in range(2):
-        state, _ = mapped(state, batch, layout.put(layout.strength()))
+        state, _ = mapped(state, batch, layout.put(layout.peak_strength()))
     weights = np.asarray(state.objective["speaker"])
     np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=1e-6)
     assert len(np.unique(weights[..., 0])) == 4
@@ -544,7 +544,7 @@ def test_every_replica_has_a_memory_of_its_own() -> None:
 
 def test_a_memory_is_kept_in_a_checkpoint_and_none_is_not(tmp_path) -> None:
     params, optimizer = {"a": jnp.ones(2)}, optax.adam(0.1)
-    layout = Layout(["one"], [0], {"one": {}}, make_mesh(1))
+    layout = ReplicaLayout(["one"], [0], {"one": {}}, make_mesh(1))
     for place, memory in (
         ("with", {"speaker": jnp.array([0.2, 0.8])}),
         ("without", ()),

@@ -20,7 +20,7 @@ from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
@@ -152,8 +152,8 @@ def task_of(corpus: Corpus, train: Sequence[str]) -> Task:
     return make_task(corpus, protocol, adversaries, **config.batches)
 
 
-def layout_of(task: Task) -> Layout:
-    return Layout(task.protocol.folds, range(SEEDS), ARMS, make_mesh(2))
+def layout_of(task: Task) -> ReplicaLayout:
+    return ReplicaLayout(task.protocol.folds, range(SEEDS), ARMS, make_mesh(2))
 
 
 @functools.cache
@@ -184,7 +184,7 @@ def recalls(
     program, start, total = program_of(context)
     task = task_of(corpus, train)
     layout, plan = layout_of(task), task.plan(task.protocol.visible())
-    state, strength = layout.put(start), layout.put(layout.strength())
+    state, strength = layout.put(start), layout.put(layout.peak_strength())
     loader = BatchLoader(task.training, plan, layout, shuffle=True)
     for step in range(total):
         state, _ = program.train_step(state, loader.batch(step), strength)

@@ -14,7 +14,7 @@ from test_configs import load
 from dann_jax.bundle import load_bundle
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.open import open_corpus
-from dann_jax.experiment.build import encoder_of, setting
+from dann_jax.experiment.build import build_task_and_layout, encoder_of
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.tasks.roles import Role
 from dann_jax.types import UNKNOWN
@@ -78,7 +78,7 @@ def test_every_variant_pairs_all_languages(
     source: pathlib.Path, task: str, pool: str
 ) -> None:
     config = small(source, task + pool)
-    found, layout = setting(config)
+    found, layout = build_task_and_layout(config)
     assert len(found.protocol.folds) == 6
     assert len(found.protocol.labels) == (4 if task == "emotion" else 2)
     assert next(iter(layout.arms)) == "source_only"
@@ -91,7 +91,7 @@ def test_every_variant_pairs_all_languages(
 def test_training_has_no_label_of_the_target_and_sees_what_it_may(
     source: pathlib.Path, pool: str
 ) -> None:
-    task, _ = setting(small(source, f"emotion{pool}"))
+    task, _ = build_task_and_layout(small(source, f"emotion{pool}"))
     protocol = task.protocol
     target = protocol.test_side | protocol.adapt_side
     assert (task.training.label[target] == UNKNOWN).all()
@@ -103,20 +103,20 @@ def test_training_has_no_label_of_the_target_and_sees_what_it_may(
 
 
 def test_a_batch_knows_the_language_of_every_row(source: pathlib.Path) -> None:
-    task, _ = setting(small(source))
+    task, _ = build_task_and_layout(small(source))
     batch = task.evaluation(np.array([[0, 30, UNKNOWN]]), 1, [0])
     language = task.corpus.column("language")
     expected = [*np.searchsorted(LANGUAGES, language[batch.row[0, :2, 0]]), UNKNOWN]
-    np.testing.assert_array_equal(batch.group[0, :, 0], expected)
+    np.testing.assert_array_equal(batch.norm_domain[0, :, 0], expected)
 
 
 def test_an_adaptive_result_says_that_it_saw_the_tested_rows(
     source: pathlib.Path,
 ) -> None:
     config = small(source, "emotion,inductive")
-    assert not setting(config)[0].transductive
+    assert not build_task_and_layout(config)[0].transductive
     config.encoder.normalisation.name = "adaptive"
-    task = setting(config)[0]
+    task = build_task_and_layout(config)[0]
     assert task.transductive
     rows = task.statistics_rows(Role.TEST)
     np.testing.assert_array_equal(rows, np.isin(task.protocol.roles, (1, 4)))

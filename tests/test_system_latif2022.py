@@ -43,7 +43,7 @@ def test_the_generator_reaches_the_encoder_in_its_own_arms_alone(run: Run) -> No
     for arm, other in (("dann", "source_only"), ("addi", "dann"), ("saddi", "addi")):
         assert not np.array_equal(moved[arm], moved[other])
     for part in ("generator", "data_head"):
-        # In its first step what it hears is the same in all arms.
+        # In its first step what reaches it is the same in all arms.
         changes = list(run.moved(part).values())
         for change in changes:
             np.testing.assert_allclose(change, changes[0], atol=1e-6)

@@ -10,7 +10,7 @@ from runs import tiny_corpus, write_table
 from test_configs import load
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.roles import Role
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
@@ -53,7 +53,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_styles_and_sessions_of_labelled_and_tested_rows(
     table: pathlib.Path, variant: str
 ) -> None:
-    task, _ = setting(tiny(table, variant))
+    task, _ = build_task_and_layout(tiny(table, variant))
     source, target = variant.split("-")
     style = task.corpus.columns["style"]
     session = task.corpus.columns["session"]
@@ -73,7 +73,7 @@ def test_styles_and_sessions_of_labelled_and_tested_rows(
 
 def test_every_loss_is_an_arm_and_all_move_the_encoder(table: pathlib.Path) -> None:
     config = tiny(table, "script-impro")
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     names = {"elicitation", "confusion", "soft_labels"}
     assert all(set(arm) == names for arm in layout.arms.values())
     timetable = Timetable(1, **config.timetable)
@@ -85,7 +85,7 @@ def test_every_loss_is_an_arm_and_all_move_the_encoder(table: pathlib.Path) -> N
     state = program.initial_state(batch)
     state = state.replace(step=state.step + 1)
     state, metrics = program.train_step(
-        state, layout.put(batch), layout.put(layout.strength())
+        state, layout.put(batch), layout.put(layout.peak_strength())
     )
     assert np.isfinite(jax.device_get(metrics["loss"])).all()
     kernels = jax.tree.leaves(jax.device_get(state.opt_state[1].mu["encoder"]))

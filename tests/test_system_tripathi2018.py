@@ -1,4 +1,4 @@
-"""Digits from the waveform under an unheard accent: the parts are connected."""
+"""Digits from the waveform under an unseen accent: the parts are connected."""
 
 import pathlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from frame_corpus import apart, few_steps, tiny, write_frames
 from ml_collections import ConfigDict
 from test_configs import load
 
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.splits import ProtocolError
 from dann_jax.types import UNKNOWN
@@ -39,7 +39,7 @@ def digits(
 def test_an_accent_is_tested_with_all_its_speakers_and_without_its_labels(
     tmp_path: pathlib.Path,
 ) -> None:
-    task, _ = setting(digits(tmp_path))
+    task, _ = build_task_and_layout(digits(tmp_path))
     assert task.protocol.folds == ("accent de", "accent el", "accent fr")
     tested = task.protocol.roles == Role.TEST
     np.testing.assert_array_equal(tested.sum(1), [20, 40, 20])
@@ -52,7 +52,7 @@ def test_an_accent_is_tested_with_all_its_speakers_and_without_its_labels(
 def test_leaving_speakers_out_would_share_an_accent(tmp_path: pathlib.Path) -> None:
     by_speaker = {"protocol.split_args": ConfigDict({"column": "speaker"})}
     with pytest.raises(ProtocolError, match="'accent' are both labelled and tested"):
-        setting(digits(tmp_path, changes=by_speaker))
+        build_task_and_layout(digits(tmp_path, changes=by_speaker))
 
 
 @pytest.mark.slow

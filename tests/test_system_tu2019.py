@@ -12,7 +12,7 @@ from test_configs import load
 
 from dann_jax.bundle import load_bundle
 from dann_jax.data.readers.table import read_feature_table
-from dann_jax.experiment.build import build_network, setting
+from dann_jax.experiment.build import build_network, build_task_and_layout
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.objectives import OBJECTIVES
@@ -39,7 +39,7 @@ def emotions(folder: pathlib.Path, variant: str) -> ConfigDict:
 def test_nothing_of_a_tested_speaker_is_in_training(
     tmp_path: pathlib.Path, variant: str
 ) -> None:
-    task, layout = setting(emotions(tmp_path, variant))
+    task, layout = build_task_and_layout(emotions(tmp_path, variant))
     assert len(task.protocol.folds) == 5 and not task.protocol.transductive
     tested = task.protocol.roles == Role.TEST
     np.testing.assert_array_equal(task.protocol.visible(), ~tested)
@@ -83,7 +83,7 @@ def test_cross_gradients_move_frames_and_leave_what_pads_them(
     tmp_path: pathlib.Path,
 ) -> None:
     config = emotions(tmp_path, "emodb-crossgrad")
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     plan = task.plan(task.protocol.visible())
     batch = BatchLoader(task.training, plan, layout, shuffle=True).batch(0)
     batch = jax.tree.map(lambda leaf: leaf[0], batch)

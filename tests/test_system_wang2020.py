@@ -1,4 +1,4 @@
-"""Speakers that were never heard: open-set roles, their trials, errors, and a run."""
+"""Speakers that training never saw: open-set roles, their trials, errors, and a run."""
 
 import importlib.util
 import json
@@ -25,7 +25,7 @@ from dann_jax.evaluation.trials import (
 )
 from dann_jax.evaluation.verdicts import verdict
 from dann_jax.evaluation.verification import make_trials
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.tables import result_table, run_table
@@ -33,7 +33,7 @@ from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
 from dann_jax.training.loop import Timetable
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.types import UNKNOWN
 from tests.runs import write_table
 
@@ -292,7 +292,7 @@ def test_every_replica_is_scored_by_its_own_features_on_the_trials_of_its_fold()
     corpus = voices(noise=0.01)
     task = SimpleNamespace(corpus=corpus, protocol=open_set(corpus))
     arms = {"telling": {"corpus": 0.0}, "noise": {"corpus": 1.0}}
-    layout = Layout(task.protocol.folds, [3, 4], arms, make_mesh(8))
+    layout = ReplicaLayout(task.protocol.folds, [3, 4], arms, make_mesh(8))
     rows = np.arange(len(corpus))
     telling = np.broadcast_to(
         corpus.features["functionals"], (layout.num_groups, len(rows), WIDTH)
@@ -343,7 +343,7 @@ def tiny(table: pathlib.Path, variant: str = "") -> ConfigDict:
 @pytest.mark.parametrize("variant", ["", "coral", "mmd", "several"])
 def test_every_variant_builds(table: pathlib.Path, variant: str) -> None:
     config = tiny(table, variant)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     compiled(config, task, layout, Timetable(1, **config.timetable))
     assert task.num_domains == {"corpus": 5} and task.protocol.open_set
     assert len(layout.folds) == (1 if variant == "several" else 5)

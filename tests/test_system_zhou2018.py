@@ -11,7 +11,7 @@ from runs import write_table
 from test_configs import load
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.experiment.build import compiled, setting
+from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.roles import Role
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
@@ -66,7 +66,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def few_rows(config: ConfigDict) -> np.ndarray:
     """Labelled rows of the target of both folds, bool `[F, N]`."""
-    protocol = setting(config)[0].protocol
+    protocol = build_task_and_layout(config)[0].protocol
     return (protocol.roles == Role.LABELLED) & protocol.adapt_side
 
 
@@ -74,10 +74,10 @@ def few_rows(config: ConfigDict) -> np.ndarray:
 def test_the_variant_is_the_number_of_labelled_target_rows_of_each_class(
     table: pathlib.Path, count: int
 ) -> None:
-    task, _ = setting(tiny(table, str(count)))
+    task, _ = build_task_and_layout(tiny(table, str(count)))
     assert task.protocol.folds == ("a -> b", "b -> a")
     np.testing.assert_array_equal(few_rows(tiny(table, str(count))).sum(1), 2 * count)
-    # Nothing else of the target is heard.
+    # Nothing else of the target is visible.
     heard = task.protocol.visible() & (
         task.protocol.test_side | task.protocol.adapt_side
     )
@@ -92,14 +92,17 @@ def test_any_other_variant_is_refused() -> None:
 def trained(source: pathlib.Path, *, swap: bool) -> tuple[PyTree, list[str]]:
     """Parameters of all arms of both folds; labels of the target may be swapped."""
     config = tiny(source)
-    task, layout = setting(config)
+    task, layout = build_task_and_layout(config)
     timetable = Timetable(1, **config.timetable)
     program = compiled(config, task, layout, timetable)
     plan = task.plan(task.protocol.visible())
     assert plan.steps_per_epoch == 2
     target = task.protocol.adapt_side[layout.fold_of]
     batch = BatchLoader(task.training, plan, layout, shuffle=False).batch
-    state, strength = program.initial_state(batch(0)), layout.put(layout.strength())
+    state, strength = (
+        program.initial_state(batch(0)),
+        layout.put(layout.peak_strength()),
+    )
     for step in range(STEPS):
         one = batch(step)
         group = np.arange(len(layout.fold_of))[:, None, None]

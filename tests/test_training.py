@@ -23,7 +23,7 @@ from dann_jax.objectives import dann
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import initial_state
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.schedules import (
     constant,
     ganin_learning_rate,
@@ -267,8 +267,8 @@ def test_weight_decay_shrinks_kernels_and_leaves_biases_alone() -> None:
 
 def layout_of(
     devices: int, folds: int = 2, seeds: int = 1, arms: Mapping = ARMS
-) -> Layout:
-    return Layout(
+) -> ReplicaLayout:
+    return ReplicaLayout(
         folds=[f"fold {k}" for k in range(folds)],
         seeds=list(range(10, 10 + seeds)),
         arms=arms,
@@ -276,7 +276,7 @@ def layout_of(
     )
 
 
-def batches_of(layout: Layout, step: int) -> Batch:
+def batches_of(layout: ReplicaLayout, step: int) -> Batch:
     """A batch for every group, the same one for a filler as for what it repeats."""
     return jax.tree.map(
         lambda *leaves: np.stack(leaves),
@@ -287,7 +287,7 @@ def batches_of(layout: Layout, step: int) -> Batch:
     )
 
 
-def states_of(layout: Layout) -> TrainState:
+def states_of(layout: ReplicaLayout) -> TrainState:
     groups = [
         state_of(int(1000 * fold + seed))
         for fold, seed in zip(layout.fold_of, layout.seed_of, strict=True)
@@ -299,13 +299,13 @@ def states_of(layout: Layout) -> TrainState:
 
 
 def train(
-    layout: Layout, steps: int = 3, vectorise: bool | None = None
+    layout: ReplicaLayout, steps: int = 3, vectorise: bool | None = None
 ) -> tuple[TrainState, dict, Callable]:
     """Final state, the last metrics, and the compiled step."""
     mapped = map_replicas(
         step_of(), layout.mesh, shared=(1,), donate=(0,), vectorise=vectorise
     )
-    state, strength = layout.put(states_of(layout)), layout.put(layout.strength())
+    state, strength = layout.put(states_of(layout)), layout.put(layout.peak_strength())
     for step in range(steps):
         state, metrics = mapped(state, layout.put(batches_of(layout, step)), strength)
     return state, metrics, mapped
@@ -327,7 +327,7 @@ def test_replicas_train_as_if_each_were_alone(vectorise: bool) -> None:
             batch = jax.tree.map(
                 lambda leaf, g=group: leaf[g], batches_of(layout, step)
             )
-            strength = {"speaker": layout.strength()["speaker"][group, arm]}
+            strength = {"speaker": layout.peak_strength()["speaker"][group, arm]}
             alone, last = compiled_step()(alone, batch, strength)
         here = jax.tree.map(lambda leaf, i=(group, arm): leaf[i], weights(state))
         # Three SGD steps of float32; the order of sums differs when batched.
@@ -342,7 +342,7 @@ def test_what_the_arms_of_a_group_share_has_no_arm_axis() -> None:
 
 
 @cache
-def trained_on(devices: int) -> tuple[TrainState, dict, Layout]:
+def trained_on(devices: int) -> tuple[TrainState, dict, ReplicaLayout]:
     """Six groups of three arms; on eight devices two groups are fillers."""
     layout = layout_of(devices, folds=3, seeds=2)
     return *train(layout)[:2], layout
@@ -381,7 +381,7 @@ def test_one_compilation_serves_all_steps_replicas_and_strengths(
 ) -> None:
     layout = layout_of(8, folds=4, seeds=2)
     step = map_replicas(step_of(), layout.mesh, shared=(1,), donate=(0,))
-    state, strength = layout.put(states_of(layout)), layout.put(layout.strength())
+    state, strength = layout.put(states_of(layout)), layout.put(layout.peak_strength())
     batches = [layout.put(batches_of(layout, number)) for number in range(4)]
     with jax.log_compiles(), caplog.at_level("WARNING"):
         for batch in batches:
@@ -395,7 +395,7 @@ def test_one_compilation_serves_all_steps_replicas_and_strengths(
 def test_the_donated_state_is_gone_and_nothing_else_is() -> None:
     mapped, layout = trained_on_one_device(False)[2], layout_of(1)
     state, batch = layout.put(states_of(layout)), layout.put(batches_of(layout, 0))
-    strength = layout.put(layout.strength())
+    strength = layout.put(layout.peak_strength())
     mapped(state, batch, strength)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((batch, strength)))
@@ -410,7 +410,7 @@ def test_a_layout_names_every_replica_and_its_strength() -> None:
     layout = layout_of(4, folds=3, seeds=2, arms=arms)
     assert layout.fold_of.tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
     assert layout.seed_of.tolist() == [10, 11, 10, 11, 10, 11, 10, 11]
-    strength = layout.strength()
+    strength = layout.peak_strength()
     assert set(strength) == {"speaker", "gender"}
     np.testing.assert_array_equal(
         strength["speaker"], np.float32([[0.0, 0.3, 1.0]]).repeat(8, 0)
@@ -451,7 +451,7 @@ def fitted(*strengths: float) -> PyTree:
     layout = layout_of(1, folds=1, seeds=2, arms=arms)
     for number in range(3):
         batch = layout.put(batches_of(layout, number))
-        state, _ = step(state, batch, layout.put(layout.strength()))
+        state, _ = step(state, batch, layout.put(layout.peak_strength()))
     return jax.device_get(weights(state))
 
 

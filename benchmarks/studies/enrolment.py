@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 
 from dann_jax.cli.config import change_config, load_config
-from dann_jax.experiment.build import setting
+from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.tasks.moments import moments_of
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.speaker_statistics import (
@@ -55,7 +55,7 @@ def task_of(corpus: str, source: str, method: str) -> Task:
             f"--config.data.standardise_kind={method}",
         ]
     change_config(config, ["enrolment", *changes])
-    return setting(config)[0]
+    return build_task_and_layout(config)[0]
 
 
 def curve(task: Task, draws: int, regularisation: float) -> dict[int, list[float]]:

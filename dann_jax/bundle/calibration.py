@@ -48,17 +48,17 @@ def calibration_words(description: Description) -> str:
     Args:
       description: of a bundle that names classes.
     """
-    found = description.measured.get("calibration")
-    if not found:
+    fit = description.measured.get("calibration")
+    if not fit:
         return "Its probabilities are not calibrated"
     several = len(description.members) > 1
     text = (
         f"Its logits are divided by the temperature {description.temperature:.2f}, as "
-        f"fitted on {found['fitted_on']}{', for every fold at once' if several else ''}"
+        f"fitted on {fit['fitted_on']}{', for every fold at once' if several else ''}"
     )
-    if None in (found["before"], found["after"]):
+    if None in (fit["before"], fit["after"]):
         return text
-    before, after = (100.0 * found[when] for when in ("before", "after"))
+    before, after = (100.0 * fit[when] for when in ("before", "after"))
     return (
         f"{text}. In models of one fold that took the expected\n  calibration error "
         f"from {before:.1f} to {after:.1f} points, by temperatures that the\n  tested "

@@ -43,9 +43,11 @@ class Modality(NamedTuple):
 
 def modalities_of(corpus: Corpus) -> dict[str, Modality]:
     """What a corpus holds, with the provenance that it recorded."""
-    made = corpus.provenance.get("features", {})
+    provenance = corpus.provenance.get("features", {})
     return {
-        name: Modality(int(array.shape[-1]), isinstance(array, Frames), made.get(name))
+        name: Modality(
+            int(array.shape[-1]), isinstance(array, Frames), provenance.get(name)
+        )
         for name, array in corpus.features.items()
     }
 
@@ -127,23 +129,23 @@ def to_json(description: Description) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, **fields}
 
 
-def from_json(found: Any, where: str) -> Description:
+def from_json(content: Any, where: str) -> Description:
     """The description that `to_json` made; `where` is the file, for messages.
 
     Raises:
       BundleError: it describes something else, or a part is missing or malformed.
     """
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BundleError(f"{where} does not describe a bundle of dann_jax")
-    if not _is(found.get("version"), int) or found["version"] != VERSION:
+    if not _is(content.get("version"), int) or content["version"] != VERSION:
         raise BundleError(
-            f"{where} is of version {found.get('version')!r}, this package reads "
+            f"{where} is of version {content.get('version')!r}, this package reads "
             f"version {VERSION}"
         )
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}, "temperature": 1.0}
     unsaid["speaker_statistics"] = {}
-    fields = _fields({**unsaid, **found}, _KINDS, where)
+    fields = _fields({**unsaid, **content}, _KINDS, where)
     if fields["answer"] not in ANSWERS:
         raise BundleError(
             f"{where}: unknown answer {fields['answer']!r}; this package reads "
@@ -180,17 +182,17 @@ def from_json(found: Any, where: str) -> Description:
     return Description(**fields)
 
 
-def _fields(found: Any, kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _fields(content: Any, kinds: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Those fields of an object, each of its kind."""
-    found = found if isinstance(found, dict) else {}
+    content = content if isinstance(content, dict) else {}
     wrong = [
         name
         for name, kind in kinds.items()
-        if name not in found or not _is(found[name], kind)
+        if name not in content or not _is(content[name], kind)
     ]
     if wrong:
         raise BundleError(f"{where}: missing or malformed: {', '.join(wrong)}")
-    return {name: found[name] for name in kinds}
+    return {name: content[name] for name in kinds}
 
 
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:

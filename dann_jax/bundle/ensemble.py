@@ -12,7 +12,7 @@ from dann_jax.tasks.batches import Assembler
 from dann_jax.tasks.plan import Plan
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.mapping import map_replicas
-from dann_jax.training.replicas import Layout, make_mesh
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import predict_rows
 from dann_jax.training.step import make_evaluation_step
 from dann_jax.types import PyTree
@@ -35,15 +35,15 @@ class Ensemble:
         """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
         loader = BatchLoader(assembler, plan, self._layout, shuffle=False, most_bytes=0)
         rows = np.arange(len(assembler.corpus))
-        found = predict_rows(
+        predictions = predict_rows(
             self._evaluate, self._replicas, loader, rows=rows, outputs=(output,)
         )
-        return getattr(found, output)[:, 0]
+        return getattr(predictions, output)[:, 0]
 
     @functools.cached_property
-    def _layout(self) -> Layout:
+    def _layout(self) -> ReplicaLayout:
         mesh = make_mesh(min(len(self._names), jax.device_count()))
-        return Layout(self._names, (0,), {"kept": {}}, mesh)
+        return ReplicaLayout(self._names, (0,), {"kept": {}}, mesh)
 
     @functools.cached_property
     def _replicas(self) -> PyTree:

@@ -26,7 +26,7 @@ from dann_jax.bundle.priors import (
     prior_shapes,
     priors_from,
 )
-from dann_jax.models.network import initialise, own_code
+from dann_jax.models.network import initialise, user_code
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree
@@ -125,7 +125,7 @@ def load_bundle(
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{folder}/bundle.json is not JSON: {error}") from None
     description = from_json(fields, f"{folder}/bundle.json")
-    if not allow_code and (words := own_code(description.encoder)):
+    if not allow_code and (words := user_code(description.encoder)):
         raise BundleError(
             f"{folder}/bundle.json names code that is not of this package: "
             f"{', '.join(words)}. To load the bundle is to run it: if you trust it, "

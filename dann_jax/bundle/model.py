@@ -19,10 +19,10 @@ from dann_jax.bundle.priors import Priors
 from dann_jax.bundle.provenance import extractors_of, require_features
 from dann_jax.bundle.rejection import rejected, require_rejection
 from dann_jax.bundle.row_domains import (
-    groups_of,
+    norm_domain_of,
     people_of,
     warn_of_nobody_enrolled,
-    warn_of_unknown_groups,
+    warn_of_unknown_norm_domains,
 )
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extractor import Extractor
@@ -43,7 +43,7 @@ class Bundle:
     learned from everybody in the corpus, so no score of a fold is one of the ensemble.
 
     Attributes:
-      description: what was trained, on what, and what it hears.
+      description: what was trained, on what, and what it takes.
       params: parameter tree without the domain heads, float32 `[M, ...]`.
       standardiser: modality -> mean and scale of each member, float32 `[M, dim]`; of
         `P` people who are enrolled, and anybody else, `[M, P + 1, dim]`.
@@ -92,7 +92,7 @@ class Bundle:
     def predict_corpus(
         self, corpus: Corpus, *, batch_size: int = 16, finite: bool = True
     ) -> np.ndarray:
-        """What every utterance sounds like, heard within its whole dialogue.
+        """Predict every utterance within its whole dialogue.
 
         Args:
           corpus: features made as those that the model learned from; its labels, if
@@ -114,18 +114,18 @@ class Bundle:
         # What overflowed is reported as what it is, not as a warning of NumPy.
         with np.errstate(all="ignore"):
             scaled = outputs / self.description.temperature
-            found = self.scorer.activation(scaled).mean(0)
-        bad = np.flatnonzero(~np.isfinite(found).all(1))
+            values = self.scorer.activation(scaled).mean(0)
+        bad = np.flatnonzero(~np.isfinite(values).all(1))
         if finite and bad.size:
             raise BundleError(
-                f"the model's answers for {bad.size} of {len(found)} utterances, such "
+                f"the model's answers for {bad.size} of {len(values)} utterances, such "
                 f"as row {bad[0]}, are not finite numbers: its parameters are damaged, "
                 "or the features far from those it learned from"
             )
-        return found
+        return values
 
     def embed_corpus(self, corpus: Corpus, *, batch_size: int = 16) -> np.ndarray:
-        """Features of every utterance, heard within its whole dialogue.
+        """Features of every utterance within its whole dialogue.
 
         A run that verifies speakers compares two utterances by the cosine of these,
         each member's by themselves, less their mean over the training rows.
@@ -143,7 +143,7 @@ class Bundle:
         """Raise `BundleError` if the model compares speakers and names no class."""
         if self.scorer.to_prediction is None:
             raise BundleError(
-                "this model was trained to verify unheard speakers: it names no class. "
+                "this model was trained to verify unseen speakers: it names no class. "
                 "Compare recordings by the cosine of Bundle.embed_corpus"
             )
 
@@ -151,7 +151,7 @@ class Bundle:
         """A field of `Outputs` of all members, float32 `[M, N, dim]`."""
         require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
-        warn_of_unknown_groups(self.description, corpus)
+        warn_of_unknown_norm_domains(self.description, corpus)
         if self.priors and self.people is None:
             warn_of_nobody_enrolled(self.description)
         members, limit = self.description.members, self.description.max_frames
@@ -162,7 +162,7 @@ class Bundle:
     def predict(
         self, waveform: np.ndarray, sample_rate: int, *, reject: float = 0.0
     ) -> Prediction | Rating:
-        """What one utterance sounds like, heard by itself.
+        """Predict one utterance by itself.
 
         Args:
           waveform: `[n]`, or `[n, channels]`, which are averaged: float in [-1, 1], or
@@ -207,8 +207,8 @@ class Bundle:
         require_enrolment(self.description)
         require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
-        found = enrolled_standardiser(self.description, self.priors, corpus)
-        bundle = dataclasses.replace(self, standardiser=found[0], people=found[1])
+        enrolled = enrolled_standardiser(self.description, self.priors, corpus)
+        bundle = dataclasses.replace(self, standardiser=enrolled[0], people=enrolled[1])
         # What is compiled serves everybody.
         bundle.__dict__["_ensemble"] = self._ensemble
         return bundle
@@ -237,7 +237,7 @@ class Bundle:
         return extractors_of(self.description.modalities, self.encoder)
 
     def assembler(self, corpus: Corpus) -> Assembler:
-        """Batches as each member hears them: whole dialogues, no labels."""
+        """Batches as each member is given them: whole dialogues, no labels."""
         rows = (len(self.description.members), len(corpus))
         return Assembler(
             corpus,
@@ -245,7 +245,7 @@ class Bundle:
             label=np.full(rows, UNKNOWN, np.int32),
             domain={},
             standardiser=self.standardiser,
-            group=groups_of(self.description, corpus),
+            norm_domain=norm_domain_of(self.description, corpus),
             feature_domain=people_of(self.description, self.people or (), corpus),
         )
 

@@ -26,8 +26,8 @@ _OF_CLASSES = ("class_means", "weights")
 
 def statistics_of(description: Description) -> Standardisation | None:
     """By what the model's features are standardised, and how; None for all alike."""
-    found = description.speaker_statistics
-    return Standardisation(**found) if found else None
+    options = description.speaker_statistics
+    return Standardisation(**options) if options else None
 
 
 def prior_arrays(priors: Priors) -> dict[str, np.ndarray]:

@@ -181,10 +181,10 @@ def _audio(path: epath.Path) -> Sequence[epath.Path]:
     """A file itself, or the audio below a folder."""
     if not path.is_dir():
         return [path]
-    found = walk(path, SUFFIXES)
-    for note in found.notes:
+    walked = walk(path, SUFFIXES)
+    for note in walked.notes:
         _log.warning("note: %s: %s", one_line(str(path)), note)
-    return found.files
+    return walked.files
 
 
 def _or_nothing(

@@ -15,23 +15,30 @@ from dann_jax.types import UNKNOWN
 _log = logging.getLogger(__name__)
 
 
-def groups_of(description: Description, corpus: Corpus) -> np.ndarray | None:
+def norm_domain_of(description: Description, corpus: Corpus) -> np.ndarray | None:
     """The domains that the network normalises by, where the corpus names them."""
-    own = description.encoder.get("normalisation", {})
-    values = corpus.columns.get(own.get("column", ""))
-    return None if values is None else value_ids(values, own["groups"])
+    normalisation = description.encoder.get("normalisation", {})
+    values = corpus.columns.get(normalisation.get("column", ""))
+    return None if values is None else value_ids(values, normalisation["groups"])
 
 
-def warn_of_unknown_groups(description: Description, corpus: Corpus) -> None:
+def warn_of_unknown_norm_domains(description: Description, corpus: Corpus) -> None:
     """Say how many rows are of no domain that the network normalises by."""
-    group = groups_of(description, corpus)
-    own = description.encoder.get("normalisation", {})
-    unknown = len(corpus) if group is None else int((group == UNKNOWN).sum())
-    if own.get("column") and unknown:
+    norm_domain = norm_domain_of(description, corpus)
+    normalisation = description.encoder.get("normalisation", {})
+    unknown = (
+        len(corpus) if norm_domain is None else int((norm_domain == UNKNOWN).sum())
+    )
+    if normalisation.get("column") and unknown:
         _log.warning(
             "%d of %d utterances are of no known %s (%s), by which the model "
             "normalises: they are normalised by the statistics of all together",
-            *(unknown, len(corpus), own["column"], ", ".join(own["groups"])),
+            *(
+                unknown,
+                len(corpus),
+                normalisation["column"],
+                ", ".join(normalisation["groups"]),
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from dann_jax.bundle.description import BundleError, Description, modalities_of
 from dann_jax.bundle.files import write_bundle
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
 from dann_jax.utils.versions import package_versions
 
@@ -27,7 +27,7 @@ def bundle_run(
     folder: epath.PathLike,
     state: TrainState,
     task: Task,
-    layout: Layout,
+    layout: ReplicaLayout,
     *,
     system: str,
     encoder: Mapping[str, Any],
@@ -124,7 +124,7 @@ def bundle_run(
     )
 
 
-def _members(task: Task, layout: Layout) -> np.ndarray:
+def _members(task: Task, layout: ReplicaLayout) -> np.ndarray:
     """Groups of the layout to keep: of each fold the first seed.
 
     Where one fold adapts to a target, it is all seeds of that fold: the others only

@@ -123,10 +123,12 @@ def _help_if_asked(
     full = any(argument in _FULL for argument in arguments)
     if not full and not any(argument in _HELP for argument in arguments):
         return
-    shown = [help_text(command_flags, usage)]
-    shown.append(flags.FLAGS.get_help() if full else "  --helpfull\n      the others")
+    paragraphs = [help_text(command_flags, usage)]
+    paragraphs.append(
+        flags.FLAGS.get_help() if full else "  --helpfull\n      the others"
+    )
     try:
-        print("\n".join(shown), flush=True)
+        print("\n".join(paragraphs), flush=True)
     except BrokenPipeError:
         # `--help | head` has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -51,10 +51,10 @@ def main(words: list[str]) -> None:
     command.require_flags(_WORKDIR)
     start_logging()
     use_devices(_DEVICES.value)
-    given = {"rows": _ROWS, "replicas": _REPLICAS, "columns": _COLUMNS, "maps": _MAPS}
+    flag_of = {"rows": _ROWS, "replicas": _REPLICAS, "columns": _COLUMNS, "maps": _MAPS}
     options = {
         name: tuple(flag.value) if isinstance(flag.value, list) else flag.value
-        for name, flag in given.items()
+        for name, flag in flag_of.items()
         if flag.value is not None
     }
     with exit_with_message("interrupted; what was there is as it was"):

@@ -37,10 +37,10 @@ def split_feature_flags(
             others.append(word)
             continue
         name, parameter, text = match.groups()
-        given = features.setdefault(name, {})
-        if parameter in given:
+        parameters = features.setdefault(name, {})
+        if parameter in parameters:
             raise app.UsageError(f"--{name}.{parameter} is given twice")
-        given[parameter] = True if text is None else parse_value(text)
+        parameters[parameter] = True if text is None else parse_value(text)
     return others, features
 
 

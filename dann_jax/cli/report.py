@@ -11,7 +11,7 @@ from dann_jax.cli.console import exit_with_message
 from dann_jax.report.comparison import comparison_page
 from dann_jax.report.exports import write_everything
 from dann_jax.report.figures import forest_plot
-from dann_jax.report.run import Run, read_run
+from dann_jax.report.run import RunFiles, read_run
 from dann_jax.report.table import markdown
 from dann_jax.report.tables import result_table, run_table
 from dann_jax.utils.files import write_whole
@@ -77,7 +77,7 @@ def _compare(workdirs: Sequence[str]) -> None:
         _say(f"report: {_OUTPUT.value}")
 
 
-def _named(workdirs: Sequence[str]) -> dict[str, Run]:
+def _named(workdirs: Sequence[str]) -> dict[str, RunFiles]:
     """Runs by the last part of their path, or by the whole path if those repeat."""
     runs = {workdir: read_run(workdir) for workdir in workdirs}
     if len({run.name for run in runs.values()}) == len(runs):

@@ -24,9 +24,9 @@ def layers_of(corpus: Corpus) -> dict[str, tuple[int, ...]]:
     Raises:
       CorpusError: the features cannot hold as many layers as their provenance names.
     """
-    made = corpus.provenance.get("features") or {}
-    found = {name: _numbers(made.get(name) or {}) for name in corpus.features}
-    layers_by_name = {name: layers for name, layers in found.items() if layers}
+    provenance = corpus.provenance.get("features") or {}
+    numbers = {name: _numbers(provenance.get(name) or {}) for name in corpus.features}
+    layers_by_name = {name: layers for name, layers in numbers.items() if layers}
     for name, layers in layers_by_name.items():
         dim = corpus.features[name].shape[-1]
         if dim % len(layers):

@@ -102,7 +102,7 @@ def prepare(
         columns = some_of_each(columns, per_speaker)
     check(Corpus(name, columns, {}, {}))
     roots = {corpus: _root(source) for corpus, source in sources.items()}
-    asked = Preparation(
+    job = Preparation(
         name=name,
         data_dir=data_dir,
         columns=columns,
@@ -112,45 +112,43 @@ def prepare(
         workers=workers,
     )
     if part:
-        return prepare_shard(asked, part, strict=strict, renew=renew)
+        return prepare_shard(job, part, strict=strict, renew=renew)
     beam = BeamRunner(runner, tuple(beam_options), workers) if runner else None
     with claimed(name, data_dir, wait=wait) as writable:
-        if asked.store.exists() and not is_outdated(asked, renew=renew, retry=writable):
+        if job.store.exists() and not is_outdated(job, renew=renew, retry=writable):
             if strict:
-                require_whole(asked)
-            if writable and asked.work.exists():
+                require_whole(job)
+            if writable and job.work.exists():
                 # Killed after the store was there.
-                asked.work.rmtree()
+                job.work.rmtree()
             return (
-                f"{asked.store} is there already, made in the same way\n"
-                f"{_next_step(asked.store)}"
+                f"{job.store} is there already, made in the same way\n"
+                f"{_next_step(job.store)}"
             )
         if renew:
-            clear_work(asked)
-            keep_features(asked, asked.work)
-        return _make(asked, strict, beam, source_json(sources, emotions))
+            clear_work(job)
+            keep_features(job, job.work)
+        return _make(job, strict, beam, source_json(sources, emotions))
 
 
-def _make(
-    asked: Preparation, strict: bool, beam: BeamRunner | None, source: str
-) -> str:
-    outdated = [asked.work, *_cache_of(asked.store)]
+def _make(job: Preparation, strict: bool, beam: BeamRunner | None, source: str) -> str:
+    outdated = [job.work, *_cache_of(job.store)]
     corpus, problems = extract(
-        asked.columns,
-        asked.root,
-        asked.features,
-        asked.work,
-        name=asked.name,
-        workers=asked.workers,
+        job.columns,
+        job.root,
+        job.features,
+        job.work,
+        name=job.name,
+        workers=job.workers,
         strict=strict,
         beam=beam,
     )
     notes = {
-        "problems.csv": problems_csv([*problems, *table_problems(asked.columns)]),
-        ORIGIN: (asked.work / ORIGIN).read_text(),
+        "problems.csv": problems_csv([*problems, *table_problems(job.columns)]),
+        ORIGIN: (job.work / ORIGIN).read_text(),
         SOURCE: source,
     }
-    store = write_claimed(corpus, asked.data_dir, notes=notes, beam=beam)
+    store = write_claimed(corpus, job.data_dir, notes=notes, beam=beam)
     summary = _summary(corpus, problems, store)
     del corpus
     for folder in outdated:

@@ -35,12 +35,12 @@ def requested_shard(text: str, data_dir: epath.PathLike, runner: str | None) -> 
 
 
 def prepare_shard(
-    asked: Preparation, shard: Shard, *, strict: bool = False, renew: bool = False
+    job: Preparation, shard: Shard, *, strict: bool = False, renew: bool = False
 ) -> str:
     """Compute the features of one shard; `prepare` makes the store of all of them.
 
     Args:
-      asked: the whole preparation.
+      job: the whole preparation.
       shard: which part of it.
       strict: raise an error where a file of it cannot be used, after all were tried.
       renew: as in `prepare`.
@@ -52,23 +52,21 @@ def prepare_shard(
       CorpusError: the store is being made, or shards of it with other settings are at
         work; another process computes this shard; or what `extract` raises.
     """
-    with _beside_other_shards(asked):
-        if asked.store.exists() and not is_outdated(asked, renew=renew, retry=False):
-            return f"{asked.store} is there already, made in the same way"
+    with _beside_other_shards(job):
+        if job.store.exists() and not is_outdated(job, renew=renew, retry=False):
+            return f"{job.store} is there already, made in the same way"
     if renew:
-        _begin_again(asked)
-    folder = shard.folder(asked.work)
-    with _beside_other_shards(asked), _alone(shard, folder):
-        with _one_after_the_other(asked):
-            claim(asked.work, asked.settings)
-        items = items_of(asked.columns, asked.root, asked.settings)
+        _begin_again(job)
+    folder = shard.folder(job.work)
+    with _beside_other_shards(job), _alone(shard, folder):
+        with _one_after_the_other(job):
+            claim(job.work, job.settings)
+        items = items_of(job.columns, job.root, job.settings)
         rows = shard.rows(items)
         if renew:
-            keep_features(asked, folder, {items[row].key for row in rows})
-        columns = {name: column[rows] for name, column in asked.columns.items()}
-        done = compute(
-            *(columns, asked.root, asked.features, folder), workers=asked.workers
-        )
+            keep_features(job, folder, {items[row].key for row in rows})
+        columns = {name: column[rows] for name, column in job.columns.items()}
+        done = compute(*(columns, job.root, job.features, folder), workers=job.workers)
     problem = unusable(done.problems, len(rows))
     if problem and strict:
         raise CorpusError(problem)
@@ -81,28 +79,28 @@ def prepare_shard(
     return "\n".join(lines)
 
 
-def _begin_again(asked: Preparation) -> None:
+def _begin_again(job: Preparation) -> None:
     """Remove a working folder of other features, unless others are at work in it."""
     with (
-        _one_after_the_other(asked),
+        _one_after_the_other(job),
         contextlib.suppress(Claimed),
-        claimed(asked.name, asked.data_dir),
+        claimed(job.name, job.data_dir),
     ):
-        clear_work(asked)
+        clear_work(job)
 
 
 @contextlib.contextmanager
-def _beside_other_shards(asked: Preparation) -> Iterator[None]:
+def _beside_other_shards(job: Preparation) -> Iterator[None]:
     """Keep off whoever makes the store, but no shard."""
     with contextlib.ExitStack() as held:
-        with _one_after_the_other(asked):
-            held.enter_context(claimed(asked.name, asked.data_dir, shared=True))
+        with _one_after_the_other(job):
+            held.enter_context(claimed(job.name, job.data_dir, shared=True))
         yield
 
 
-def _one_after_the_other(asked: Preparation) -> contextlib.AbstractContextManager:
+def _one_after_the_other(job: Preparation) -> contextlib.AbstractContextManager:
     """For what takes a moment: shards that begin together wait for each other."""
-    return locked(f"{asked.work}.lock", wait=True)
+    return locked(f"{job.work}.lock", wait=True)
 
 
 @contextlib.contextmanager

@@ -60,11 +60,11 @@ class Preparation(NamedTuple):
         return work_folder(self.name, self.data_dir)
 
 
-def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
+def is_outdated(job: Preparation, *, renew: bool, retry: bool) -> bool:
     """Whether the store must be made again.
 
     Args:
-      asked: what is to be made.
+      job: what is to be made.
       renew: whether it may be made again.
       retry: whether to try what could not be used.
 
@@ -72,8 +72,8 @@ def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
       CorpusError: it must, and may not be; the message says why.
     """
     try:
-        reasons = _changes_since(asked)
-        mended = _usable_now(asked) if retry and not reasons else []
+        reasons = _changes_since(job)
+        mended = _usable_now(job) if retry and not reasons else []
     except DamageError as error:
         if not renew:
             raise
@@ -81,65 +81,65 @@ def is_outdated(asked: Preparation, *, renew: bool, retry: bool) -> bool:
         return True
     if mended:
         reasons = [f"utterances that can be used by now ({len(mended)}): {mended[0]}"]
-    if not reasons and not (asked.store / ORIGIN).exists():
+    if not reasons and not (job.store / ORIGIN).exists():
         # An earlier version made it, which kept no list.
         unknown = "it does not record which recordings it was made from"
         reasons = [unknown] if renew else []
-        _log.warning("%s: %s; --renew makes it again", asked.store, unknown)
+        _log.warning("%s: %s; --renew makes it again", job.store, unknown)
     if reasons and not renew:
         raise CorpusError(
-            f"{asked.store} was made from other recordings or with other settings: "
+            f"{job.store} was made from other recordings or with other settings: "
             f"{'; '.join(reasons)}. --renew makes it again and computes only what has "
             f"changed; or choose another --name or --data_dir"
         )
     if reasons:
-        _log.info("%s is made again: %s", asked.store, "; ".join(reasons))
+        _log.info("%s is made again: %s", job.store, "; ".join(reasons))
     return bool(reasons)
 
 
-def require_whole(asked: Preparation) -> None:
+def require_whole(job: Preparation) -> None:
     """Raise `CorpusError` where utterances were left out of the store."""
-    path = asked.store / "problems.csv"
-    problem = unusable(read_problems(path), len(asked.columns["utt_id"]))
+    path = job.store / "problems.csv"
+    problem = unusable(read_problems(path), len(job.columns["utt_id"]))
     if problem:
         raise CorpusError(f"{problem}; all of them are in {path}")
 
 
-def _changes_since(asked: Preparation) -> list[str]:
+def _changes_since(job: Preparation) -> list[str]:
     """Differences between the store and the requested preparation, in words.
 
     Raises:
       DamageError: files of the store are not what was written.
       CorpusError: the folder holds something else.
     """
-    metadata = read_metadata(asked.store)
-    verify_store(asked.store, metadata)
+    metadata = read_metadata(job.store)
+    verify_store(job.store, metadata)
     provenance = metadata["provenance"]
-    changes = differences(provenance, asked.settings)
-    origin = read_origin(asked.store)
+    changes = differences(provenance, job.settings)
+    origin = read_origin(job.store)
     if origin is None:
-        if provenance.get("columns") != asked.settings["columns"]:
+        if provenance.get("columns") != job.settings["columns"]:
             changes.append("the manifest is another one")
         return changes
-    table = table_differences(origin.columns, asked.columns)
+    table = table_differences(origin.columns, job.columns)
     if table:
         changes.append(f"the manifest is another one: {'; '.join(table)}")
-    items = items_of(asked.columns, asked.root, asked.settings)
-    now = dict(zip(asked.columns["utt_id"].tolist(), items, strict=True))
+    items = items_of(job.columns, job.root, job.settings)
+    now = dict(zip(job.columns["utt_id"].tolist(), items, strict=True))
     return changes + recording_differences(origin, now)
 
 
-def _usable_now(asked: Preparation) -> list[str]:
+def _usable_now(job: Preparation) -> list[str]:
     """Utterances that were left out of the store and can be used by now."""
-    origin = read_origin(asked.store)
+    origin = read_origin(job.store)
     if origin is None or not len(rows := origin.rows(used=False)):
         return []
-    left_out = np.isin(asked.columns["utt_id"], origin.columns["utt_id"][rows])
-    columns = {name: column[left_out] for name, column in asked.columns.items()}
-    folder = retry_folder(asked.name, asked.data_dir)
+    left_out = np.isin(job.columns["utt_id"], origin.columns["utt_id"][rows])
+    columns = {name: column[left_out] for name, column in job.columns.items()}
+    folder = retry_folder(job.name, job.data_dir)
     try:
         is_usable = compute(
-            *(columns, asked.root, asked.features, folder), workers=asked.workers
+            *(columns, job.root, job.features, folder), workers=job.workers
         ).is_usable
     finally:
         if folder.exists():
@@ -148,7 +148,7 @@ def _usable_now(asked: Preparation) -> list[str]:
 
 
 def keep_features(
-    asked: Preparation, work: epath.Path, keys: Collection[str] | None = None
+    job: Preparation, work: epath.Path, keys: Collection[str] | None = None
 ) -> None:
     """Put the features of the store into a working folder, to make it from there.
 
@@ -157,33 +157,33 @@ def keep_features(
     packages.
 
     Args:
-      asked: what is to be made.
+      job: what is to be made.
       work: the folder, that of the preparation or of a shard.
       keys: of the utterances that belong there; None for all.
     """
-    if not asked.store.exists():
+    if not job.store.exists():
         return
     try:
-        metadata = read_metadata(asked.store)
-        verify_store(asked.store, metadata)
-        provenance, origin = metadata["provenance"], read_origin(asked.store)
-        otherwise = differences(provenance, asked.settings)
-        if otherwise or package_changes(provenance, asked.settings) or origin is None:
+        metadata = read_metadata(job.store)
+        verify_store(job.store, metadata)
+        provenance, origin = metadata["provenance"], read_origin(job.store)
+        otherwise = differences(provenance, job.settings)
+        if otherwise or package_changes(provenance, job.settings) or origin is None:
             return
-        corpus = read_store(asked.store)
+        corpus = read_store(job.store)
     except DamageError as error:
         _log.warning("no feature is kept: %s", error)
         return
-    items = items_of(origin.columns, asked.root, asked.settings)
+    items = items_of(origin.columns, job.root, job.settings)
     parts = work / "parts"
     parts.mkdir(parents=True, exist_ok=True)
-    write_parts_of(corpus, origin, items, asked.store / "problems.csv", parts, keys)
+    write_parts_of(corpus, origin, items, job.store / "problems.csv", parts, keys)
 
 
-def clear_work(asked: Preparation) -> None:
+def clear_work(job: Preparation) -> None:
     """Remove a working folder of other features; make one for these."""
     try:
-        claim(asked.work, asked.settings)
+        claim(job.work, job.settings)
     except CorpusError:
-        asked.work.rmtree()
-        claim(asked.work, asked.settings)
+        job.work.rmtree()
+        claim(job.work, job.settings)

@@ -21,7 +21,7 @@ from dann_jax.evaluation.summaries import (
     summarise,
 )
 from dann_jax.tasks.roles import Protocol
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Predictions
 
 CHOSEN = "chosen"
@@ -40,7 +40,7 @@ class Candidates(NamedTuple):
       replicas: their scores; groups, then candidates.
     """
 
-    layout: Layout
+    layout: ReplicaLayout
     rows: np.ndarray
     logits: np.ndarray
     replicas: Sequence[Mapping[str, Any]]
@@ -86,13 +86,18 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
     )
 
 
-def _with_arms(layout: Layout, arms: Sequence[str]) -> Layout:
+def _with_arms(layout: ReplicaLayout, arms: Sequence[str]) -> ReplicaLayout:
     """The layout of the same folds and seeds; strengths have been used."""
-    return Layout(layout.folds, layout.seeds, {arm: {} for arm in arms}, layout.mesh)
+    return ReplicaLayout(
+        layout.folds, layout.seeds, {arm: {} for arm in arms}, layout.mesh
+    )
 
 
 def inner_scores(
-    predictions: Predictions, protocol: Protocol, layout: Layout, outer: np.ndarray
+    predictions: Predictions,
+    protocol: Protocol,
+    layout: ReplicaLayout,
+    outer: np.ndarray,
 ) -> np.ndarray:
     """UA of each arm on the inner folds of each outer one, float `[outer folds, arms]`.
 

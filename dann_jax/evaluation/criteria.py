@@ -34,30 +34,30 @@ def criterion_scores(
     words, task, layout = list(words), run.task, run.layout
     from_logits = [word for word in words if word in (*FROM_LOGITS, ORACLE)]
     from_features = [word for word in words if word not in from_logits]
-    found: dict[str, np.ndarray] = {}
+    table: dict[str, np.ndarray] = {}
     if from_logits:
         tested = task.protocol.target_roles() == Role.TEST
         rows, _, logits = _predicted(("label_logits",), tested, params, run)
         for group, arm in np.ndindex(*logits.shape[:2]):
-            own = tested[layout.fold_of[group], rows]
-            label = task.protocol.label[rows[own]]
-            scores = _from_logits(from_logits, logits[group, arm, own], label)
-            _enter(found, scores, (group, arm), logits.shape[:2])
+            in_fold = tested[layout.fold_of[group], rows]
+            label = task.protocol.label[rows[in_fold]]
+            scores = _from_logits(from_logits, logits[group, arm, in_fold], label)
+            _enter(table, scores, (group, arm), logits.shape[:2])
     if from_features:
         chosen = few_of_each(task.protocol)
         outputs = ("features", "label_logits")
         rows, features, logits = _predicted(outputs, chosen, params, run)
         for group, arm in np.ndindex(*logits.shape[:2]):
-            own = chosen[layout.fold_of[group], rows]
+            in_fold = chosen[layout.fold_of[group], rows]
             view = view_of(
-                features[group, arm, own],
-                logits[group, arm, own],
-                task.protocol.label[rows[own]],
-                task.protocol.target_roles()[layout.fold_of[group], rows[own]],
+                features[group, arm, in_fold],
+                logits[group, arm, in_fold],
+                task.protocol.label[rows[in_fold]],
+                task.protocol.target_roles()[layout.fold_of[group], rows[in_fold]],
             )
             scores = {word: CRITERIA[word](view) for word in from_features}
-            _enter(found, scores, (group, arm), logits.shape[:2])
-    return found
+            _enter(table, scores, (group, arm), logits.shape[:2])
+    return table
 
 
 def _from_logits(
@@ -84,12 +84,12 @@ def view_of(
       label: int `[n]`.
       roles: int `[n]`.
     """
-    held_out, target = roles == Role.VALIDATION, roles == Role.TEST
+    validation, target = roles == Role.VALIDATION, roles == Role.TEST
     return View(
         train_features=features[roles == Role.LABELLED],
-        validation_features=features[held_out],
-        validation_logits=logits[held_out],
-        validation_label=label[held_out],
+        validation_features=features[validation],
+        validation_logits=logits[validation],
+        validation_label=label[validation],
         target_features=features[target],
         target_logits=logits[target],
     )
@@ -117,10 +117,10 @@ def _predicted(
 
 
 def _enter(
-    found: dict[str, np.ndarray],
+    table: dict[str, np.ndarray],
     scores: dict[str, float],
     place: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> None:
     for word, value in scores.items():
-        found.setdefault(word, np.zeros(shape, np.float32))[place] = value
+        table.setdefault(word, np.zeros(shape, np.float32))[place] = value

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from dann_jax.models.layer_mix import mixed_weights
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import PyTree
 
 
 def layer_weights(
-    params: PyTree, layers: Mapping[str, Sequence[int]], layout: Layout
+    params: PyTree, layers: Mapping[str, Sequence[int]], layout: ReplicaLayout
 ) -> dict[str, Any]:
     """The weights of every layer, over folds and seeds.
 

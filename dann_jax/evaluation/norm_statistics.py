@@ -33,8 +33,10 @@ def normalised_for(params: PyTree, role: Role, run: Run) -> PyTree:
     view = dataclasses.replace(task.evaluation, visible=rows)
     total = None
     for batch in BatchLoader(view, plan, layout, shuffle=False).epoch():
-        found = jax.tree.map(np.float64, layout.get(run.program.moments(params, batch)))
-        total = found if total is None else _added(total, found)
+        moments = jax.tree.map(
+            np.float64, layout.get(run.program.moments(params, batch))
+        )
+        total = moments if total is None else _added(total, moments)
     filled = with_statistics(layout.get(params), jax.tree.map(np.float32, total))
     return layout.put(filled)
 

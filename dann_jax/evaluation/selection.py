@@ -11,7 +11,7 @@ from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, ORACLE, looks_at
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.training.loop import epoch_means
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
@@ -20,7 +20,7 @@ SELECTIONS = ("source-validation", "source-validation-loss", "last", *CRITERIA, 
 
 
 def validation_scores(
-    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: Layout
+    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: ReplicaLayout
 ) -> dict[str, np.ndarray]:
     """Scores of every replica on its own fold's validation rows.
 
@@ -39,8 +39,8 @@ def validation_scores(
     scores: dict[str, np.ndarray] = {}
     for group, arm in np.ndindex(*logits.shape[:2]):
         chosen = protocol.roles[layout.fold_of[group], rows] == Role.VALIDATION
-        found = score(logits[group, arm, chosen], rows[chosen], protocol)
-        for name, value in found.items():
+        replica_scores = score(logits[group, arm, chosen], rows[chosen], protocol)
+        for name, value in replica_scores.items():
             table = scores.setdefault(name, np.zeros(logits.shape[:2], np.float32))
             table[group, arm] = value
     return scores
@@ -89,20 +89,20 @@ class Selector:
         shape = (len(layout.fold_of), len(layout.arms))
         # Under `last` the score is the step number.
         score = np.broadcast_to(np.float32(layout.get(state.step)), shape)
-        found = self.scores(state)
+        scores = self.scores(state)
         if self._score:
             # Fillers repeat the first groups, and so do their scores.
-            score = np.resize(found[self._score], shape)
+            score = np.resize(scores[self._score], shape)
         state = self._run.program.keep_best(state, layout.put(np.array(score)))
-        named = {f"validation/{name}": values for name, values in found.items()}
-        return state, epoch_means([named], layout)
+        logged = {f"validation/{name}": values for name, values in scores.items()}
+        return state, epoch_means([logged], layout)
 
     def scores(self, state: TrainState) -> dict[str, np.ndarray]:
         """Name -> scores `[groups, arms]`, without fillers, of averaged parameters."""
-        found: dict[str, np.ndarray] = {}
+        scores: dict[str, np.ndarray] = {}
         run = self._run
         if self._validates:
-            shown = as_evaluated(state.average, Role.VALIDATION, run)
-            rows, _, logits = run.predict(shown, Role.VALIDATION, ("label_logits",))
-            found = validation_scores(logits, rows, run.task.protocol, run.layout)
-        return found | criterion_scores(self._criteria, state.average, run)
+            params = as_evaluated(state.average, Role.VALIDATION, run)
+            rows, _, logits = run.predict(params, Role.VALIDATION, ("label_logits",))
+            scores = validation_scores(logits, rows, run.task.protocol, run.layout)
+        return scores | criterion_scores(self._criteria, state.average, run)

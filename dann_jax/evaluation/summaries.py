@@ -15,12 +15,12 @@ from dann_jax.evaluation.statistics import (
     pooled,
 )
 from dann_jax.tasks.roles import Protocol, Role
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 
 METRICS = ("wa", "ua", "macro_f1")
 
 
-def replica_records(protocol: Protocol, layout: Layout) -> list[dict[str, Any]]:
+def replica_records(protocol: Protocol, layout: ReplicaLayout) -> list[dict[str, Any]]:
     """Who every replica is, and how many rows it tests; groups, then arms."""
     tested = (protocol.roles == Role.TEST).sum(1)
     return [
@@ -36,7 +36,7 @@ def replica_records(protocol: Protocol, layout: Layout) -> list[dict[str, Any]]:
 
 
 def replica_scores(
-    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: Layout
+    logits: np.ndarray, rows: np.ndarray, protocol: Protocol, layout: ReplicaLayout
 ) -> list[dict[str, Any]]:
     """Test scores of every replica, in the order of `replica_records`.
 
@@ -62,7 +62,7 @@ def speaker_counts(
     rows: np.ndarray,
     speaker: np.ndarray,
     protocol: Protocol,
-    layout: Layout,
+    layout: ReplicaLayout,
 ) -> dict[str, np.ndarray]:
     """Arm -> confusion counts `[seeds, tested speakers, classes, classes]`, all folds.
 
@@ -88,12 +88,12 @@ def speaker_counts(
     return by_seed(counts, layout)
 
 
-def by_seed(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+def by_seed(table: np.ndarray, layout: ReplicaLayout) -> dict[str, np.ndarray]:
     """Sum `[groups, arms, ...]` over folds: arm -> `[seeds, ...]`."""
     return {arm: trainings.sum(1) for arm, trainings in by_fold(table, layout).items()}
 
 
-def by_fold(table: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+def by_fold(table: np.ndarray, layout: ReplicaLayout) -> dict[str, np.ndarray]:
     """Bring `[groups, arms, ...]` into order: arm -> `[seeds, folds, ...]`."""
     shape = (len(layout.folds), len(layout.seeds))
     table = table[: layout.num_groups]
@@ -155,7 +155,7 @@ def over_seeds(
 
 
 def fold_counts(
-    replicas: Sequence[Mapping[str, Any]], layout: Layout
+    replicas: Sequence[Mapping[str, Any]], layout: ReplicaLayout
 ) -> dict[str, np.ndarray]:
     """Arm -> confusion counts `[seeds, folds, classes, classes]`, one a training.
 

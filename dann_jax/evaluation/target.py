@@ -62,7 +62,7 @@ def describe_target(
             "a_distance": distances[index],
         }
     speakers = run.task.corpus.column("speaker")[target]
-    found = {
+    record = {
         "fold": protocol.folds[fold],
         "rows": int(target.sum()),
         "speakers": len(np.unique(speakers)),
@@ -72,7 +72,7 @@ def describe_target(
         "arms": arms,
         "input_a_distance": at_input,
     }
-    return {**found, "warnings": harms(found, comparisons)}
+    return {**record, "warnings": harms(record, comparisons)}
 
 
 def certainty(logits: np.ndarray) -> tuple[float, float]:

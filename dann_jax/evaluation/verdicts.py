@@ -65,7 +65,7 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     """
     arm, against = comparison["arm"], comparison["against"]
     metric = comparison["metric"].replace("_", " ").upper()
-    shown = verdict(comparison["ci95"], comparison["metric"])
+    word = verdict(comparison["ci95"], comparison["metric"])
     scale = scale_of(comparison["metric"])
     digits = 2 if scale == 100.0 else 3
     low, high = (scale * end for end in comparison["ci95"])
@@ -74,9 +74,9 @@ def sentence(comparison: Mapping[str, Any]) -> str:
         numbers += ", no interval from a single speaker"
     else:
         numbers += f", 95 % {low:+z.{digits}f} to {high:+z.{digits}f}"
-    if shown == NOT_SHOWN:
-        return f"{arm} and {against}: {shown} in {metric} ({numbers})."
-    text = f"{arm} is {shown} than {against} in {metric} ({numbers})"
+    if word == NOT_SHOWN:
+        return f"{arm} and {against}: {word} in {metric} ({numbers})."
+    text = f"{arm} is {word} than {against} in {metric} ({numbers})"
     p_value, p_corrected = (
         comparison.get(name, 0.0) for name in ("p_value", "p_corrected")
     )

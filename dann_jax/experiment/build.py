@@ -17,12 +17,12 @@ from dann_jax.data.layers import layers_of
 from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.analysis.options import require_analysis
 from dann_jax.experiment.checks import check_config
-from dann_jax.experiment.estimate import require_tables
+from dann_jax.experiment.estimate import require_memory_for_roles
 from dann_jax.experiment.unused import require_frames, require_layers
 from dann_jax.models import network
 from dann_jax.objectives import OBJECTIVES
-from dann_jax.objectives.penalised import own_strengths
-from dann_jax.tasks.guards import require_leaks
+from dann_jax.objectives.penalised import penalty_strength_names
+from dann_jax.tasks.guards import refuse_unused_leak_allowances
 from dann_jax.tasks.oracle import TARGET_ONLY
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol
@@ -32,15 +32,17 @@ from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
-from dann_jax.training.replicas import Layout, make_mesh, spare_parts
+from dann_jax.training.replicas import ReplicaLayout, make_mesh, spare_data_shards
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
-from dann_jax.utils.arguments import call, check, require
-from dann_jax.utils.named import named
+from dann_jax.utils.arguments import call_checked, check, require
+from dann_jax.utils.named import lookup
 
 _log = logging.getLogger(__name__)
 
 
-def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout]:
+def build_task_and_layout(
+    config: ConfigDict, *, data_parallel: int = 1
+) -> tuple[Task, ReplicaLayout]:
     """What is learned from, and how many times over.
 
     Args:
@@ -51,7 +53,7 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
     """
     check_config(config)
     corpus = open_data(config)
-    require_tables(
+    require_memory_for_roles(
         corpus,
         config.protocol.split,
         config.protocol.get("split_args", {}),
@@ -63,12 +65,14 @@ def setting(config: ConfigDict, *, data_parallel: int = 1) -> tuple[Task, Layout
         # Before a protocol is refused for want of the labels that they should be.
         for line in describe_unknown_emotions(corpus, labels):
             _log.warning("%s", line)
-    protocol = call("config.protocol", make_protocol, corpus, **config.protocol)
+    protocol = call_checked("config.protocol", make_protocol, corpus, **config.protocol)
     if not config.protocol.get("oracle"):
-        require_leaks(protocol, corpus, config.protocol.get("disjoint", ("speaker",)))
+        refuse_unused_leak_allowances(
+            protocol, corpus, config.protocol.get("disjoint", ("speaker",))
+        )
     for line in describe_rows(protocol, corpus):
         _log.info("%s", line)
-    return setting_of(config, corpus, protocol, data_parallel=data_parallel)
+    return build_from_protocol(config, corpus, protocol, data_parallel=data_parallel)
 
 
 def open_data(config: ConfigDict) -> Corpus:
@@ -76,13 +80,13 @@ def open_data(config: ConfigDict) -> Corpus:
     # Not among the keys of `config.data`.
     open_labelled = functools.partial(open_corpus, labels=config.protocol.labels)
     _, others = _by_a_column(config)
-    return call("config.data", open_labelled, **others)
+    return call_checked("config.data", open_labelled, **others)
 
 
 def standardisation_of(config: ConfigDict) -> Standardisation | None:
     """By which column a config standardises, fold by fold; None for none."""
     own, _ = _by_a_column(config)
-    return call("config.data", standardisation, **own)
+    return call_checked("config.data", standardisation, **own)
 
 
 def _by_a_column(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,14 +99,14 @@ def _by_a_column(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def setting_of(
+def build_from_protocol(
     config: ConfigDict, corpus: Corpus, protocol: Protocol, *, data_parallel: int = 1
-) -> tuple[Task, Layout]:
-    """As `setting`, of a corpus and a protocol that are there already."""
+) -> tuple[Task, ReplicaLayout]:
+    """As `build_task_and_layout`, of a corpus and a protocol that are there already."""
     require_frames(config, corpus)
     require_layers(config, corpus)
     normalisation = config.encoder.normalisation
-    task = call(
+    task = call_checked(
         "config.batches",
         make_task,
         corpus,
@@ -114,15 +118,15 @@ def setting_of(
         **config.batches,
     )
     analysis = getattr(config, "analysis", {})
-    call("config.analysis", require_analysis, task, **analysis)
-    strengths = (*task.num_domains, *own_strengths(config.objective.to_dict()))
+    call_checked("config.analysis", require_analysis, task, **analysis)
+    strengths = (*task.num_domains, *penalty_strength_names(config.objective.to_dict()))
     arms, baseline = config.arms.to_dict(), config.baseline
     if config.protocol.oracle:
         arms, baseline = {TARGET_ONLY: {}}, TARGET_ONLY
     arms = ordered_arms(arms, baseline, strengths)
-    parts = data_parallel or spare_parts(len(protocol.folds) * config.seeds)
-    mesh = make_mesh(parts=parts)
-    return task, Layout(protocol.folds, range(config.seeds), arms, mesh)
+    data_shards = data_parallel or spare_data_shards(len(protocol.folds) * config.seeds)
+    mesh = make_mesh(parts=data_shards)
+    return task, ReplicaLayout(protocol.folds, range(config.seeds), arms, mesh)
 
 
 def ordered_arms(
@@ -154,7 +158,7 @@ def ordered_arms(
 def compiled(
     config: ConfigDict,
     task: Task,
-    layout: Layout,
+    layout: ReplicaLayout,
     timetable: Timetable,
     *,
     vectorise: bool | None = None,
@@ -171,30 +175,32 @@ def compiled(
     """
     total_steps = timetable.steps_per_epoch * timetable.epochs
     strength = config.strength.to_dict()
-    own = strength.pop("own", {})
+    overrides = strength.pop("own", {})
     return make_program(
         build_network(config, task),
         layout=layout,
-        objective=_chosen(
+        objective=build_from_section(
             "config.objective",
             OBJECTIVES,
             timetable.in_steps(config.objective.to_dict()),
         ),
-        optimizer=call(
+        optimizer=call_checked(
             "config.optimizer",
             make_optimizer,
             total_steps=total_steps,
             **config.optimizer.to_dict(),
         ),
-        schedule=_chosen("config.strength", STRENGTH_SCHEDULES, strength, total_steps),
+        schedule=build_from_section(
+            "config.strength", STRENGTH_SCHEDULES, strength, total_steps
+        ),
         own_schedules={
-            name: _chosen(
+            name: build_from_section(
                 f"config.strength.own.{name}",
                 STRENGTH_SCHEDULES,
                 section,
                 total_steps,
             )
-            for name, section in own.items()
+            for name, section in overrides.items()
         },
         average_decay=config.average_decay,
         vectorise=vectorise,
@@ -217,7 +223,7 @@ def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
     That is the domains that it normalises by, and how many layers it mixes.
     """
     encoder = config.encoder.to_dict()
-    encoder["normalisation"]["groups"] = task.groups
+    encoder["normalisation"]["groups"] = task.norm_domains
     # Runs that do not have the key are older, and mixed none.
     if not encoder.pop("concatenate_layers", True):
         layers = {name: len(each) for name, each in layers_of(task.corpus).items()}
@@ -226,7 +232,7 @@ def encoder_of(config: ConfigDict, task: Task) -> dict[str, Any]:
     return encoder
 
 
-def _chosen(
+def build_from_section(
     what: str,
     table: Mapping[str, Callable],
     section: Mapping[str, Any],
@@ -237,6 +243,6 @@ def _chosen(
     options = dict(section)
     name = options.pop("name", None)
     require(f"{what}.name", name, str)
-    constructor = named(what, name, table)
+    constructor = lookup(what, name, table)
     check(what, constructor, options)
-    return call(f"{name!r}", constructor, *arguments, **options)
+    return call_checked(f"{name!r}", constructor, *arguments, **options)

@@ -29,7 +29,7 @@ from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import make_program
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
 from dann_jax.utils.arguments import Range, Weight, check, require
-from dann_jax.utils.named import is_own
+from dann_jax.utils.named import is_user_code
 
 _ABSENT = object()
 
@@ -148,11 +148,11 @@ def check_values(config: ConfigDict) -> None:
 
 def _section(config: ConfigDict, name: str) -> Mapping[str, Any]:
     """The section as plain values; empty where there is none."""
-    found = _value(config, name, {}) if name else config
-    if isinstance(found, ConfigDict):
-        return found.to_dict()
-    require(_path(name), found, Mapping[str, Any])
-    return found
+    section = _value(config, name, {}) if name else config
+    if isinstance(section, ConfigDict):
+        return section.to_dict()
+    require(_path(name), section, Mapping[str, Any])
+    return section
 
 
 def _path(section: str) -> str:
@@ -197,7 +197,7 @@ def _check_heads(config: ConfigDict) -> None:
 def _check_task(config: ConfigDict) -> None:
     """What is learned is what is asked: values or classes."""
     name, targets = config.objective.name, _value(config, "protocol.targets", ())
-    if not is_own(name) and bool(targets) != (name in REGRESSIONS):
+    if not is_user_code(name) and bool(targets) != (name in REGRESSIONS):
         raise ValueError(
             f"config.objective.name is {name!r}; it must be {' or '.join(REGRESSIONS)} "
             f"where config.protocol.targets names columns, and there only"

@@ -13,15 +13,15 @@ from ml_collections import ConfigDict
 
 from dann_jax.evaluation.choice import inner_scores
 from dann_jax.evaluation.scorers.table import SCORERS
-from dann_jax.experiment.build import setting_of
+from dann_jax.experiment.build import build_from_protocol
 from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.evaluate import evaluate
-from dann_jax.experiment.train import Trained, setting_in, train
+from dann_jax.experiment.train import Trained, build_for_workdir, train
 from dann_jax.experiment.workdir import claim
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Predictions, Run
 from dann_jax.utils.files import WorkdirError, open_whole
 from dann_jax.utils.processes import by_first
@@ -48,7 +48,7 @@ class Part(NamedTuple):
     folder: epath.Path
     config: ConfigDict
     task: Task
-    layout: Layout
+    layout: ReplicaLayout
     outer: np.ndarray | None = None
 
     @property
@@ -92,7 +92,7 @@ def build_settings(
       workdir: of the choice.
       folds: inner folds.
       seeds: of the inner folds; 0 for those of the run.
-      data_parallel: as in `setting`.
+      data_parallel: as in `build_task_and_layout`.
 
     Raises:
       ValueError: a setting cannot be run on the data, or has no inner folds.
@@ -100,14 +100,14 @@ def build_settings(
     settings = {}
     for name, given in configs.items():
         folder = workdir / SETTINGS / name
-        task, layout = setting_in(folder, given, data_parallel=data_parallel)
+        task, layout = build_for_workdir(folder, given, data_parallel=data_parallel)
         outer = Part(name, folder, given, task, layout)
         nested = nested_protocol(task.protocol, task.corpus, folds=folds)
         within = given.copy_and_resolve_references().unlock()
         within.seeds = seeds or given.seeds
         # Nobody looks at these models; their scores are all that is kept.
         within.analysis.rows = within.timetable.gradients_every = 0
-        task, layout = setting_of(
+        task, layout = build_from_protocol(
             within, task.corpus, nested.protocol, data_parallel=data_parallel
         )
         inner = Part(

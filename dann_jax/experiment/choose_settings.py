@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from dann_jax.utils.arguments import Range, call, require
+from dann_jax.utils.arguments import Range, call_checked, require
 from dann_jax.utils.words import shown
 
 CHOOSABLE = (
@@ -49,7 +49,7 @@ def check_choice(config: ConfigDict) -> None:
       ...
       ValueError: config.choose.folds must be 0 or at least 2, got 1
     """
-    call("config.choose", _Choice, **getattr(config, "choose", {}))
+    call_checked("config.choose", _Choice, **getattr(config, "choose", {}))
     if not hasattr(config, "choose"):
         return
     if config.choose.folds == 1:
@@ -169,9 +169,9 @@ def _leaves(section: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, section
 
 
-def _with(given: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
+def _with(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
     """The config of one setting, which chooses nothing itself."""
-    changed = given.copy_and_resolve_references().unlock()
+    changed = config.copy_and_resolve_references().unlock()
     for key, value in values.items():
         try:
             changed.update_from_flattened_dict({key: value})

@@ -84,7 +84,7 @@ def base_config() -> ConfigDict:
                 "labelled_target": 0,
                 # Where there are no labels above, those of so many training speakers.
                 "label_speakers": 0,
-                # Columns of numbers to predict, instead of labels.
+                # Rating columns, such as "arousal", to predict in the place of labels.
                 "targets": (),
                 # A column, such as "speaker", makes it the oracle of the target; then
                 # allowed_leaks must name "oracle", and there is one arm.
@@ -231,7 +231,7 @@ def base_config() -> ConfigDict:
     )
 
 
-def unheard_speakers(labels: Sequence[str], groups: int = 0) -> ConfigDict:
+def unseen_speakers(labels: Sequence[str], groups: int = 0) -> ConfigDict:
     """`base_config` for a corpus with these labels.
 
     Args:

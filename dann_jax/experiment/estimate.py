@@ -15,7 +15,7 @@ from dann_jax.tasks.batches import gather_features
 from dann_jax.tasks.task import Task
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import UNKNOWN, PyTree
 from dann_jax.utils.resources import available_memory, size
 
@@ -27,7 +27,7 @@ _DOMAIN = 4
 """Bytes of it for each adversary."""
 
 
-def require_tables(
+def require_memory_for_roles(
     corpus: Corpus,
     split: str,
     split_args: Mapping[str, Any],
@@ -110,7 +110,7 @@ class Needs(NamedTuple):
 
 
 def needs_of(
-    task: Task, layout: Layout, program: Program, timetable: Timetable
+    task: Task, layout: ReplicaLayout, program: Program, timetable: Timetable
 ) -> Needs:
     """From the shapes of a state and a batch; nothing of their size is made."""
     assemble, folds = task.training, [0]
@@ -118,7 +118,7 @@ def needs_of(
     index = assemble.index_batch(np.full((1, 1), UNKNOWN), bucket, folds)
     tables, standardiser = _shapes(assemble.tables()), assemble.standardiser_of(folds)
     batch = jax.eval_shape(gather_features, index, tables, standardiser)
-    groups = len(layout.pairs)
+    groups = len(layout.reported_group_of)
     return Needs(
         models=groups * len(layout.arms),
         model=_bytes(program.state_shapes(batch)),
@@ -128,7 +128,9 @@ def needs_of(
     )
 
 
-def require_room(needs: Needs, layout: Layout, available: int | None = None) -> None:
+def require_room(
+    needs: Needs, layout: ReplicaLayout, available: int | None = None
+) -> None:
     """Refuse a run that cannot fit.
 
     Args:
@@ -158,7 +160,7 @@ def require_room(needs: Needs, layout: Layout, available: int | None = None) -> 
         )
 
 
-def free_on(layout: Layout) -> int:
+def free_on(layout: ReplicaLayout) -> int:
     """Bytes that are free where the models of a run are kept, in all processes."""
     devices = layout.mesh.devices.flat
     stats = [device.memory_stats() for device in devices if device.platform != "cpu"]

@@ -20,18 +20,18 @@ from dann_jax.experiment.build import encoder_of
 from dann_jax.experiment.train import Trained
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import read_metrics
-from dann_jax.utils.arguments import call
+from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import write_json
 
 _log = logging.getLogger(__name__)
 
 
 def evaluate(
-    config: ConfigDict, task: Task, layout: Layout, trained: Trained
+    config: ConfigDict, task: Task, layout: ReplicaLayout, trained: Trained
 ) -> dict[str, Any]:
     """Score what `train` returned; leave `results.json` and the bundle."""
     workdir, state, program, timing, data = trained
@@ -55,7 +55,7 @@ def evaluate(
     }
     first = jax.process_index() == 0
     _log.info("analysing ...")
-    found = call(
+    analysis = call_checked(
         "config.analysis",
         analyse,
         state,
@@ -65,8 +65,8 @@ def evaluate(
         metrics=read_metrics(workdir) if first else (),
         # An oracle has none of those that its config names.
         adversaries={
-            name: own["column"]
-            for name, own in config.adversaries.items()
+            name: section["column"]
+            for name, section in config.adversaries.items()
             if name in task.num_domains
         },
         **config.analysis,
@@ -74,11 +74,11 @@ def evaluate(
     if layers := layers_of(task.corpus):
         weights = layer_weights(layout.get(state.best), layers, layout)
         results |= {"layers": weights} if weights else {}
-    if found:
-        found["data"] |= data
-    if first and found:
-        write_json(workdir / "analysis.json", found)
-    bundle(workdir / "bundle", config, task, layout, state, results, analysis=found)
+    if analysis:
+        analysis["data"] |= data
+    if first and analysis:
+        write_json(workdir / "analysis.json", analysis)
+    bundle(workdir / "bundle", config, task, layout, state, results, analysis=analysis)
     if first:
         write_json(workdir / "results.json", results)
     return results
@@ -88,7 +88,7 @@ def bundle(
     folder: epath.PathLike,
     config: ConfigDict,
     task: Task,
-    layout: Layout,
+    layout: ReplicaLayout,
     state: TrainState,
     results: Mapping[str, Any],
     **options: Any,
@@ -122,7 +122,9 @@ def _target(protocol: Protocol) -> dict[str, Any]:
     return {"target": "scored" if tested.any() else "not scored"}
 
 
-def _arm(wanted: str, layout: Layout, results: Mapping[str, Any]) -> dict[str, str]:
+def _arm(
+    wanted: str, layout: ReplicaLayout, results: Mapping[str, Any]
+) -> dict[str, str]:
     """Which arm the bundle keeps, where the config does not say or there is one.
 
     Where a fold adapts to a target, it is the best by the rehearsals' UA, which no

@@ -10,15 +10,15 @@ from dann_jax.experiment.build import compiled
 from dann_jax.experiment.choose_settings import SETTINGS, chooses
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.evaluate import evaluate
-from dann_jax.experiment.train import Trained, as_tested, setting_in
+from dann_jax.experiment.train import Trained, as_tested, build_for_workdir
 from dann_jax.experiment.workdir import claim_data, data_of
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.loop import Timetable
-from dann_jax.training.replicas import Layout
-from dann_jax.utils.arguments import call
+from dann_jax.training.replicas import ReplicaLayout
+from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import WorkdirError, read_json
 from dann_jax.utils.leftovers import remove_leftovers
 
@@ -51,7 +51,7 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
             f"--workdir={workdir}/{SETTINGS}/NAME"
         )
     config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
-    task, layout = setting_in(workdir, config)
+    task, layout = build_for_workdir(workdir, config)
     return evaluate(config, task, layout, restored(config, task, layout, workdir))
 
 
@@ -59,19 +59,19 @@ def _config_of(workdir: epath.Path) -> ConfigDict:
     path = workdir / "config.json"
     if not path.exists():
         raise WorkdirError(f"{workdir} holds no config.json: no run")
-    found = _with_tuples(read_json(path))
+    content = _with_tuples(read_json(path))
     wrong = [
         key
         for key, known in base_config().items()
         if (
-            isinstance(known, ConfigDict) != isinstance(found[key], dict)
-            if key in found
+            isinstance(known, ConfigDict) != isinstance(content[key], dict)
+            if key in content
             else key not in _LATER
         )
     ]
     if wrong:
         raise WorkdirError(f"{path}: missing or malformed: {', '.join(wrong)}")
-    return ConfigDict(found)
+    return ConfigDict(content)
 
 
 def _with_tuples(value: Any) -> Any:
@@ -82,14 +82,14 @@ def _with_tuples(value: Any) -> Any:
 
 
 def restored(
-    config: ConfigDict, task: Task, layout: Layout, workdir: epath.Path
+    config: ConfigDict, task: Task, layout: ReplicaLayout, workdir: epath.Path
 ) -> Trained:
     """What `train` returned when the run ended."""
     claim_data(workdir, fingerprint(task))
     remove_leftovers(workdir)
     data = data_of(workdir)
     plan = task.plan(task.protocol.visible())
-    timetable = call(
+    timetable = call_checked(
         "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
     )
     total = timetable.steps_per_epoch * timetable.epochs

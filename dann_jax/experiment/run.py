@@ -6,7 +6,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.experiment.choose_settings import chooses
-from dann_jax.experiment.train import setting_in, train
+from dann_jax.experiment.train import build_for_workdir, train
 
 
 def train_and_evaluate(
@@ -21,7 +21,7 @@ def train_and_evaluate(
       config: as from `configs/*.py`.
       workdir: new, or that of an earlier run of the same config, which is then
         taken up where it stopped and ends with the same numbers, bit for bit.
-      data_parallel: see `setting`.
+      data_parallel: see `build_task_and_layout`.
 
     Returns:
       What `results.json` holds; where that has null, NaN.
@@ -37,7 +37,7 @@ def train_and_evaluate(
         from dann_jax.experiment.choose import choose
 
         return choose(config, workdir, data_parallel=data_parallel)
-    task, layout = setting_in(workdir, config, data_parallel=data_parallel)
+    task, layout = build_for_workdir(workdir, config, data_parallel=data_parallel)
     trained = train(config, task, layout, workdir)
     # It brings scikit-learn, which takes longer to import than to reach the first step.
     from dann_jax.experiment.evaluate import evaluate

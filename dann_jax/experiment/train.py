@@ -1,6 +1,6 @@
 """The first half of a run: training, or what is left of it.
 
-Only this room and the commands see a config; below them there are plain arguments.
+Only this package and the commands see a config; below them there are plain arguments.
 """
 
 import logging
@@ -14,9 +14,9 @@ from ml_collections import ConfigDict
 from dann_jax.evaluation.evaluated import as_evaluated
 from dann_jax.evaluation.selection import Selector
 from dann_jax.experiment.build import (
+    build_task_and_layout,
     compiled,
     open_data,
-    setting,
     standardisation_of,
 )
 from dann_jax.experiment.estimate import needs_of, require_room
@@ -29,26 +29,26 @@ from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.loop import Timetable, fit
 from dann_jax.training.program import Program, step_of
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import open_writer
-from dann_jax.utils.arguments import call
+from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import read_json, strict
 
 _log = logging.getLogger(__name__)
 
 
-def setting_in(
+def build_for_workdir(
     workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
-) -> tuple[Task, Layout]:
-    """As `setting`, where the work directory may hold a run already.
+) -> tuple[Task, ReplicaLayout]:
+    """As `build_task_and_layout`, where the work directory may hold a run already.
 
     If the data of that run have changed since, the error names the change, and not what
     else fails because of it.
     """
     try:
-        return setting(config, data_parallel=data_parallel)
+        return build_task_and_layout(config, data_parallel=data_parallel)
     except ValueError:
         path = epath.Path(workdir)
         if (path / "config.json").exists():
@@ -80,7 +80,7 @@ class Trained(NamedTuple):
 def train(
     config: ConfigDict,
     task: Task,
-    layout: Layout,
+    layout: ReplicaLayout,
     workdir: epath.PathLike,
     *,
     selecting: Task | None = None,
@@ -90,14 +90,14 @@ def train(
 
     Args:
       config: of the run; its work directory belongs to it.
-      task: what is learned from, as from `setting`.
+      task: what is learned from, as from `build_task_and_layout`.
       layout: of the replicas.
       workdir: as in `train_and_evaluate`, which also says what is raised.
       selecting: the task whose validation rows select, if it is another one.
       watch: looks at the state at every validation and changes nothing.
     """
     plan = task.plan(task.protocol.visible())
-    timetable = call(
+    timetable = call_checked(
         "config.timetable", Timetable, plan.steps_per_epoch, **config.timetable
     )
     program = compiled(config, task, layout, timetable)
@@ -138,7 +138,7 @@ def train(
                 validate=validate,
                 # Always the same rows, so that what moves is the network.
                 gradients=lambda state: program.gradients(
-                    state, first, layout.put(layout.strength())
+                    state, first, layout.put(layout.peak_strength())
                 ),
                 checkpoints=checkpoints,
                 writer=writer,
@@ -155,14 +155,14 @@ def train(
     return as_tested(Trained(workdir, state, program, timing, data), task, layout)
 
 
-def as_tested(trained: Trained, task: Task, layout: Layout) -> Trained:
+def as_tested(trained: Trained, task: Task, layout: ReplicaLayout) -> Trained:
     """With the parameters by which tested rows are predicted."""
     run = Run(task, layout, trained.program)
     best = as_evaluated(trained.state.best, Role.TEST, run)
     return trained._replace(state=trained.state.replace(best=best))
 
 
-def _size(task: Task, layout: Layout, timetable: Timetable) -> str:
+def _size(task: Task, layout: ReplicaLayout, timetable: Timetable) -> str:
     def counted(number: int, word: str) -> str:
         return f"{number} {word}{'s' * (number != 1)}"
 

@@ -20,29 +20,29 @@ def without_effect(config: ConfigDict) -> Mapping[str, str]:
       >>> without_effect(config)["protocol.validation_column"]
       'config.protocol.validation_folds is 0'
     """
-    protocol, encoder, found = config.protocol, config.encoder, {}
+    protocol, encoder, reasons = config.protocol, config.encoder, {}
     if not protocol.validation_folds:
         reason = "config.protocol.validation_folds is 0"
-        found["protocol.validation_column"] = reason
+        reasons["protocol.validation_column"] = reason
         if not protocol.labelled_target:
-            found["protocol.seed"] = f"{reason}, and labelled_target is too"
+            reasons["protocol.seed"] = f"{reason}, and labelled_target is too"
     if not encoder.context:
         reason = "config.encoder.context is False"
         keys = ("encoder.heads", "encoder.own_heads", "encoder.own_turns")
-        found |= dict.fromkeys(keys, reason)
+        reasons |= dict.fromkeys(keys, reason)
     if not config.analysis.rows:
         reason = "config.analysis.rows is 0"
         keys = ("analysis.columns", "analysis.replicas", "analysis.maps")
-        found |= dict.fromkeys(keys, reason)
+        reasons |= dict.fromkeys(keys, reason)
     if protocol.labels:
-        found["protocol.label_speakers"] = "config.protocol.labels names classes"
+        reasons["protocol.label_speakers"] = "config.protocol.labels names classes"
     if not config.choose.folds:
-        found["choose.seeds"] = "config.choose.folds is 0"
+        reasons["choose.seeds"] = "config.choose.folds is 0"
     if protocol.targets:
-        found["protocol.label_column"] = "config.protocol.targets names columns"
+        reasons["protocol.label_column"] = "config.protocol.targets names columns"
     if not config.adversaries:
-        found["heads.domain_hidden"] = "config.adversaries is empty"
-    return found
+        reasons["heads.domain_hidden"] = "config.adversaries is empty"
+    return reasons
 
 
 def require_frames(config: ConfigDict, corpus: Corpus) -> None:
@@ -58,8 +58,8 @@ def require_frames(config: ConfigDict, corpus: Corpus) -> None:
     usual = base_config()
     for section in _OF_FRAMES:
         name = section.rpartition(".")[2]
-        given = config.encoder.get(name, usual.encoder[name])
-        if given.to_dict() != usual.encoder[name].to_dict():
+        section_of_run = config.encoder.get(name, usual.encoder[name])
+        if section_of_run.to_dict() != usual.encoder[name].to_dict():
             raise ValueError(
                 f"config.{section} has no effect: it is for features with a time axis, "
                 f"and {', '.join(corpus.features)} has none; leave the section as it "

@@ -64,11 +64,11 @@ def _claim(path: epath.Path, config: Mapping[str, Any]) -> None:
     config = strict(config)
     if (path / "config.json").exists():
         usual = strict(base_config().to_dict())
-        found = list(_differences(config, read_json(path / "config.json"), usual))
-        if found:
+        differences = list(_differences(config, read_json(path / "config.json"), usual))
+        if differences:
             raise WorkdirError(
                 f"{path} belongs to a run with another config: "
-                f"{'; '.join(found)}. Choose another --workdir, or the old values"
+                f"{'; '.join(differences)}. Choose another --workdir, or the old values"
             )
     else:
         require_ours(path)
@@ -122,10 +122,10 @@ def require_corpus(path: epath.Path, corpus: Corpus) -> None:
         _refuse(path, corpus_differences(corpus, _read_data(path)))
 
 
-def _refuse(path: epath.Path, found: list[str]) -> None:
-    if found:
+def _refuse(path: epath.Path, differences: list[str]) -> None:
+    if differences:
         raise WorkdirError(
-            f"{path} belongs to a run on other data: {'; '.join(found)}. "
+            f"{path} belongs to a run on other data: {'; '.join(differences)}. "
             f"Choose another --workdir, or put back the old data"
         )
 
@@ -134,18 +134,18 @@ def data_of(path: epath.Path) -> dict[str, Any]:
     """Which data a result is of: the head of `data.json`, short enough to repeat."""
     if not (path / "data.json").exists():
         return {}
-    found = _read_data(path)
-    return {name: found[name] for name in ("digest", "rows", "unknown_until_step")}
+    record = _read_data(path)
+    return {name: record[name] for name in ("digest", "rows", "unknown_until_step")}
 
 
 def _read_data(path: epath.Path) -> dict[str, Any]:
-    found = read_json(path / "data.json")
-    if not is_whole(found):
+    record = read_json(path / "data.json")
+    if not is_whole(record):
         raise WorkdirError(
             f"{path}/data.json is damaged, or of another version of this package: put "
             f"back a copy of it, or choose another --workdir"
         )
-    return found
+    return record
 
 
 def _differences(
@@ -188,7 +188,7 @@ def _git_commit() -> str | None:
     here = epath.Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+    return result.stdout.strip() or None

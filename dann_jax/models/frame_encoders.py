@@ -9,7 +9,7 @@ from jax.typing import DTypeLike
 from dann_jax.models.frames import FrameEncoder
 from dann_jax.models.tdnn_lstm import TdnnLstm
 from dann_jax.models.waveform import WaveformEncoder
-from dann_jax.utils.named import named
+from dann_jax.utils.named import lookup
 
 FRAME_ENCODERS = {
     "attentive": FrameEncoder,
@@ -41,7 +41,7 @@ def make_frame_encoder(
     """
     arguments = dict(options)
     name = arguments.pop("name", "attentive")
-    encoder = named("encoder.frames.name", name, FRAME_ENCODERS)
+    encoder = lookup("encoder.frames.name", name, FRAME_ENCODERS)
     set_by_caller = {"parent", "name", "dtype"}
     valid = sorted(set(encoder.__dataclass_fields__) - set_by_caller)
     unknown = sorted(set(arguments) - set(valid))

@@ -18,8 +18,8 @@ from dann_jax.models.layer_mix import PREFIX, LayerMix
 from dann_jax.models.normalisation import normalise
 from dann_jax.models.reversal import reverse_gradient, scale_gradient
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
-from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call
-from dann_jax.utils.named import is_own, named
+from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call_checked
+from dann_jax.utils.named import is_user_code, lookup
 
 
 class DialogueEncoder(nn.Module):
@@ -63,7 +63,7 @@ class DialogueEncoder(nn.Module):
         for name, count in self.layers.items():
             inputs[name] = LayerMix(count, name=f"{PREFIX}{name}")(inputs[name])
         for name, count in batch.num_frames.items():
-            augment = call(
+            augment = call_checked(
                 "encoder.augmentation", FrameAugmentation, **self.augmentation
             )
             augmented = augment(inputs[name], count, deterministic=deterministic)
@@ -81,7 +81,7 @@ class DialogueEncoder(nn.Module):
         )
         if not self.context:
             return utterance
-        context_encoder = named(
+        context_encoder = lookup(
             "encoder.context_encoder", self.context_encoder, CONTEXT_ENCODERS
         )
         context = context_encoder(
@@ -191,29 +191,29 @@ def build(
       ValueError: there is no such encoder, or a constructor has no such argument.
     """
     arguments = dict(encoder)
-    kind = named("encoder.name", arguments.pop("name", "dialogue"), ENCODERS)
-    return call(
+    kind = lookup("encoder.name", arguments.pop("name", "dialogue"), ENCODERS)
+    return call_checked(
         "heads",
         Dann,
-        encoder=call("encoder", kind, **arguments),
+        encoder=call_checked("encoder", kind, **arguments),
         num_labels=num_labels,
         num_domains=num_domains,
         **heads,
     )
 
 
-def own_code(encoder: Mapping[str, Any]) -> list[str]:
+def user_code(encoder: Mapping[str, Any]) -> list[str]:
     """The words of an encoder's section that `build` would import.
 
     Example:
-      >>> own_code({"width": 4, "frames": {"name": "my_models:Frames"}})
+      >>> user_code({"width": 4, "frames": {"name": "my_models:Frames"}})
       ['my_models:Frames']
     """
     words = [encoder.get("name"), encoder.get("context_encoder")]
     # A bundle may hold anything.
     if isinstance(frames := encoder.get("frames"), Mapping):
         words.append(frames.get("name"))
-    return [word for word in words if is_own(word)]
+    return [word for word in words if is_user_code(word)]
 
 
 def as_apply(module: nn.Module) -> Apply:

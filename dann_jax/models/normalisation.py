@@ -60,7 +60,7 @@ def normalise(
         is trained as `separate` is, and each domain that is evaluated has the
         statistics of the evaluated rows.
       column: of the corpus, whose values are the domains; recorded, not used.
-      groups: the values of this column, in the order of `batch.group`.
+      groups: the values of this column, in the order of `batch.norm_domain`.
 
     Returns:
       Float `[B, T, width]`.
@@ -88,7 +88,7 @@ def normalise(
         num_groups=len(groups) if name in BY_DOMAIN else 0,
         own_scales=name == "domain_specific",
         name="normalisation",
-    )(x, batch.visible, batch.group, deterministic=deterministic)
+    )(x, batch.visible, batch.norm_domain, deterministic=deterministic)
 
 
 class BatchNormalisation(nn.Module):

@@ -22,7 +22,7 @@ from dann_jax.objectives.penalties import (
     vrex,
 )
 from dann_jax.types import Array, Metrics, Objective, Outputs, Scalar
-from dann_jax.utils.arguments import Weight, call
+from dann_jax.utils.arguments import Weight, call_checked
 
 PENALTIES = {
     "coral": coral,
@@ -58,7 +58,7 @@ def penalised(
       ValueError: there is no such penalty.
     """
     terms = {
-        key: call(f"penalty {key!r}", _term, key, **options)
+        key: call_checked(f"penalty {key!r}", _term, key, **options)
         for key, options in penalties.items()
     }
 
@@ -82,10 +82,10 @@ def _term(
     name = name or key
     if name not in PENALTIES:
         raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
-    return call(f"penalty {key!r}", PENALTIES[name], **options), weight, on
+    return call_checked(f"penalty {key!r}", PENALTIES[name], **options), weight, on
 
 
-def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
+def penalty_strength_names(objective: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the strengths, beside the adversaries', that an objective uses.
 
     Args:
@@ -97,7 +97,7 @@ def own_strengths(objective: Mapping[str, Any]) -> tuple[str, ...]:
 
     Example:
       >>> penalties = {"soft_labels": {"on": "style", "target": 1}, "coral": {}}
-      >>> own_strengths({"name": "dann", "penalties": penalties})
+      >>> penalty_strength_names({"name": "dann", "penalties": penalties})
       ('soft_labels',)
     """
     terms = {objective["name"]: objective, **objective.get("penalties", {})}

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from dann_jax.report.neighbours import neighbour_table
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import domain_probe, probed
 
 
-def analysis_tables(run: Run) -> list[Table]:
+def analysis_tables(run: RunFiles) -> list[Table]:
     """Every table that the run has what is needed for."""
     analysis = run.analysis
     tables = [_class_table(run), *_confusion_tables(run)]
@@ -30,7 +30,7 @@ def analysis_tables(run: Run) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def confusion_counts(run: Run) -> dict[str, np.ndarray]:
+def confusion_counts(run: RunFiles) -> dict[str, np.ndarray]:
     """Arm -> counts `[truth, guess]`, over folds, mean over seeds; empty without."""
     counts = run.analysis.get("confusion")
     if counts:
@@ -48,7 +48,7 @@ def confusion_counts(run: Run) -> dict[str, np.ndarray]:
     }
 
 
-def class_recalls(run: Run) -> dict[str, np.ndarray]:
+def class_recalls(run: RunFiles) -> dict[str, np.ndarray]:
     """Arm -> recall of every class `[labels]`; NaN of a class without a row."""
     recalls = run.analysis.get("classes")
     if recalls:
@@ -60,7 +60,7 @@ def class_recalls(run: Run) -> dict[str, np.ndarray]:
         return {arm: np.diag(matrix) / matrix.sum(1) for arm, matrix in counts.items()}
 
 
-def _class_table(run: Run) -> Table:
+def _class_table(run: RunFiles) -> Table:
     recalls = class_recalls(run)
     rows = [
         [label, *(Number(float(recall[index])) for recall in recalls.values())]
@@ -69,7 +69,7 @@ def _class_table(run: Run) -> Table:
     return Table("classes", "Recall of every class in %", ["class", *recalls], rows)
 
 
-def _confusion_tables(run: Run) -> list[Table]:
+def _confusion_tables(run: RunFiles) -> list[Table]:
     labels = run.results["labels"]
     return [
         Table(
@@ -85,7 +85,7 @@ def _confusion_tables(run: Run) -> list[Table]:
     ]
 
 
-def _people_table(run: Run, name: str, columns: Sequence[str]) -> Table:
+def _people_table(run: RunFiles, name: str, columns: Sequence[str]) -> Table:
     """Scores of `speakers` or of `groups`."""
     entries = run.analysis.get(name, [])
     metrics = dict.fromkeys(
@@ -136,7 +136,7 @@ def probe_name(probe: Mapping[str, Any]) -> str:
     return f"{probe['probe']}, unseen {groups}s"
 
 
-def replica_probes(run: Run) -> list[dict[str, Any]]:
+def replica_probes(run: RunFiles) -> list[dict[str, Any]]:
     """The probe of `results.json`, of runs that were not analysed."""
     if not all("domain_probe" in replica for replica in run.results["replicas"]):
         return []

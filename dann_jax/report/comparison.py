@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dann_jax.report.elements import Section, data_table, flattened, note
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.page import leak_banner, page
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.outcome import forest_charts
 from dann_jax.report.table import Table
 from dann_jax.report.tables import run_table
 from dann_jax.report.verdict import run_verdict
 
 
-def comparison_page(runs: Mapping[str, Run]) -> str:
+def comparison_page(runs: Mapping[str, RunFiles]) -> str:
     """The results of several runs on one page.
 
     Args:
@@ -53,11 +53,11 @@ def comparison_page(runs: Mapping[str, Run]) -> str:
     return page(heading, head, sections)
 
 
-def _leaks(name: str, run: Run) -> Markup | None:
+def _leaks(name: str, run: RunFiles) -> Markup | None:
     return leak_banner(run.results["protocol"], f"Leak allowed in {name}.")
 
 
-def protocol_table(runs: Mapping[str, Run]) -> Table:
+def protocol_table(runs: Mapping[str, RunFiles]) -> Table:
     """The protocol of each run."""
     rows = []
     for name, run in runs.items():
@@ -81,7 +81,7 @@ def protocol_table(runs: Mapping[str, Run]) -> Table:
     )
 
 
-def _settings(runs: Mapping[str, Run]) -> Section:
+def _settings(runs: Mapping[str, RunFiles]) -> Section:
     """The config keys whose values differ between runs."""
     flat = {name: dict(flattened(run.config)) for name, run in runs.items()}
     keys = {key for config in flat.values() for key in config}

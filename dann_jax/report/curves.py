@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.report.headings import TITLES
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 MAX_POINTS = 150
 """More epochs than this are thinned out: a panel is not wider in dots."""
@@ -60,7 +60,7 @@ class Family(NamedTuple):
     panels: list[Panel]
 
 
-def families(run: Run) -> list[Family]:
+def families(run: RunFiles) -> list[Family]:
     """The curves of a run: of the task first, then of each adversary or penalty."""
     by_family: dict[str, list[Panel]] = {}
     for metric in _metrics(run):
@@ -75,7 +75,7 @@ def families(run: Run) -> list[Family]:
     return [Family(name, by_family[name]) for name in order]
 
 
-def _metrics(run: Run) -> list[str]:
+def _metrics(run: RunFiles) -> list[str]:
     """Names of metrics without the arm, in the order of their first appearance."""
     names: dict[str, None] = {}
     for line in run.epochs:
@@ -113,7 +113,7 @@ def _scale(metric: str) -> float:
     return 100.0 if kind in ("accuracy", "ccc") else 1.0
 
 
-def _reference(run: Run, metric: str) -> tuple[str, float] | None:
+def _reference(run: RunFiles, metric: str) -> tuple[str, float] | None:
     kind, _, name = metric.partition("/")
     known: Mapping[str, Any] = run.analysis.get("domains", {}).get(name, {})
     words = {"accuracy": ("chance", "chance"), "loss": ("guess_loss", "guessing")}
@@ -124,7 +124,7 @@ def _reference(run: Run, metric: str) -> tuple[str, float] | None:
     return None if math.isnan(value) else (description, _scale(metric) * value)
 
 
-def _series(run: Run, arm: str, metric: str) -> Series:
+def _series(run: RunFiles, arm: str, metric: str) -> Series:
     key = f"{arm}/{metric}"
     lines = [line for line in run.epochs if _finite(line.get(key))]
     step = math.ceil(len(lines) / MAX_POINTS) or 1

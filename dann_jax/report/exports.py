@@ -8,7 +8,7 @@ from dann_jax.report.analysis_tables import analysis_tables
 from dann_jax.report.choice_tables import choice_tables
 from dann_jax.report.figures import write_figures
 from dann_jax.report.page import report_page
-from dann_jax.report.run import Run, read_run
+from dann_jax.report.run import RunFiles, read_run
 from dann_jax.report.sections.calibration import calibration_tables
 from dann_jax.report.table import Table, comma_separated, latex, markdown
 from dann_jax.report.tables import result_tables
@@ -33,7 +33,7 @@ def write_page(workdir: epath.PathLike) -> epath.Path:
     return path
 
 
-def write_everything(run: Run, folder: epath.Path) -> list[epath.Path]:
+def write_everything(run: RunFiles, folder: epath.Path) -> list[epath.Path]:
     """Write page, figures and tables of a run; the files, the page first."""
     page = folder / "report.html"
     write_whole(page, report_page(run))

@@ -25,7 +25,7 @@ from dann_jax.report.painting import (
     paint_chart,
     plain,
 )
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.calibration import plots as calibration_plots
 from dann_jax.report.sections.hiding import probe_charts
 from dann_jax.report.sections.layers import layer_charts
@@ -46,7 +46,7 @@ _MARKERS = "os^DPvX*"
 """Where colours repeat, another shape."""
 
 
-def write_figures(run: Run, folder: epath.Path) -> list[epath.Path]:
+def write_figures(run: RunFiles, folder: epath.Path) -> list[epath.Path]:
     """Draw all figures that a run has the data for, as SVG and PNG.
 
     Args:
@@ -82,11 +82,11 @@ def forest_plot(results: Mapping[str, Any], path: epath.PathLike) -> None:
         raise ValueError(f"{path}: a figure is .svg, .png or .pdf")
     with matplotlib.rc_context(STYLE):
         write_whole(
-            epath.Path(path), _saved(_FIGURES["forest"](Run("", results)), kind)
+            epath.Path(path), _saved(_FIGURES["forest"](RunFiles("", results)), kind)
         )
 
 
-def _figures(run: Run) -> Iterator[tuple[str, "Figure"]]:
+def _figures(run: RunFiles) -> Iterator[tuple[str, "Figure"]]:
     # Imported here, and above: drawing is no part of training.
     import matplotlib
 
@@ -110,7 +110,7 @@ def _saved(figure: "Figure", kind: str) -> bytes:
     return file.getvalue()
 
 
-def _forest(run: Run) -> "Figure":
+def _forest(run: RunFiles) -> "Figure":
     figure = _charts(forest_charts({run.name: run}), run.arms)
     words = "pooled score, 95 % interval, and each fold and seed"
     figure.suptitle(f"{plain(title(run.results))}: {words}", fontsize=9)
@@ -129,7 +129,7 @@ def _charts(charts: Sequence[Table | None], arms: Sequence[str]) -> "Figure | No
     return figure
 
 
-def _curves(run: Run) -> "Figure | None":
+def _curves(run: RunFiles) -> "Figure | None":
     panels = [panel for family in families(run) for panel in family.panels]
     return _plots([Plot(p.title, curve_drawing(p, run.arms)) for p in panels], run.arms)
 
@@ -147,7 +147,7 @@ def _plots(plots: Sequence[Plot], arms: Sequence[str]) -> "Figure | None":
     return figure
 
 
-def _confusions(run: Run) -> "Figure | None":
+def _confusions(run: RunFiles) -> "Figure | None":
     """Confusion matrices of all arms, in per cent of each class."""
     counts = confusion_counts(run)
     if not counts:
@@ -168,7 +168,7 @@ def _confusions(run: Run) -> "Figure | None":
     return figure
 
 
-def _maps(run: Run, column: str) -> "Figure | None":
+def _maps(run: RunFiles, column: str) -> "Figure | None":
     """The same rows before and after, for each arm and the last method there is."""
     maps = run.analysis["maps"]
     values, ids = np.unique(np.asarray(maps["rows"][column], str), return_inverse=True)
@@ -201,7 +201,7 @@ def _maps(run: Run, column: str) -> "Figure | None":
     return figure
 
 
-_FIGURES: Mapping[str, Callable[[Run], "Figure | None"]] = {
+_FIGURES: Mapping[str, Callable[[RunFiles], "Figure | None"]] = {
     "forest": _forest,
     "curves": _curves,
     "classes": lambda run: _charts([class_chart(run)], run.arms),

@@ -8,7 +8,7 @@ from dann_jax.evaluation.unsupervised import ORACLE
 from dann_jax.report.colours import arm_class, style
 from dann_jax.report.elements import Section
 from dann_jax.report.markup import Child, Markup, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.calibration import calibration_section
 from dann_jax.report.sections.choice import choice_section
 from dann_jax.report.sections.hiding import hiding_section
@@ -46,7 +46,7 @@ _POLICY = (
 )
 
 
-def report_page(run: Run) -> str:
+def report_page(run: RunFiles) -> str:
     """The whole report of a run as HTML.
 
     Args:
@@ -64,7 +64,7 @@ def report_page(run: Run) -> str:
     return page(heading, head, sections, arms=run.arms)
 
 
-def _said(run: Run) -> Markup | None:
+def _said(run: RunFiles) -> Markup | None:
     """The main numbers, below the verdict."""
     lines = sentences(run.results)
     if not 0 < len(lines) <= 2:

@@ -15,7 +15,7 @@ _KINDS = {
 """Keys that `results.json` must have."""
 
 
-class Run(NamedTuple):
+class RunFiles(NamedTuple):
     """The content of a finished run's work directory.
 
     Attributes:
@@ -40,7 +40,7 @@ class Run(NamedTuple):
         return list(self.results["summary"])
 
 
-def read_run(workdir: epath.PathLike) -> Run:
+def read_run(workdir: epath.PathLike) -> RunFiles:
     """Read the work directory of a finished run.
 
     Raises:
@@ -62,7 +62,7 @@ def read_run(workdir: epath.PathLike) -> Run:
     def optional(name: str) -> Mapping[str, Any]:
         return read_json(folder / name) if (folder / name).exists() else {}
 
-    return Run(
+    return RunFiles(
         name=folder.resolve().name,
         results={"comparisons": [], "labels": [], **results},
         analysis=with_nan(optional("analysis.json")),

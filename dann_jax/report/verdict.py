@@ -44,8 +44,8 @@ def _by_verdict(entries: _Entries, key: str) -> dict[str, list[str]]:
     """Verdict -> the values of a key of the entries with that verdict."""
     by_verdict: dict[str, list[str]] = {}
     for entry in entries:
-        shown = verdict(entry["ci95"], entry["metric"])
-        by_verdict.setdefault(shown, []).append(entry[key])
+        word = verdict(entry["ci95"], entry["metric"])
+        by_verdict.setdefault(word, []).append(entry[key])
     return by_verdict
 
 
@@ -53,13 +53,13 @@ def _of_one_arm(entries: _Entries) -> str:
     """Such as: dann is better than source_only in WA; no difference shown in UA."""
     arm, baseline = entries[0]["arm"], entries[0]["against"]
     metrics = {
-        shown: list(map(title_of, names))
-        for shown, names in _by_verdict(entries, "metric").items()
+        word: list(map(title_of, names))
+        for word, names in _by_verdict(entries, "metric").items()
     }
     parts = [
-        f"{shown} than {baseline} in {' and '.join(metrics[shown])}"
-        for shown in ("better", "worse")
-        if shown in metrics
+        f"{word} than {baseline} in {' and '.join(metrics[word])}"
+        for word in ("better", "worse")
+        if word in metrics
     ]
     unclear = f"{NOT_SHOWN} in {' or '.join(metrics.get(NOT_SHOWN, []))}"
     if not parts:
@@ -72,10 +72,10 @@ def _of_several_arms(entries: _Entries) -> str:
     """The verdicts in one metric, the arms without a difference counted."""
     baseline, arms = entries[0]["against"], _by_verdict(entries, "arm")
     parts = [
-        f"{_listed(arms[shown])} {'is' if len(arms[shown]) == 1 else 'are'} "
-        f"{shown} than {baseline}"
-        for shown in ("better", "worse")
-        if shown in arms
+        f"{_listed(arms[word])} {'is' if len(arms[word]) == 1 else 'are'} "
+        f"{word} than {baseline}"
+        for word in ("better", "worse")
+        if word in arms
     ]
     if unclear := arms.pop(NOT_SHOWN, []):
         others = "the other" if parts else "the"

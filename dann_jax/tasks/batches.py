@@ -32,7 +32,7 @@ class Assembler:
       standardiser: of each fold.
       shapes: bucket -> padded turns and frames, from `padded_shapes`. A bucket that
         is not in it is a number of turns, and frames are padded to the most there are.
-      group: int32 `[N]`, for `Batch.group`; None for none.
+      norm_domain: int32 `[N]`, for `Batch.norm_domain`; None for none.
       value: float32 `[F, N, targets]`, for `Batch.value`, already erased and
         standardised; None for none.
       feature_domain: int32 `[N]`, for `Batch.feature_domain`; None for none.
@@ -44,7 +44,7 @@ class Assembler:
     domain: Mapping[str, np.ndarray]
     standardiser: Standardiser
     shapes: Mapping[int, tuple[int, int]] = dataclasses.field(default_factory=dict)
-    group: np.ndarray | None = None
+    norm_domain: np.ndarray | None = None
     value: np.ndarray | None = None
     feature_domain: np.ndarray | None = None
 
@@ -77,9 +77,9 @@ class Assembler:
             int(self.corpus.num_frames().max()),
         )
         rows = np.full((*dialogues.shape, num_turns), UNKNOWN, np.int32)
-        for stream, place in np.argwhere(dialogues != UNKNOWN):
-            turns = self._dialogues[dialogues[stream, place]]
-            rows[stream, place, : len(turns)] = turns
+        for group, place in np.argwhere(dialogues != UNKNOWN):
+            turns = self._dialogues[dialogues[group, place]]
+            rows[group, place, : len(turns)] = turns
         real, fold = rows != UNKNOWN, np.asarray(folds)[:, None, None]
 
         def of_fold(table: np.ndarray, fill: int | bool) -> np.ndarray:
@@ -110,9 +110,9 @@ class Assembler:
             value=None
             if self.value is None
             else np.where(real[..., None], self.value[fold, rows], np.nan),
-            group=None
-            if self.group is None
-            else np.where(real, self.group[rows], UNKNOWN),
+            norm_domain=None
+            if self.norm_domain is None
+            else np.where(real, self.norm_domain[rows], UNKNOWN),
             feature_domain=None
             if self.feature_domain is None
             else np.where(real, self.feature_domain[rows], 0),
@@ -128,7 +128,7 @@ class Assembler:
     def standardiser_of(
         self, folds: Sequence[int] | np.ndarray
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Modality -> mean and scale for each stream, `[G, dim]` or `[G, D, dim]`."""
+        """Modality -> mean and scale of each group, `[G, dim]` or `[G, D, dim]`."""
         chosen = np.asarray(folds)
         return {
             name: (mean[chosen], scale[chosen])
@@ -154,19 +154,19 @@ def gather_features(
       standardiser: from `Assembler.standardiser_of`.
     """
     inputs = {}
-    for name, given in index.inputs.items():
-        xp = given.__array_namespace__()
-        values = tables[name][given] if name in tables else given
-        shown = index.present[name]
+    for name, places in index.inputs.items():
+        xp = places.__array_namespace__()
+        values = tables[name][places] if name in tables else places
+        real = index.present[name]
         if name in index.num_frames:
             frames = xp.arange(values.shape[-2])
-            shown = frames < index.num_frames[name][..., None]
+            real = frames < index.num_frames[name][..., None]
         mean, scale = (
             _of_rows(part, index.feature_domain, values.ndim)
             for part in standardiser[name]
         )
         # What a row does not show must not be there at all.
-        inputs[name] = xp.where(shown[..., None], (values - mean) / scale, 0.0).astype(
+        inputs[name] = xp.where(real[..., None], (values - mean) / scale, 0.0).astype(
             xp.float32
         )
     return index._replace(inputs=inputs, feature_domain=None)
@@ -197,7 +197,7 @@ def training_assembler(
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
-    group: np.ndarray | None = None,
+    norm_domain: np.ndarray | None = None,
     units: Units | None = None,
     feature_domain: np.ndarray | None = None,
 ) -> Assembler:
@@ -212,7 +212,7 @@ def training_assembler(
         domain,
         standardiser,
         shapes or {},
-        group,
+        norm_domain,
         None if units is None else standardised_values(protocol, units),
         feature_domain,
     )
@@ -224,7 +224,7 @@ def evaluation_assembler(
     domain: Mapping[str, np.ndarray],
     standardiser: Standardiser,
     shapes: Mapping[int, tuple[int, int]] | None = None,
-    group: np.ndarray | None = None,
+    norm_domain: np.ndarray | None = None,
     feature_domain: np.ndarray | None = None,
 ) -> Assembler:
     """The view of an evaluation: all turns are visible, no label is there."""
@@ -236,6 +236,6 @@ def evaluation_assembler(
         dict.fromkeys(domain, nothing),
         standardiser,
         shapes or {},
-        group,
+        norm_domain,
         feature_domain=feature_domain,
     )

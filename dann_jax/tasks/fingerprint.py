@@ -151,8 +151,8 @@ def _derived(task: Task) -> dict[str, Part]:
         f"domain of the adversary {name!r}": ids.T
         for name, ids in sorted(task.training.domain.items())
     }
-    if task.training.group is not None:
-        arrays["domain of the normalisation"] = task.training.group
+    if task.training.norm_domain is not None:
+        arrays["domain of the normalisation"] = task.training.norm_domain
     return {name: _part(_array_rows(a), cached=True) for name, a in arrays.items()}
 
 

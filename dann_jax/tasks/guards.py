@@ -201,7 +201,9 @@ def rows_without_value(corpus: Corpus, columns: Sequence[str]) -> np.ndarray:
     return unnamed
 
 
-def require_leaks(protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]) -> None:
+def refuse_unused_leak_allowances(
+    protocol: Protocol, corpus: Corpus, disjoint: Sequence[str]
+) -> None:
     """Refuse an allowed leak that does not occur: tables would report it.
 
     Args:

@@ -35,7 +35,7 @@ from dann_jax.tasks.protocol_names import protocol_name
 from dann_jax.tasks.roles import TARGET, Protocol, Role
 from dann_jax.tasks.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
-from dann_jax.utils.arguments import CountOrNone, Seed, call, require
+from dann_jax.utils.arguments import CountOrNone, Seed, call_checked, require
 
 
 def assign_roles(
@@ -81,8 +81,8 @@ def assign_roles(
         sets aside for adaptation, are labelled too. A larger number adds to the rows
         of a smaller one. They never validate, nor do rows that share a value of
         `validation_column` with them.
-      targets: columns of numbers to predict, such as ratings, instead of classes; a
-        row that has any of them is known.
+      targets: rating columns, numbers to predict instead of classes; a row that has
+        any of them is known.
       label_speakers: where `labels` are left to the corpus, those of at least so many
         training speakers in every fold.
 
@@ -235,11 +235,11 @@ def make_protocol(
     """
     if split not in SPLITS:
         raise ProtocolError(f"unknown split {split!r}; choose from {', '.join(SPLITS)}")
-    splits = call(f"split {split!r}", SPLITS[split], corpus, **split_args)
+    splits = call_checked(f"split {split!r}", SPLITS[split], corpus, **split_args)
     folds = [split.name for split in splits]
     roles["name"] = protocol_name(name, split, split_args, folds)
     roles = oracle_roles(oracle, roles)
     if oracle:
         label_column = roles.get("label_column", "emotion")
         splits = oracle_splits(corpus, splits, oracle, label_column)
-    return call("protocol", assign_roles, corpus, splits, **roles)
+    return call_checked("protocol", assign_roles, corpus, splits, **roles)

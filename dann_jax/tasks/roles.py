@@ -16,7 +16,7 @@ class Role(enum.IntEnum):
     """The role of an utterance in one fold."""
 
     HELD_OUT = 0
-    """Not used."""
+    """Not used in this fold."""
     LABELLED = 1
     """Trained on, with its label."""
     UNLABELLED = 2
@@ -46,7 +46,7 @@ class Protocol:
       label_column: the column of the corpus that the labels are values of.
       open_set: tested rows are of values that no labelled row of their fold has, so
         that they can be compared with each other but not classified.
-      targets: the columns of numbers to predict, where there are no classes to name.
+      targets: the rating columns to predict, where there are no classes to name.
       value: float64 `[N, targets]`, NaN where a row has no such number; None where
         there are no targets. Use `erased_values` in training.
     """
@@ -74,7 +74,7 @@ class Protocol:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the outputs of the label head: targets, or else classes."""
+        """Names of the outputs of the label head: rating columns, or else classes."""
         return self.targets or self.labels
 
     @property
@@ -98,7 +98,7 @@ class Protocol:
         return np.where(target, Role.TEST, self.roles).astype(np.int8)
 
     def erased_values(self) -> np.ndarray:
-        """Targets for training, `[F, N, targets]`: NaN unless the row is labelled."""
+        """Ratings for training, `[F, N, targets]`: NaN unless the row is labelled."""
         labelled = (self.roles == Role.LABELLED)[..., None]
         return np.where(labelled, self.value, np.nan)
 

@@ -33,7 +33,7 @@ def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:
 
 
 class Units(NamedTuple):
-    """Units of the targets of each fold: a value is `mean + scale * x`.
+    """Units of the rating columns of each fold: a value is `mean + scale * x`.
 
     Attributes:
       mean: float32 `[F, targets]`.

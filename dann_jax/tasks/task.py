@@ -14,7 +14,7 @@ from dann_jax.tasks.plan import Plan, padded_shapes
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.speaker_statistics import Prior, Standardisation
 from dann_jax.tasks.standardise import Units, fit_standardiser, fit_units
-from dann_jax.utils.arguments import Count, CountOrNone, Range, call
+from dann_jax.utils.arguments import Count, CountOrNone, Range, call_checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Task:
       batch_size: dialogues in a batch.
       sizes: of every dialogue, as in `padded_shapes`.
       buckets: of these sizes.
-      groups: the values of the column that a normalisation goes by, in the order of
-        `Batch.group`.
+      norm_domains: the values of the column that a normalisation goes by, in the
+        order of `Batch.norm_domain`.
       adaptive: whether what is evaluated is normalised by its own statistics.
-      units: what the targets are measured in; None where classes are told apart.
+      units: what the rating columns are measured in; None where classes are told apart.
       standardisation: by which column the features are standardised, and how; None for
         all labelled rows together.
       priors: modality -> what each fold knows of a speaker before the first clip;
@@ -48,7 +48,7 @@ class Task:
     batch_size: int
     sizes: np.ndarray
     buckets: tuple[int, ...]
-    groups: tuple[str, ...] = ()
+    norm_domains: tuple[str, ...] = ()
     adaptive: bool = False
     units: Units | None = None
     standardisation: Standardisation | None = None
@@ -83,8 +83,10 @@ class Task:
         visible, evaluated = self.protocol.visible(), self.protocol.roles == role
         if not self.adaptive:
             return visible
-        group = self.evaluation.group
-        replaced = np.stack([np.isin(group, group[own]) for own in evaluated])
+        norm_domain = self.evaluation.norm_domain
+        replaced = np.stack(
+            [np.isin(norm_domain, norm_domain[rows]) for rows in evaluated]
+        )
         return evaluated | (visible & ~replaced)
 
 
@@ -116,7 +118,7 @@ def make_task(
     _require_batches(batch_size, corpus)
     domain, num_domains = {}, {}
     for name, arguments in adversaries.items():
-        domain[name], num_domains[name] = call(
+        domain[name], num_domains[name] = call_checked(
             f"adversary {name!r}", domain_ids, protocol, corpus, **arguments
         )
     feature_domain, priors = None, {}
@@ -126,10 +128,12 @@ def make_task(
         feature_domain = feature_domains(corpus, standardisation)
         standardiser, priors = fit_by_domain(corpus, protocol, standardisation)
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
-    groups = known_values(corpus, normalise_by) if normalise_by else ()
-    group = value_ids(corpus.column(normalise_by), groups) if normalise_by else None
+    norm_domains = known_values(corpus, normalise_by) if normalise_by else ()
+    norm_domain = (
+        value_ids(corpus.column(normalise_by), norm_domains) if normalise_by else None
+    )
     units = fit_units(protocol) if protocol.targets else None
-    view = (corpus, protocol, domain, standardiser, shapes, group)
+    view = (corpus, protocol, domain, standardiser, shapes, norm_domain)
     return Task(
         corpus=corpus,
         protocol=protocol,
@@ -139,7 +143,7 @@ def make_task(
         batch_size=batch_size,
         sizes=sizes,
         buckets=tuple(shapes),
-        groups=groups,
+        norm_domains=norm_domains,
         adaptive=adaptive,
         units=units,
         standardisation=standardisation,

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, gather_features
 from dann_jax.tasks.plan import Plan
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import UNKNOWN, Array, Batch, PyTree
 
 MOST_BYTES = 2**30
@@ -37,7 +37,7 @@ class BatchLoader:
         self,
         assemble: Assembler,
         plan: Plan,
-        layout: Layout,
+        layout: ReplicaLayout,
         *,
         shuffle: bool,
         most_bytes: int = MOST_BYTES,
@@ -67,24 +67,24 @@ class BatchLoader:
         Their inputs are places in the copies, or, where there are none, the features
         themselves, not yet standardised.
         """
-        own = self.layout.own_groups
-        folds, seeds = self.layout.fold_of[own], self.layout.seed_of[own]
+        local = self.layout.local_groups
+        folds, seeds = self.layout.fold_of[local], self.layout.seed_of[local]
         chosen = [
             self._plan.batch(step, fold, seed, shuffle=self._shuffle)
             for fold, seed in zip(folds, seeds, strict=True)
         ]
         dialogues = np.stack([dialogue for dialogue, _ in chosen])
         # Every part has as many places.
-        empty = -dialogues.shape[1] % self.layout.parts
+        empty = -dialogues.shape[1] % self.layout.data_shards
         dialogues = np.pad(dialogues, ((0, 0), (0, empty)), constant_values=UNKNOWN)
         batch = self._assemble.index_batch(dialogues, chosen[0][1], folds)
         if self._tables:
             return batch
         tables = self._assemble.tables()
-        own = self.layout.own_dialogues(dialogues.shape[1])
+        local = self.layout.local_dialogues(dialogues.shape[1])
         return batch._replace(
             inputs={
-                name: _read(tables[name], at[:, own])
+                name: _read(tables[name], at[:, local])
                 for name, at in batch.inputs.items()
             }
         )

@@ -20,7 +20,7 @@ from dann_jax.training.checkpoint_folders import (
     newest_sound_step,
     require_usable,
 )
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
 from dann_jax.utils.checksums import write_checksums
 from dann_jax.utils.files import sync_tree
@@ -137,7 +137,7 @@ class Checkpoints:
                 f"and run the same command again to go on from there"
             ) from error
 
-    def restore(self, step: int, like: TrainState, layout: Layout) -> TrainState:
+    def restore(self, step: int, like: TrainState, layout: ReplicaLayout) -> TrainState:
         """The state of `step`, placed as the layout says on whatever devices it has.
 
         It may have been saved on more devices or fewer: fillers are left behind, and
@@ -180,12 +180,12 @@ class Checkpoints:
             # Keys are read onto all devices; a process needs no more than its copy.
             here = leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf
             # Fillers repeat the first groups.
-            return here[layout.pairs]
+            return here[layout.reported_group_of]
 
         own = jax.tree.map(of_layout, read[_STATE])
         return like.replace(**layout.put(own))
 
-    def metrics(self, step: int, layout: Layout) -> list[dict[str, np.ndarray]]:
+    def metrics(self, step: int, layout: ReplicaLayout) -> list[dict[str, np.ndarray]]:
         """What was logged of the epoch that was not over at `step`, one a step.
 
         Of the groups of this process, as the layout says.
@@ -197,10 +197,10 @@ class Checkpoints:
         args = ocp.args.StandardRestore()
         read = self._manager.restore(step, args=ocp.args.Composite(**{_METRICS: args}))
         steps = read[_METRICS]
-        own = layout.pairs[layout.own_groups]
+        local = layout.reported_group_of[layout.local_groups]
         count = len(next(iter(steps.values())))
         return [
-            {name: values[k, own] for name, values in steps.items()}
+            {name: values[k, local] for name, values in steps.items()}
             for k in range(count)
         ]
 
@@ -233,9 +233,9 @@ def _stored(state: TrainState) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
 
 
-def _require_shapes(folder: epath.Path, found: Any, wanted: Any) -> None:
+def _require_shapes(folder: epath.Path, saved: Any, wanted: Any) -> None:
     """Raise `ValueError` unless all but the groups are as they should be."""
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves_with_path(wanted), strict=True)
+    pairs = zip(jax.tree.leaves(saved), jax.tree.leaves_with_path(wanted), strict=True)
     for leaf, (path, like) in pairs:
         if leaf.shape[1:] != like.shape[1:]:
             raise ValueError(

@@ -28,10 +28,10 @@ def complete_steps(directory: epath.Path) -> list[int]:
 def recorded(folder: epath.Path) -> Mapping[str, Any]:
     """What a checkpoint says of itself; nothing, if it is from before any did."""
     try:
-        found = json.loads((folder / _METADATA).read_text())["custom_metadata"]
+        metadata = json.loads((folder / _METADATA).read_text())["custom_metadata"]
     except (ValueError, KeyError, TypeError, FileNotFoundError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def newest_sound_step(directory: epath.Path) -> int:
@@ -87,10 +87,10 @@ def require_usable(
             f"{folder} is damaged: {file} is not as it was written. dann-train goes on "
             f"from the checkpoint before it, where there is one"
         )
-    found = recorded(folder).get("data")
-    if data and found and found != data:
+    digest = recorded(folder).get("data")
+    if data and digest and digest != data:
         raise CheckpointError(
-            f"{folder} is of other data than this run learns from ({found[:8]}, not "
+            f"{folder} is of other data than this run learns from ({digest[:8]}, not "
             f"{data[:8]}). Choose another --workdir, or put back the old data"
         )
 

@@ -22,11 +22,11 @@ DIVIDED = Batch._make([P(REPLICA, DATA), *WHOLE[1:]])
 """Batches of which each device of a model has its part of the inputs, and all else."""
 
 
-class OwnInputs(Mapping):
+class LocalInputs(Mapping):
     """The inputs of one device's dialogues, which only the network may look at."""
 
     def __init__(self, inputs: Mapping[str, Array]) -> None:
-        self.own = inputs
+        self.local = inputs
 
     def _refuse(self, *_: object) -> NoReturn:
         raise ValueError(
@@ -63,15 +63,15 @@ def divided(apply: Apply, batch: Batch) -> tuple[Apply, Batch]:
         outputs = apply(params, part_of(batch), strength, key)
         return jax.tree.map(_gathered, outputs)
 
-    return whole, batch._replace(inputs=OwnInputs(batch.inputs))
+    return whole, batch._replace(inputs=LocalInputs(batch.inputs))
 
 
 def part_of(batch: Batch) -> Batch:
     """What this device's dialogues are, of a batch of `DIVIDED`."""
     inputs = batch.inputs
-    if isinstance(inputs, OwnInputs):
-        inputs = inputs.own
-    rest = jax.tree.map(_own, batch._replace(inputs={}))
+    if isinstance(inputs, LocalInputs):
+        inputs = inputs.local
+    rest = jax.tree.map(_local_dialogues, batch._replace(inputs={}))
     return rest._replace(inputs=inputs)
 
 
@@ -81,7 +81,7 @@ def summed(gradients: PyTree) -> PyTree:
     return unravel(jax.lax.psum(flat, DATA))
 
 
-def _own(whole: Array) -> Array:
+def _local_dialogues(whole: Array) -> Array:
     """This device's part of an array `[B, ...]`."""
     size = whole.shape[0] // jax.lax.axis_size(DATA)
     start = jax.lax.axis_index(DATA) * size
@@ -99,5 +99,6 @@ def _gathered(part: Array) -> Array:
 
 
 _gathered.defvjp(
-    lambda part: (_gathered(part), None), lambda _, cotangent: (_own(cotangent),)
+    lambda part: (_gathered(part), None),
+    lambda _, cotangent: (_local_dialogues(cotangent),),
 )

@@ -47,7 +47,7 @@ def encoder_gradients(
     strength: Mapping[str, Scalar],
     key: Array | None = None,
     *,
-    memory: PyTree = (),
+    objective_state: PyTree = (),
     total: Callable[[PyTree], PyTree] = lambda gradients: gradients,
     encoder: str = "encoder",
 ) -> Metrics:
@@ -66,7 +66,7 @@ def encoder_gradients(
       batch: any.
       strength: adversary -> current strength. With 0 nothing of it reaches the encoder.
       key: of the dropout; none without.
-      memory: the state of the objective, if it has one.
+      objective_state: the state of the objective, if it has one.
       total: of gradients, where several devices share the batch.
       encoder: the entry of `params` that is the encoder.
 
@@ -85,9 +85,14 @@ def encoder_gradients(
 
     lifted = from_outputs(objective)
 
-    def parts(own: PyTree) -> Metrics:
+    def parts(encoder_params: PyTree) -> Metrics:
         loss, (metrics, _) = lifted.apply(
-            apply, {**params, encoder: own}, batch, strength, key, memory
+            apply,
+            {**params, encoder: encoder_params},
+            batch,
+            strength,
+            key,
+            objective_state,
         )
         require_label_loss(metrics)
         if lifted is objective:

@@ -35,13 +35,13 @@ def stop_requests() -> Iterator[Callable[[int], signal.Signals | None]]:
     answer at the same step, though SIGTERM reaches one before the other or one alone.
     Outside the main thread, where Python allows no handlers, nothing is ever asked.
     """
-    asked: list[signal.Signals] = []
+    received: list[signal.Signals] = []
     together = jax.process_count() > 1
     before = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
-        asked.append(signal.Signals(number))
+        received.append(signal.Signals(number))
         for one, handler in before.items():
             signal.signal(one, handler)
 
@@ -49,7 +49,7 @@ def stop_requests() -> Iterator[Callable[[int], signal.Signals | None]]:
         # JAX's own handler of SIGTERM agrees with the other processes on a step.
         if together and multihost_utils.reached_preemption_sync_point(step):
             return signal.SIGTERM
-        return asked[0] if asked else None
+        return received[0] if received else None
 
     if threading.current_thread() is threading.main_thread() and not together:
         # None stands for a handler that is not Python's.

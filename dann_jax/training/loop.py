@@ -12,7 +12,7 @@ import numpy as np
 from dann_jax.training.checkpoint import Checkpoints
 from dann_jax.training.diagnostics import require_label_loss
 from dann_jax.training.interruption import Interrupted, stop_requests
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
 from dann_jax.training.writer import MetricWriter
 from dann_jax.types import Array, Batch, PyTree
@@ -58,12 +58,12 @@ class Timetable:
           >>> Timetable(steps_per_epoch=10, epochs=30).in_steps(options)
           {'name': 'addi', 'pretraining_steps': 20}
         """
-        given = dict(options)
-        for name in [name for name in given if name.endswith("_epochs")]:
-            epochs = given.pop(name)
+        converted = dict(options)
+        for name in [name for name in converted if name.endswith("_epochs")]:
+            epochs = converted.pop(name)
             steps = max(round(epochs * self.steps_per_epoch), int(epochs > 0))
-            given[f"{name.removesuffix('epochs')}steps"] = steps
-        return given
+            converted[f"{name.removesuffix('epochs')}steps"] = steps
+        return converted
 
 
 def fit(
@@ -71,7 +71,7 @@ def fit(
     *,
     start: int,
     timetable: Timetable,
-    layout: Layout,
+    layout: ReplicaLayout,
     batches: Callable[[int, int], Iterator[Batch]],
     train_step: Callable,
     validate: Callable[[TrainState], tuple[TrainState, Mapping[str, float]]],
@@ -103,7 +103,7 @@ def fit(
         infinite. The checkpoints before it stay.
       Interrupted: a signal asked to stop, and the state is saved.
     """
-    strength = layout.put(layout.strength())
+    strength = layout.put(layout.peak_strength())
     total = timetable.steps_per_epoch * timetable.epochs
     step, previous, sums = start, None, checkpoints.metrics(start, layout)
     with (
@@ -124,8 +124,8 @@ def fit(
                 sums = _of_all(sums, step, layout)
                 logged, previous, sums = epoch_means(sums, layout), None, []
                 if timetable.due(timetable.gradients_every, epoch):
-                    found = layout.get(gradients(state))
-                    logged |= epoch_means([found], layout)
+                    gradient_metrics = layout.get(gradients(state))
+                    logged |= epoch_means([gradient_metrics], layout)
                 if timetable.due(timetable.evaluate_every, epoch):
                     state, scores = validate(state)
                     logged |= scores
@@ -133,17 +133,17 @@ def fit(
                 progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
             progress.update()
             progress.now("training")
-            asked = requested(step)
-            if asked and inside:
+            stop_signal = requested(step)
+            if stop_signal and inside:
                 sums.append(_checked(metrics, step, layout))
             due = timetable.due(timetable.checkpoint_every, epoch) and not inside
-            if asked or due:
+            if stop_signal or due:
                 # A finite loss may have had a gradient that is not.
                 finite = layout.get(_finite_replicas(state.params))
                 _require_finite("parameter", finite, step, layout)
                 checkpoints.save(step, state, _of_all(sums, step, layout))
-            if asked:
-                raise Interrupted(asked, step)
+            if stop_signal:
+                raise Interrupted(stop_signal, step)
     return state
 
 
@@ -165,9 +165,11 @@ def _advice(checkpoints: Checkpoints) -> Iterator[None]:
         ) from None
 
 
-def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarray]:
+def _checked(
+    metrics: Mapping, step: int, layout: ReplicaLayout
+) -> dict[str, np.ndarray]:
     """Metrics of this process's groups, once their loss is known to be finite."""
-    values = layout.own(metrics)
+    values = layout.get_local(metrics)
     # Of several processes none may stop alone: they look when all can see.
     if jax.process_count() == 1:
         _require_finite("loss", np.isfinite(values["loss"]), step, layout)
@@ -175,7 +177,7 @@ def _checked(metrics: Mapping, step: int, layout: Layout) -> dict[str, np.ndarra
 
 
 def _of_all(
-    steps: list[dict[str, np.ndarray]], last: int, layout: Layout
+    steps: list[dict[str, np.ndarray]], last: int, layout: ReplicaLayout
 ) -> list[dict[str, np.ndarray]]:
     """Metrics of all groups from those of this process's, of the steps up to `last`."""
     if jax.process_count() == 1 or not steps:
@@ -201,7 +203,7 @@ def _finite_replicas(values: PyTree) -> Array:
     return jnp.all(jnp.stack(finite), axis=0)
 
 
-def _require_finite(what: str, finite: Array, step: int, layout: Layout) -> None:
+def _require_finite(what: str, finite: Array, step: int, layout: ReplicaLayout) -> None:
     """Raise `TrainingDiverged` unless all replicas `[groups, arms]` are finite."""
     bad = np.argwhere(~np.asarray(finite))
     if len(bad):
@@ -212,7 +214,7 @@ def _require_finite(what: str, finite: Array, step: int, layout: Layout) -> None
 
 
 def epoch_means(
-    values: Sequence[Mapping[str, np.ndarray]], layout: Layout
+    values: Sequence[Mapping[str, np.ndarray]], layout: ReplicaLayout
 ) -> dict[str, float]:
     """`ARM/NAME` and `ARM/NAME/std` of metrics `[groups, arms]` of an epoch's steps.
 
@@ -222,13 +224,17 @@ def epoch_means(
     logged = {}
     for index, arm in enumerate(layout.arms):
         for name in values[0]:
-            own = np.stack([step[name][: layout.num_groups, index] for step in values])
-            logged[f"{arm}/{name}"] = float(np.mean(own))
-            logged[f"{arm}/{name}/std"] = float(np.std(own.mean(0, dtype=np.float64)))
+            of_replicas = np.stack(
+                [step[name][: layout.num_groups, index] for step in values]
+            )
+            logged[f"{arm}/{name}"] = float(np.mean(of_replicas))
+            logged[f"{arm}/{name}/std"] = float(
+                np.std(of_replicas.mean(0, dtype=np.float64))
+            )
     return logged
 
 
-def _summary(logged: Mapping[str, float], layout: Layout) -> str:
+def _summary(logged: Mapping[str, float], layout: ReplicaLayout) -> str:
     losses = [f"{arm} {logged[f'{arm}/loss/label']:.3f}" for arm in layout.arms]
     strengths = [
         value

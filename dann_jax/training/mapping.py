@@ -74,8 +74,10 @@ def _side_by_side(function: Callable, arguments: tuple, shared: tuple[int, ...])
 
 
 def _one_by_one(function: Callable, arguments: tuple, shared: tuple[int, ...]) -> Any:
-    own = next(arg for place, arg in enumerate(arguments) if place not in shared)
-    groups, arms = jax.tree.leaves(own)[0].shape[:2]
+    per_replica = next(
+        arg for place, arg in enumerate(arguments) if place not in shared
+    )
+    groups, arms = jax.tree.leaves(per_replica)[0].shape[:2]
 
     # One flat loop: a loop over arms inside a loop over groups copies the state twice.
     flat = {

@@ -7,7 +7,7 @@ import jax
 import optax
 
 from dann_jax.training.schedules import ganin_learning_rate
-from dann_jax.utils.arguments import Range, call
+from dann_jax.utils.arguments import Range, call_checked
 
 _OFFSETS = tuple(f"{word}']" for word in ("bias", "scale", "mean", "variance"))
 
@@ -46,16 +46,16 @@ def make_optimizer(
             "clip_norm": clip_norm,
             "name": name,
         }
-        own: dict[Hashable, optax.GradientTransformation] = {
-            part: call(
+        of_players: dict[Hashable, optax.GradientTransformation] = {
+            part: call_checked(
                 f"config.optimizer.players.{part}",
                 make_optimizer,
                 **shared | dict(options),
             )
             for part, options in players.items()
         }
-        own[""] = make_optimizer(**shared)
-        return optax.partition(own, _by_player(players))
+        of_players[""] = make_optimizer(**shared)
+        return optax.partition(of_players, _by_player(players))
     rates = {
         "constant": optax.constant_schedule(learning_rate),
         "cosine": optax.cosine_decay_schedule(learning_rate, total_steps),

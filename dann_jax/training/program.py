@@ -16,7 +16,7 @@ from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
 from dann_jax.training.data_parallel import DIVIDED
 from dann_jax.training.mapping import map_replicas
-from dann_jax.training.replicas import DATA, REPLICA, Layout
+from dann_jax.training.replicas import DATA, REPLICA, ReplicaLayout
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import (
     make_evaluation_step,
@@ -53,7 +53,7 @@ class Program:
 def make_program(
     module: nn.Module,
     *,
-    layout: Layout,
+    layout: ReplicaLayout,
     objective: Objective | StatefulObjective,
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
@@ -62,7 +62,7 @@ def make_program(
     vectorise: bool | None = None,
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
-    apply, in_parts = as_apply(module), layout.parts > 1
+    apply, in_parts = as_apply(module), layout.data_shards > 1
     batch = DIVIDED if in_parts else P(REPLICA)
     learning = {
         "apply": apply,
@@ -117,7 +117,7 @@ def initial_state(
     module: nn.Module,
     batch: Batch,
     *,
-    layout: Layout,
+    layout: ReplicaLayout,
     optimizer: optax.GradientTransformation,
     objective: Objective | StatefulObjective | None = None,
 ) -> TrainState:
@@ -172,7 +172,7 @@ def _creator(
 ) -> Callable[[PyTree, jax.Array], TrainState]:
     """Parameters and a key to the state of a replica."""
 
-    def memory(params: PyTree) -> PyTree:
+    def objective_state(params: PyTree) -> PyTree:
         if not isinstance(objective, StatefulObjective):
             return ()
         apply, strength = as_apply(module), dict.fromkeys(one.domain, 0.0)
@@ -180,12 +180,14 @@ def _creator(
         return objective.init(shapes)
 
     def create(params: PyTree, key: jax.Array) -> TrainState:
-        return create_state(params, optimizer, key, memory(params))
+        return create_state(params, optimizer, key, objective_state(params))
 
     return create
 
 
-def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax.Array]:
+def _drawn(
+    module: nn.Module, batch: Batch, layout: ReplicaLayout
+) -> tuple[PyTree, jax.Array]:
     """Parameters `[G, ...]` and keys `[G, A]`, on one device."""
 
     def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
@@ -205,7 +207,7 @@ def _drawn(module: nn.Module, batch: Batch, layout: Layout) -> tuple[PyTree, jax
         compiler_options=plain if on_cpu else None,
     )
     params, keys = draw((layout.fold_of, layout.seed_of.astype(np.uint32)))
-    if layout.parts > 1 and normalisations(params):
+    if layout.data_shards > 1 and normalisations(params):
         raise ValueError(
             "a normalisation by the statistics of a batch needs all of it on one "
             "device: --data_parallel=1"

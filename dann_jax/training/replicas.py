@@ -25,7 +25,7 @@ REPLICA, DATA = "replica", "data"
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class ReplicaLayout:
     """Which replica stands where: groups `[G]` of arms `[A]` on a mesh.
 
     Where the groups do not divide among the devices, fillers repeat the first ones;
@@ -52,15 +52,15 @@ class Layout:
     @property
     def fold_of(self) -> np.ndarray:
         """Fold index of every group, fillers included, int `[G]`."""
-        return self.pairs // len(self.seeds)
+        return self.reported_group_of // len(self.seeds)
 
     @property
     def seed_of(self) -> np.ndarray:
         """Seed of every group, fillers included, int `[G]`."""
-        return np.asarray(self.seeds)[self.pairs % len(self.seeds)]
+        return np.asarray(self.seeds)[self.reported_group_of % len(self.seeds)]
 
     @property
-    def pairs(self) -> np.ndarray:
+    def reported_group_of(self) -> np.ndarray:
         """Every group as the index of the reported one that it is or repeats, `[G]`.
 
         Of 5 groups on 4 devices: `[0, 1, 2, 3, 4, 0, 1, 2]`.
@@ -70,7 +70,7 @@ class Layout:
         )
         return np.arange(padded) % self.num_groups
 
-    def strength(self) -> dict[str, np.ndarray]:
+    def peak_strength(self) -> dict[str, np.ndarray]:
         """Adversary -> peak strength of every replica, float32 `[G, A]`."""
         names = sorted(next(iter(self.arms.values())))
         groups = len(self.fold_of)
@@ -90,20 +90,20 @@ class Layout:
         )
 
     @property
-    def parts(self) -> int:
+    def data_shards(self) -> int:
         """How many devices share the batches of a group."""
         return self.mesh.shape[DATA]
 
     @property
-    def own_groups(self) -> slice:
+    def local_groups(self) -> slice:
         """The groups whose batches this process makes."""
-        return self._own(P(REPLICA), len(self.pairs))
+        return self._local(P(REPLICA), len(self.reported_group_of))
 
-    def own_dialogues(self, count: int) -> slice:
+    def local_dialogues(self, count: int) -> slice:
         """Of `count` dialogues of a batch those whose features this process reads."""
-        return self._own(P(DATA), count)
+        return self._local(P(DATA), count)
 
-    def _own(self, spec: P, size: int) -> slice:
+    def _local(self, spec: P, size: int) -> slice:
         sharding = NamedSharding(self.mesh, spec)
         places = sharding.addressable_devices_indices_map((size,)).values()
         spans = [index[0].indices(size) for index in places if index]
@@ -114,14 +114,14 @@ class Layout:
 
         A process has all groups in them, or its own alone.
         """
-        return _placed(tree, self.mesh, P(REPLICA), (len(self.pairs),))
+        return _placed(tree, self.mesh, P(REPLICA), (len(self.reported_group_of),))
 
     def put_batch(self, batch: Batch) -> Batch:
         """Put a batch on the mesh, its inputs divided among the devices of a group.
 
         A process has all dialogues in the inputs, or its own alone; of the rest all.
         """
-        sizes = (len(self.pairs), batch.row.shape[1])
+        sizes = (len(self.reported_group_of), batch.row.shape[1])
         inputs = _placed(batch.inputs, self.mesh, P(REPLICA, DATA), sizes)
         return self.put(batch._replace(inputs={}))._replace(inputs=inputs)
 
@@ -129,14 +129,16 @@ class Layout:
         """Copy arrays, the same in all processes, to every device of the mesh."""
         return _placed(tree, self.mesh, P(), ())
 
-    def own(self, tree: PyTree) -> PyTree:
+    def get_local(self, tree: PyTree) -> PyTree:
         """Arrays of the mesh, as NumPy arrays of the groups of this process."""
         if jax.process_count() == 1:
             return jax.device_get(tree)
 
         def rows(leaf: jax.Array) -> np.ndarray:
-            found = {s.index[0].start or 0: s.data for s in leaf.addressable_shards}
-            return np.concatenate([np.asarray(found[start]) for start in sorted(found)])
+            shards = {s.index[0].start or 0: s.data for s in leaf.addressable_shards}
+            return np.concatenate(
+                [np.asarray(shards[start]) for start in sorted(shards)]
+            )
 
         return jax.tree.map(rows, tree)
 
@@ -145,6 +147,10 @@ class Layout:
         if jax.process_count() == 1:
             return jax.device_get(tree)
         return multihost_utils.process_allgather(tree, tiled=True)
+
+
+Layout = ReplicaLayout
+"""The name of earlier versions."""
 
 
 def _placed(tree: PyTree, mesh: Mesh, spec: P, sizes: tuple[int, ...]) -> PyTree:
@@ -177,8 +183,10 @@ def make_mesh(devices: int | None = None, *, parts: int = 1) -> Mesh:
       ValueError: the devices cannot be divided so.
     """
     # Neighbours of one process first: their parts meet in every step.
-    every = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
-    chosen = every[: devices or len(every)]
+    devices_in_order = sorted(
+        jax.devices(), key=lambda device: (device.process_index, device.id)
+    )
+    chosen = devices_in_order[: devices or len(devices_in_order)]
     local = min(len(chosen), jax.local_device_count())
     if len(chosen) % parts or (local % parts and parts % local):
         raise ValueError(
@@ -189,16 +197,16 @@ def make_mesh(devices: int | None = None, *, parts: int = 1) -> Mesh:
     return Mesh(grid, (REPLICA, DATA), axis_types=(AxisType.Auto,) * 2)
 
 
-def spare_parts(groups: int) -> int:
+def spare_data_shards(groups: int) -> int:
     """The most devices that each of so many groups can have for itself."""
     devices, local = jax.device_count(), jax.local_device_count()
     return max(
-        parts
-        for parts in range(1, devices + 1)
-        if parts == 1
+        shards
+        for shards in range(1, devices + 1)
+        if shards == 1
         or (
-            parts * groups <= devices
-            and devices % parts == 0
-            and (local % parts == 0 or parts % local == 0)
+            shards * groups <= devices
+            and devices % shards == 0
+            and (local % shards == 0 or shards % local == 0)
         )
     )

@@ -10,7 +10,7 @@ from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.program import Program
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 
 
@@ -40,7 +40,7 @@ class Run:
     """
 
     task: Task
-    layout: Layout
+    layout: ReplicaLayout
     program: Program
 
     def predict(
@@ -83,15 +83,17 @@ def predict_rows(
     place[rows] = np.arange(len(rows))
     for batch in loader.epoch():
         # Only what is wanted leaves the device.
-        made = evaluate(params, batch)
-        made = layout.get({"row": batch.row, **{o: getattr(made, o) for o in outputs}})
+        predicted = evaluate(params, batch)
+        predicted = layout.get(
+            {"row": batch.row, **{o: getattr(predicted, o) for o in outputs}}
+        )
         for output in outputs:
-            values = made[output]
+            values = predicted[output]
             if output not in kept:
                 shape = (layout.num_groups, values.shape[1], len(rows))
                 kept[output] = np.full((*shape, values.shape[-1]), np.nan, np.float32)
             for group in range(layout.num_groups):
-                row = made["row"][group]
+                row = predicted["row"][group]
                 wanted = (row != UNKNOWN) & (place[row] != UNKNOWN)
                 kept[output][group][:, place[row[wanted]]] = values[group][:, wanted]
     return Predictions(rows, **kept)

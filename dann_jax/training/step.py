@@ -62,22 +62,22 @@ def make_train_step(
     """
 
     def train_step(
-        state: TrainState, batch: Any, strength: Mapping[str, Array]
+        state: TrainState, batch: Any, peak_strength: Mapping[str, Array]
     ) -> tuple[TrainState, Metrics]:
-        now = strength_now(state.step, strength, schedule, own_schedules)
+        strength = current_strength(state.step, peak_strength, schedule, own_schedules)
         dropout_key = jax.random.fold_in(state.key, state.step)
         forward, batch = divided(apply, batch) if in_parts else (apply, batch)
 
         def loss_fn(params: PyTree) -> tuple[Array, tuple[Metrics, PyTree]]:
             if isinstance(objective, StatefulObjective):
                 return objective.apply(
-                    forward, params, batch, now, dropout_key, state.objective
+                    forward, params, batch, strength, dropout_key, state.objective
                 )
-            outputs = forward(params, batch, now, dropout_key)
-            loss, metrics = objective(outputs, batch, now)
+            outputs = forward(params, batch, strength, dropout_key)
+            loss, metrics = objective(outputs, batch, strength)
             return loss, (metrics, state.objective)
 
-        (loss, (metrics, memory)), gradients = jax.value_and_grad(
+        (loss, (metrics, objective_state)), gradients = jax.value_and_grad(
             loss_fn, has_aux=True
         )(state.params)
         gradients = summed(gradients) if in_parts else gradients
@@ -86,29 +86,29 @@ def make_train_step(
         decay = jnp.minimum(average_decay, (1.0 + state.step) / (10.0 + state.step))
         average = optax.incremental_update(params, state.average, 1.0 - decay)
         metrics = {"loss": loss, **metrics}
-        metrics |= {f"strength/{name}": value for name, value in now.items()}
+        metrics |= {f"strength/{name}": value for name, value in strength.items()}
         state = state.replace(
             step=state.step + 1,
             params=params,
             opt_state=opt_state,
             average=average,
-            objective=memory,
+            objective=objective_state,
         )
         return state, metrics
 
     return train_step
 
 
-def strength_now(
+def current_strength(
     step: Scalar,
-    peak: Mapping[str, Scalar],
+    peak_strength: Mapping[str, Scalar],
     schedule: Schedule,
     own_schedules: Mapping[str, Schedule],
 ) -> dict[str, Array]:
     """Strengths at a step, each a scalar, from their peaks and schedules."""
     return {
-        name: value * own_schedules.get(name, schedule)(step)
-        for name, value in peak.items()
+        name: peak * own_schedules.get(name, schedule)(step)
+        for name, peak in peak_strength.items()
     }
 
 
@@ -127,7 +127,7 @@ def make_gradient_step(
     """
 
     def gradient_step(
-        state: TrainState, batch: Any, strength: Mapping[str, Array]
+        state: TrainState, batch: Any, peak_strength: Mapping[str, Array]
     ) -> Metrics:
         forward, batch = divided(apply, batch) if in_parts else (apply, batch)
         return encoder_gradients(
@@ -135,9 +135,9 @@ def make_gradient_step(
             objective,
             state.params,
             batch,
-            strength_now(state.step, strength, schedule, own_schedules),
+            current_strength(state.step, peak_strength, schedule, own_schedules),
             jax.random.fold_in(state.key, state.step),
-            memory=state.objective,
+            objective_state=state.objective,
             total=summed if in_parts else lambda gradients: gradients,
         )
 

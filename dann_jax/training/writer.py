@@ -85,7 +85,7 @@ def _whole_lines(path: epath.Path) -> list[tuple[str, dict[str, float]]]:
         lines = path.read_text().splitlines() if path.exists() else []
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
-    found = []
+    records = []
     for number, line in enumerate(lines, start=1):
         try:
             metrics = json.loads(line)
@@ -98,8 +98,8 @@ def _whole_lines(path: epath.Path) -> list[tuple[str, dict[str, float]]]:
                 f"{path}, line {number}: must be a JSON object of numbers with a step; "
                 f"it is damaged. Without this line all else can be used: remove it"
             )
-        found.append((line, metrics))
-    return found
+        records.append((line, metrics))
+    return records
 
 
 def _holds_metrics(value: Any) -> bool:

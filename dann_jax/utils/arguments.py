@@ -1,8 +1,8 @@
 """Checks of arguments that users give in configs and on the command line.
 
 The annotation of an argument says what it may be: `Annotated[int, Range(1)]` is a whole
-number of at least 1. `call` and `check` compare values with it before anything is
-computed from them.
+number of at least 1. `call_checked` and `check` compare values with it before
+anything is computed from them.
 """
 
 import inspect
@@ -71,7 +71,7 @@ Positive = Annotated[float, Range(0, low_inside=False), Range(high=1e4)]
 Seed = Annotated[int, Range(0), Range(high=2**32 - 1)]
 
 
-def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
+def call_checked(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
     """Call a function with a user's arguments.
 
     Args:
@@ -85,7 +85,7 @@ def call(what: str, function: Callable, *arguments: Any, **options: Any) -> Any:
         not as its annotation requires.
 
     Example:
-      >>> call("the divisor", divmod, 7, z=2)
+      >>> call_checked("the divisor", divmod, 7, z=2)
       Traceback (most recent call last):
       ...
       ValueError: the divisor: missing a required argument: 'y'; there are y

@@ -1,4 +1,4 @@
-"""Modules under the paths that they had before they moved into rooms.
+"""Modules under the paths that they had before they moved into packages.
 
 `import dann_jax.features.audio` goes on working: it is `dann_jax.data.features.audio`,
 the same module, and says so by a `DeprecationWarning`.
@@ -14,7 +14,7 @@ from types import ModuleType
 
 _ROOT = "dann_jax."
 
-_ROOMS = {
+_PACKAGES = {
     "data": "features store",
     "evaluation": "analysis summaries",
     "experiment": "checks evaluate_again workdir",
@@ -31,12 +31,12 @@ _ROOMS = {
     "corpora.urdu",
     "data.synthetic": "corpora.source_filter corpora.speakers corpora.voices",
 }
-"""Room -> old paths of modules that kept their names. A package moved as a whole."""
+"""Package -> old paths of modules that kept their names. A package moved as a whole."""
 
 MOVED = {
     **{
-        path: f"{room}.{path.rpartition('.')[2]}"
-        for room, paths in _ROOMS.items()
+        path: f"{package}.{path.rpartition('.')[2]}"
+        for package, paths in _PACKAGES.items()
         for path in paths.split()
     },
     "bundle.answers": "evaluation.scorers.table",

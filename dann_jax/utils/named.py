@@ -8,17 +8,17 @@ from typing import Any
 from dann_jax.utils.words import shown
 
 
-def is_own(word: Any) -> bool:
+def is_user_code(word: Any) -> bool:
     """Whether a word of a config names code of the user's own, `package.module:Name`.
 
     Example:
-      >>> is_own("my_models.context:Recurrent"), is_own("attentive")
+      >>> is_user_code("my_models.context:Recurrent"), is_user_code("attentive")
       (True, False)
     """
     return isinstance(word, str) and ":" in word
 
 
-def named(what: str, word: Any, table: Mapping[str, Any]) -> Any:
+def lookup(what: str, word: Any, table: Mapping[str, Any]) -> Any:
     """The row of a table; or, of a word such as `package.module:Name`, what it imports.
 
     Args:
@@ -31,9 +31,9 @@ def named(what: str, word: Any, table: Mapping[str, Any]) -> Any:
         imported or has nothing of that name.
 
     Example:
-      >>> named("config.data", "math:sqrt", {})(9.0)
+      >>> lookup("config.data", "math:sqrt", {})(9.0)
       3.0
-      >>> named("config.objective.name", "dan", {"dann": print, "addi": print})
+      >>> lookup("config.objective.name", "dan", {"dann": print, "addi": print})
       Traceback (most recent call last):
       ...
       ValueError: unknown name 'dan' in config.objective.name; did you mean dann? \
@@ -41,7 +41,7 @@ choose from dann, addi, or name your own as package.module:Name
     """
     if isinstance(word, str) and word in table:
         return table[word]
-    if not is_own(word):
+    if not is_user_code(word):
         close = difflib.get_close_matches(str(word), table, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise ValueError(

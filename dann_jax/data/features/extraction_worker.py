@@ -205,11 +205,11 @@ def _stat(path: str) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _values(extractor: Extractor, given: np.ndarray | str) -> np.ndarray:
+def _values(extractor: Extractor, content: np.ndarray | str) -> np.ndarray:
     """The feature vectors of one utterance, float32 `[vectors, dim]`."""
-    if isinstance(given, str) and not given:
+    if isinstance(content, str) and not content:
         return np.zeros((0 if extractor.framewise else 1, extractor.dim), np.float32)
-    return checked_values(extractor, extractor.compute(given))
+    return checked_values(extractor, extractor.compute(content))
 
 
 def checked_values(extractor: Extractor, values: np.ndarray) -> np.ndarray:

@@ -132,15 +132,15 @@ def mismatch(
 n_mels (expected 64, found 40)
       >>> mismatch(old, old)
     """
-    wanted, made = _settings(expected), _settings(found)
-    if wanted == made:
+    wanted, got = _settings(expected), _settings(found)
+    if wanted == got:
         return None
     start = f"expected {_maker(expected)}, found {_maker(found)}"
-    if wanted.get("extractor") != made.get("extractor"):
+    if wanted.get("extractor") != got.get("extractor"):
         return start
-    keys = [key for key in {**wanted, **made} if wanted.get(key) != made.get(key)]
+    keys = [key for key in {**wanted, **got} if wanted.get(key) != got.get(key)]
     differences = ", ".join(
-        f"{key} (expected {wanted.get(key, 'none')}, found {made.get(key, 'none')})"
+        f"{key} (expected {wanted.get(key, 'none')}, found {got.get(key, 'none')})"
         for key in keys
     )
     return f"{start}: they differ in {differences}"
@@ -157,11 +157,11 @@ def package_differences(
       ... )
       ['librosa: expected 0.11.0, found 1.0.0']
     """
-    wanted, made = _mapping(expected, "packages"), _mapping(found, "packages")
+    wanted, got = _mapping(expected, "packages"), _mapping(found, "packages")
     return [
-        f"{name}: expected {wanted.get(name, 'none')}, found {made.get(name, 'none')}"
-        for name in sorted({*wanted, *made})
-        if wanted.get(name) != made.get(name)
+        f"{name}: expected {wanted.get(name, 'none')}, found {got.get(name, 'none')}"
+        for name in sorted({*wanted, *got})
+        if wanted.get(name) != got.get(name)
     ]
 
 

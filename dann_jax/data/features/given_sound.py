@@ -27,23 +27,23 @@ def as_mono(waveform: np.ndarray) -> np.ndarray:
       >>> as_mono(np.array([[16384, 0], [-32768, -32768]], np.int16))
       array([ 0.25, -1.  ], dtype=float32)
     """
-    given = np.asarray(waveform)
-    if given.dtype.kind not in "fiu":
+    array = np.asarray(waveform)
+    if array.dtype.kind not in "fiu":
         raise AudioError(
-            f"the waveform is of type {given.dtype}; expected floats in [-1, 1] or "
+            f"the waveform is of type {array.dtype}; expected floats in [-1, 1] or "
             f"integers of 8, 16 or 32 bits"
         )
-    if given.ndim not in (1, 2) or not given.size:
+    if array.ndim not in (1, 2) or not array.size:
         raise AudioError(
-            f"the waveform is of shape {given.shape}; expected [n] or [n, channels], "
+            f"the waveform is of shape {array.shape}; expected [n] or [n, channels], "
             f"with a sample at least"
         )
-    if given.ndim == 2 and given.shape[1] > min(MOST_CHANNELS, given.shape[0]):
+    if array.ndim == 2 and array.shape[1] > min(MOST_CHANNELS, array.shape[0]):
         raise AudioError(
-            f"the waveform is of shape {given.shape}: channels come second, as in "
+            f"the waveform is of shape {array.shape}: channels come second, as in "
             f"[n, channels]; transpose it"
         )
-    samples = _scaled(given)
+    samples = _scaled(array)
     if not np.isfinite(samples).all():
         raise AudioError("the waveform holds NaN or infinite samples")
     if (peak := np.abs(samples).max()) > LOUDEST:
@@ -57,13 +57,13 @@ def as_mono(waveform: np.ndarray) -> np.ndarray:
     return samples.astype(np.float32, copy=False)
 
 
-def _scaled(given: np.ndarray) -> np.ndarray:
-    if given.dtype.kind == "f":
+def _scaled(samples: np.ndarray) -> np.ndarray:
+    if samples.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            return given.astype(np.float32, copy=False)
-    half = 2.0 ** (8 * given.dtype.itemsize - 1)
-    middle = half if given.dtype.kind == "u" else 0.0
-    return ((given.astype(np.float64) - middle) / half).astype(np.float32)
+            return samples.astype(np.float32, copy=False)
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    middle = half if samples.dtype.kind == "u" else 0.0
+    return ((samples.astype(np.float64) - middle) / half).astype(np.float32)
 
 
 def checked_rate(sample_rate: float) -> int:

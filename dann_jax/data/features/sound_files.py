@@ -80,49 +80,49 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
         size = file.seek(0, io.SEEK_END)
-        found = find_sound(file, size)
-        if found and found.claimed is not None and found.claimed > found.there:
-            raise Unusable(_too_short(found.claimed, found.there))
-        if found:
-            _note(path, found)
-        audio = stack.enter_context(_opened(file if remote else path, file, found))
-        _require_whole(audio, file, size, known=found is not None)
+        sound = find_sound(file, size)
+        if sound and sound.claimed is not None and sound.claimed > sound.there:
+            raise Unusable(_too_short(sound.claimed, sound.there))
+        if sound:
+            _note(path, sound)
+        audio = stack.enter_context(_opened(file if remote else path, file, sound))
+        _require_whole(audio, file, size, known=sound is not None)
         yield audio
 
 
 @functools.lru_cache(maxsize=64)
-def _note(path: epath.Path, found: Sound) -> None:
+def _note(path: epath.Path, sound: Sound) -> None:
     """Log once, not for every cut of the file, how its size was determined."""
-    if found.claimed is None:
+    if sound.claimed is None:
         _log.warning(
             "warning: %s: its header has no number of samples; the %d "
             "bytes that follow it are read",
-            *(path, found.there),
+            *(path, sound.there),
         )
-    elif found.unread:
+    elif sound.unread:
         _log.warning(
             "warning: %s: its header claims %d bytes of sound; %d more follow and are "
             "not read",
-            *(path, found.claimed, found.unread),
+            *(path, sound.claimed, sound.unread),
         )
 
 
 def _opened(
-    source: epath.Path | IO[bytes], file: IO[bytes], found: Sound | None
+    source: epath.Path | IO[bytes], file: IO[bytes], sound: Sound | None
 ) -> SoundFile:
     """By libsndfile as it is, or behind a header that libsndfile understands."""
     # As bytes: not every name is text.
     source = source if source is file else os.fsencode(source)
-    remade = found and found.header
-    if remade and found.claimed is None:
-        return SoundFile(_Remade(file, found))
+    remade = sound and sound.header
+    if remade and sound.claimed is None:
+        return SoundFile(_Remade(file, sound))
     try:
         file.seek(0)
         return SoundFile(source)
     except soundfile.LibsndfileError:
         if not remade:
             raise
-    return SoundFile(_Remade(file, found))
+    return SoundFile(_Remade(file, sound))
 
 
 def _require_whole(

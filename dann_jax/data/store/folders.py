@@ -76,7 +76,7 @@ def claimed(
         yield True
 
 
-def take_place(made: epath.Path, store: epath.Path, beside: epath.Path) -> None:
+def take_place(new: epath.Path, store: epath.Path, beside: epath.Path) -> None:
     """Rename a store that is complete; the one in its place stays until then."""
     store.parent.mkdir(parents=True, exist_ok=True)
     old = beside / _OLD
@@ -84,9 +84,9 @@ def take_place(made: epath.Path, store: epath.Path, beside: epath.Path) -> None:
         store.rename(old)
     try:
         if is_remote(store):
-            made.rename(store)
+            new.rename(store)
         else:
-            replace_folder(made, store)
+            replace_folder(new, store)
     except BaseException:
         _put_back(old, store)
         raise

@@ -7,7 +7,7 @@ import numpy as np
 
 from dann_jax.evaluation.analysis.sample import Sample
 from dann_jax.evaluation.diagnosis import Measured, diagnose
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 
 _NAN = float("nan")
 
@@ -17,7 +17,7 @@ def diagnoses(
     sample: Sample,
     metrics: Sequence[Mapping[str, float]],
     adversaries: Mapping[str, str],
-    layout: Layout,
+    layout: ReplicaLayout,
 ) -> dict[str, dict[str, str]]:
     """Arm -> name of a diagnosis -> its sentence.
 
@@ -48,7 +48,7 @@ def diagnoses(
     return by_arm
 
 
-def _moved(features: np.ndarray, arm: int, layout: Layout) -> float:
+def _moved(features: np.ndarray, arm: int, layout: ReplicaLayout) -> float:
     """How far an arm's features `[r, arms, n, width]` are from source-only's."""
     idle = [not any(strengths.values()) for strengths in layout.arms.values()]
     if not any(idle):

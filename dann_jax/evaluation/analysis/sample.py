@@ -9,7 +9,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
 
@@ -31,7 +31,7 @@ class Sample(NamedTuple):
     features: np.ndarray
     logits: np.ndarray
 
-    def names(self, layout: Layout) -> list[dict[str, Any]]:
+    def names(self, layout: ReplicaLayout) -> list[dict[str, Any]]:
         """Fold and seed of each replica."""
         return [
             {"fold": layout.folds[layout.fold_of[g]], "seed": int(layout.seed_of[g])}

@@ -61,14 +61,14 @@ def calibration_of(
     """
     tested = _rows(predictions, run.task.protocol.roles == Role.TEST, run)
     fitted_on, fits = _fits(predictions, state, run)
-    found: dict[str, Any] = {"bins": NUM_BINS, "fitted_on": fitted_on, "arms": {}}
+    record: dict[str, Any] = {"bins": NUM_BINS, "fitted_on": fitted_on, "arms": {}}
     if not fits:
-        found["not_measured"] = NOT_MEASURED
+        record["not_measured"] = NOT_MEASURED
     for arm, name in enumerate(run.layout.arms):
-        found["arms"][name] = _of_arm(
+        record["arms"][name] = _of_arm(
             _of(tested, arm), [_of(rows, arm) for rows in fits]
         )
-    return found
+    return record
 
 
 def _of_arm(tested: Rows, fits: list[Rows]) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def _fits(
     if not validates.any(1).all():
         return "", []
     params = normalised_for(state.best, Role.VALIDATION, run)
-    found = run.predict(params, Role.VALIDATION, ("label_logits",))
+    validated = run.predict(params, Role.VALIDATION, ("label_logits",))
     folds = np.arange(len(protocol.folds))[:, None]
     masks = [*(validates & (folds == fold) for fold in folds[:, 0]), validates]
-    return "validation rows", [_rows(found, mask, run) for mask in masks]
+    return "validation rows", [_rows(validated, mask, run) for mask in masks]
 
 
 def rows_of_others(protocol: Protocol, fold: int) -> np.ndarray:
@@ -181,9 +181,9 @@ def rows_of_others(protocol: Protocol, fold: int) -> np.ndarray:
       fold: for which a temperature is wanted.
     """
     known = np.isin(protocol.roles[fold], (Role.LABELLED, Role.VALIDATION))
-    found = (protocol.roles == Role.TEST) & known
-    found[fold] = False
-    return found
+    rows = (protocol.roles == Role.TEST) & known
+    rows[fold] = False
+    return rows
 
 
 def _rows(predictions: Predictions, mask: np.ndarray, run: Run) -> Rows:

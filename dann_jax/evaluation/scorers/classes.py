@@ -43,18 +43,18 @@ def score_classes(
         predictions.label_logits, predictions.rows, protocol, run.layout
     )
     rehearsed, rehearsals = tested_by(protocol.rehearsals, predictions, run)
-    found = {
+    results = {
         "labels": list(protocol.labels),
         "replicas": diagnosed(replicas, state, run),
         **_scores_of(protocol.rehearsals, predictions, replicas, run),
         "calibration": calibration_of(rehearsed, state, rehearsals),
     }
     if protocol.target_fold is None:
-        return found
-    target = describe_target(predictions, state, run, found["comparisons"])
+        return results
+    target = describe_target(predictions, state, run, results["comparisons"])
     if (protocol.roles[protocol.target_fold] == Role.TEST).any():
         target |= _scores_of([protocol.target_fold], predictions, replicas, run)
-    return {**found, "target": target}
+    return {**results, "target": target}
 
 
 def _scores_of(

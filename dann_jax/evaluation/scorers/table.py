@@ -1,4 +1,4 @@
-"""Everything in which protocols of classes, values and unheard speakers differ.
+"""Everything in which protocols of classes, ratings and unseen speakers differ.
 
 What scores a run brings scikit-learn, for which the first train step must not wait: it
 is imported when it is called.

@@ -25,7 +25,7 @@ from dann_jax.evaluation.trials import (
 from dann_jax.evaluation.verification import Trials, make_trials
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import Layout
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
@@ -88,7 +88,7 @@ def score_trials(
     rows: np.ndarray,
     trials: Sequence[Trials],
     task: Task,
-    layout: Layout,
+    layout: ReplicaLayout,
 ) -> list[ScoredTrials]:
     """What every replica says to the trials of its fold.
 
@@ -137,7 +137,7 @@ def speakers_of(trials: Sequence[Trials], speaker: np.ndarray) -> np.ndarray:
 
 
 def replica_errors(
-    scored: Sequence[ScoredTrials], task: Task, layout: Layout
+    scored: Sequence[ScoredTrials], task: Task, layout: ReplicaLayout
 ) -> list[dict[str, Any]]:
     """Errors of every replica on the trials of its fold."""
     everybody = np.ones(_num_speakers(scored))
@@ -152,7 +152,9 @@ def replica_errors(
 
 
 def summary_and_comparisons(
-    replicas: list[dict[str, Any]], scored: Sequence[ScoredTrials], layout: Layout
+    replicas: list[dict[str, Any]],
+    scored: Sequence[ScoredTrials],
+    layout: ReplicaLayout,
 ) -> dict[str, Any]:
     """The keys `summary` and `comparisons`, from one bootstrap of all arms.
 

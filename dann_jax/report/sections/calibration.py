@@ -6,7 +6,7 @@ from typing import Any
 from dann_jax.report.calibration_charts import Plot, calibration_plots, plot_figure
 from dann_jax.report.elements import Section, data_table, details, legend, note
 from dann_jax.report.markup import join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 
 _NAN = float("nan")
@@ -14,7 +14,7 @@ _SHOWN = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Thresholds in the table of rejection."""
 
 
-def calibration_section(run: Run) -> Section | None:
+def calibration_section(run: RunFiles) -> Section | None:
     """Calibration error before and after, reliability diagrams, coverage."""
     calibration = run.results.get("calibration")
     if not calibration:
@@ -39,7 +39,7 @@ def calibration_section(run: Run) -> Section | None:
     )
 
 
-def plots(run: Run) -> list[Plot]:
+def plots(run: RunFiles) -> list[Plot]:
     """The drawings of the section; none of a run without calibration."""
     calibration = run.results.get("calibration")
     return calibration_plots(calibration, run.arms) if calibration else []
@@ -60,7 +60,7 @@ def _how(calibration: Mapping[str, Any]) -> str:
     return f"{text}After temperature: not measured; {calibration['not_measured']}."
 
 
-def calibration_tables(run: Run) -> list[Table]:
+def calibration_tables(run: RunFiles) -> list[Table]:
     """Scores, rejection, and the bins before and after; none of an older run."""
     calibration = run.results.get("calibration")
     if not calibration:

@@ -3,10 +3,10 @@
 from dann_jax.report.choice_tables import choice_tables
 from dann_jax.report.elements import Section, data_table, note
 from dann_jax.report.markup import join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 
-def choice_section(run: Run) -> Section | None:
+def choice_section(run: RunFiles) -> Section | None:
     """The recommendation in two sentences, and the tables of the choice."""
     if "choice" not in run.results:
         return None

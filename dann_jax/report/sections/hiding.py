@@ -8,13 +8,13 @@ from dann_jax.report.analysis_tables import distance_table, probe_name, replica_
 from dann_jax.report.charts import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 
 PLACES = {"input": "at the input", "encoder": "at the encoder", "head": "at the head"}
 
 
-def hiding_section(run: Run) -> Section | None:
+def hiding_section(run: RunFiles) -> Section | None:
     """Probes with chance, proxy A-distances, diagnoses."""
     parts = [_diagnoses(run), _probes(run), _distances(run)]
     if not any(parts):
@@ -24,7 +24,7 @@ def hiding_section(run: Run) -> Section | None:
     )
 
 
-def _diagnoses(run: Run) -> Markup | None:
+def _diagnoses(run: RunFiles) -> Markup | None:
     diagnoses = run.analysis.get("diagnoses", {})
     items = [
         tag("li", tag("b", f"{arm}: "), sentence)
@@ -36,7 +36,7 @@ def _diagnoses(run: Run) -> Markup | None:
     return tag("ul", items, class_="diagnoses")
 
 
-def _probes(run: Run) -> Markup | None:
+def _probes(run: RunFiles) -> Markup | None:
     charts = probe_charts(run)
     if not charts:
         return None
@@ -53,14 +53,14 @@ def _probes(run: Run) -> Markup | None:
     return join([note(text), legend(run.arms), map(data_table, charts)])
 
 
-def probe_charts(run: Run) -> list[Table]:
+def probe_charts(run: RunFiles) -> list[Table]:
     """Accuracy of every probe beside chance, a chart for each predicted column."""
     probes = run.analysis.get("probes") or replica_probes(run)
     columns = dict.fromkeys(probe["column"] for probe in probes)
     return [_probe_chart(run, column, probes) for column in columns]
 
 
-def _probe_chart(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Table:
+def _probe_chart(run: RunFiles, column: str, probes: list[Mapping[str, Any]]) -> Table:
     by_row: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for probe in probes:
         if probe["column"] == column:
@@ -80,7 +80,7 @@ def _probe_chart(run: Run, column: str, probes: list[Mapping[str, Any]]) -> Tabl
     return bars(caption, rows, run.arms, label="where", note="probe")
 
 
-def _distances(run: Run) -> Markup | None:
+def _distances(run: RunFiles) -> Markup | None:
     entries = run.analysis.get("a_distance", [])
     if not entries:
         return None

@@ -3,11 +3,11 @@
 from dann_jax.report.charts import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import join
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 
 
-def layers_section(run: Run) -> Section | None:
+def layers_section(run: RunFiles) -> Section | None:
     """The learned weights of layers; None where none were mixed."""
     charts = layer_charts(run)
     if not charts:
@@ -22,7 +22,7 @@ def layers_section(run: Run) -> Section | None:
     return Section("layers", "Layers", "Layers of the pretrained encoder", content)
 
 
-def layer_charts(run: Run) -> list[Table]:
+def layer_charts(run: RunFiles) -> list[Table]:
     """A chart of the weights for each modality with layers."""
     return [
         bars(

@@ -7,10 +7,10 @@ from dann_jax.report.curve_chart import curve_figure
 from dann_jax.report.curves import Family, families
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, data_block, join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 
-def learning_section(run: Run) -> Section | None:
+def learning_section(run: RunFiles) -> Section | None:
     """Curves of the task, then of every adversary, with one slider for the epoch."""
     all_families = families(run)
     if not all_families:
@@ -51,7 +51,7 @@ def learning_section(run: Run) -> Section | None:
     return Section("learning", "Learning", "Learning curves", join(content))
 
 
-def _slider(run: Run) -> Markup:
+def _slider(run: RunFiles) -> Markup:
     last = run.epochs[-1].get("epoch", len(run.epochs))
     first = run.epochs[0].get("epoch", 1)
     return tag(
@@ -72,7 +72,7 @@ def _family(family: Family, arms: list[str]) -> Markup:
     return join([tag("h3", title), tag("div", charts, class_="charts")])
 
 
-def selection_section(run: Run) -> Section | None:
+def selection_section(run: RunFiles) -> Section | None:
     """A table of criteria and arms."""
     entries = run.analysis.get("selection", [])
     if not entries:

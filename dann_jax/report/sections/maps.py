@@ -9,10 +9,10 @@ import numpy as np
 from dann_jax.report.elements import Section, data_table, note
 from dann_jax.report.markup import Markup, data_block, join, tag
 from dann_jax.report.neighbours import METHODS, neighbour_table
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 
 
-def maps_section(run: Run) -> Section | None:
+def maps_section(run: RunFiles) -> Section | None:
     """Menus, the maps, and a table of their neighbours."""
     maps = run.analysis.get("maps", {})
     points = {

@@ -15,11 +15,11 @@ from dann_jax.report.elements import (
 )
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.notes import caution
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Table
 
 
-def data_section(run: Run) -> Section:
+def data_section(run: RunFiles) -> Section:
     """Data, features and protocol."""
     data, protocol = run.analysis.get("data", {}), run.results["protocol"]
     replicas = run.results["replicas"]
@@ -75,7 +75,7 @@ def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup
     return data_table(table)
 
 
-def making_section(run: Run) -> Section:
+def making_section(run: RunFiles) -> Section:
     """Commands, versions, timing, configuration."""
     environment = run.environment
     timing = run.results.get("timing", {})
@@ -101,7 +101,7 @@ def _amount(name: str, value: float) -> str:
     return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
 
 
-def commands(run: Run) -> Markup:
+def commands(run: RunFiles) -> Markup:
     """The commands that reproduce the run and its report."""
     recorded = run.environment.get("command", [])
     lines = []
@@ -118,7 +118,7 @@ def commands(run: Run) -> Markup:
     )
 
 
-def _workdir(run: Run, recorded: Sequence[str]) -> str:
+def _workdir(run: RunFiles, recorded: Sequence[str]) -> str:
     """The work directory of the run: as configured, else the default."""
     for index, argument in enumerate(recorded):
         flag, given, value = argument.partition("=")

@@ -14,13 +14,13 @@ from dann_jax.report.headings import (
 )
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.notes import caution
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, result_tables
 from dann_jax.report.verdict import sentences
 
 
-def outcome_section(run: Run) -> Section:
+def outcome_section(run: RunFiles) -> Section:
     """Table, forest plots, comparisons, folds."""
     shown = ("arms", "targets", "comparisons")
     tables = {table.name: table for table in result_tables(run.results)}
@@ -45,7 +45,7 @@ def outcome_section(run: Run) -> Section:
     return Section("results", "Results", "Results", join(content))
 
 
-def forest_charts(runs: Mapping[str, Run]) -> list[Table]:
+def forest_charts(runs: Mapping[str, RunFiles]) -> list[Table]:
     """The two main scores of every arm of one run or of several, a forest plot each.
 
     Args:
@@ -55,7 +55,7 @@ def forest_charts(runs: Mapping[str, Run]) -> list[Table]:
     return [_forest(runs, metric) for metric in metrics]
 
 
-def _forest(runs: Mapping[str, Run], metric: str) -> Table:
+def _forest(runs: Mapping[str, RunFiles], metric: str) -> Table:
     several = len(runs) > 1
     strips = []
     for name, run in runs.items():
@@ -87,7 +87,7 @@ def _forest(runs: Mapping[str, Run], metric: str) -> Table:
     )
 
 
-def _more(run: Run) -> Markup | None:
+def _more(run: RunFiles) -> Markup | None:
     """The comparisons as sentences, with effect sizes."""
     entries = run.results["comparisons"]
     if not entries:

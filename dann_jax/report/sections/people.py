@@ -18,14 +18,14 @@ from dann_jax.report.elements import (
 )
 from dann_jax.report.headings import TITLES, headline
 from dann_jax.report.markup import Markup, join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 
 MANY = 16
 """More speakers than this are shown on request: the page would be all speakers."""
 
 
-def people_section(run: Run) -> Section | None:
+def people_section(run: RunFiles) -> Section | None:
     """Bars of classes, groups and speakers, and the confusion matrices."""
     classes = class_chart(run)
     parts = [
@@ -41,7 +41,7 @@ def people_section(run: Run) -> Section | None:
     )
 
 
-def class_chart(run: Run) -> Table | None:
+def class_chart(run: RunFiles) -> Table | None:
     """Recall of every class, a bar an arm."""
     recalls, counts = class_recalls(run), confusion_counts(run)
     if not recalls:
@@ -64,7 +64,7 @@ def class_chart(run: Run) -> Table | None:
     )
 
 
-def _confusions(run: Run) -> Markup | None:
+def _confusions(run: RunFiles) -> Markup | None:
     counts = confusion_counts(run)
     if not counts:
         return None
@@ -114,12 +114,14 @@ def _confusion(arm: str, counts: np.ndarray, labels: Sequence[str]) -> Markup:
     return scrolling(f"Confusions of {arm}", table)
 
 
-def main_score(run: Run) -> str:
+def main_score(run: RunFiles) -> str:
     """The metric of the charts of speakers and groups: the last main metric."""
     return headline(run.results)[-1]
 
 
-def score_bars(run: Run, entries: Sequence[Mapping[str, Any]], key: str) -> list[Bars]:
+def score_bars(
+    run: RunFiles, entries: Sequence[Mapping[str, Any]], key: str
+) -> list[Bars]:
     """A row for each entry of `speakers` or `groups` of an analysis."""
     metric = main_score(run)
     rows = []
@@ -134,7 +136,7 @@ def score_bars(run: Run, entries: Sequence[Mapping[str, Any]], key: str) -> list
     return rows
 
 
-def group_charts(run: Run) -> list[Table]:
+def group_charts(run: RunFiles) -> list[Table]:
     """The main score by gender, language and the like, a chart for each column."""
     entries = run.analysis.get("groups", [])
     charts = []
@@ -146,7 +148,7 @@ def group_charts(run: Run) -> list[Table]:
     return charts
 
 
-def speaker_chart(run: Run, most: int | None = None) -> Table | None:
+def speaker_chart(run: RunFiles, most: int | None = None) -> Table | None:
     """The main score of every tested speaker, or of so many of them, worst first."""
     rows = score_bars(run, run.analysis.get("speakers", []), "speaker")
     if not rows:
@@ -165,7 +167,7 @@ def speaker_chart(run: Run, most: int | None = None) -> Table | None:
     return bars(caption, rows[:most], run.arms, label="speaker", note="rows")
 
 
-def _speakers(run: Run) -> Markup | None:
+def _speakers(run: RunFiles) -> Markup | None:
     chart = speaker_chart(run)
     if chart is None or len(chart.rows) <= MANY:
         return data_table(chart) if chart else None

@@ -2,11 +2,11 @@
 
 from dann_jax.report.elements import Section, data_table, note
 from dann_jax.report.markup import join, tag
-from dann_jax.report.run import Run
+from dann_jax.report.run import RunFiles
 from dann_jax.report.target import target_sentence, target_tables
 
 
-def target_section(run: Run) -> Section | None:
+def target_section(run: RunFiles) -> Section | None:
     """Warnings, what was measured without labels, and the predicted balance."""
     target = run.results.get("target")
     if not target:
