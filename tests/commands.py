@@ -34,6 +34,8 @@ def call(
     )
 
     def run(module: ModuleType, *words: object) -> Ended:
+        # The devices of this process are divided already.
+        monkeypatch.setattr(module, "use_devices", lambda _: None, raising=False)
         monkeypatch.setattr(sys, "argv", ["dann", *map(str, words)])
         capsys.readouterr()
         code, said = 0, ""

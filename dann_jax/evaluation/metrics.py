@@ -63,7 +63,7 @@ def _not_measured(num_classes: int) -> dict[str, Any]:
 
 def scores_of_confusion(
     confusion: Shaped[np.ndarray, "*some classes classes"],
-) -> dict[str, Shaped[np.ndarray, "*some"]]:
+) -> dict[str, Shaped[np.ndarray, "*some"] | np.floating]:
     """WA, UA and macro-F1 of confusion counts `[..., truth, prediction]`, each `[...]`.
 
     The same scores as `classification_scores`, for many sums of counts at once (a

@@ -19,7 +19,7 @@ from dann_jax.data.features.joining import read_problems
 from dann_jax.data.features.pretrained import PRETRAINED
 from dann_jax.data.joined import SIDE
 from dann_jax.data.manifest import write_manifest
-from dann_jax.data.open import is_corpus, open_corpus
+from dann_jax.data.open import is_corpus
 from dann_jax.data.prepare import prepare
 from dann_jax.data.selection import keep_rows
 from dann_jax.data.store.layout import store_folder
@@ -71,8 +71,9 @@ def adapt(
     """
     workdir = epath.Path(workdir)
     require_ours(workdir)
-    data = config.data.to_dict() | {"target": "", "standardise_by": ""}
-    source = open_corpus(**data, labels=config.protocol.labels)
+    of_source = config.copy_and_resolve_references().unlock()
+    of_source.data.target = ""
+    source = open_data(of_source)
     config = config.copy_and_resolve_references()
     left_out: list[str] = []
     if is_corpus(to):

@@ -76,7 +76,7 @@ def roles_of_sides(
 
 
 def hold_out_copies(
-    roles: np.ndarray, audio_hash: np.ndarray, adapt: np.ndarray
+    roles: np.ndarray, audio_hash: np.ndarray, adapt: np.ndarray | None = None
 ) -> None:
     """Keep recordings whose samples are tested under another name out of training.
 
@@ -86,7 +86,7 @@ def hold_out_copies(
       adapt: bool `[N]`, rows that stand for tested ones where there are none.
     """
     target = roles == Role.TEST
-    if not target.any():
+    if adapt is not None and not target.any():
         target = adapt
     copied = np.unique(audio_hash[target & (audio_hash >= 0)])
     roles[np.isin(audio_hash, copied) & ~target] = Role.HELD_OUT

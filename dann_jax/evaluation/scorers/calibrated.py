@@ -167,7 +167,7 @@ def _fits(
     if not validates.any(1).all():
         return "", []
     params = normalised_for(state.best, Role.VALIDATION, run)
-    validated = run.predict(params, Role.VALIDATION, ("label_logits",))
+    validated = run.predict(params, validates, ("label_logits",))
     folds = np.arange(len(protocol.folds))[:, None]
     masks = [*(validates & (folds == fold) for fold in folds[:, 0]), validates]
     return "validation rows", [_rows(validated, mask, run) for mask in masks]
