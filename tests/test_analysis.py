@@ -93,8 +93,10 @@ def test_tested_rows_go_through_the_network_once(
     finished: tuple[dict, dict, pathlib.Path],
 ) -> None:
     (tested,) = {replica["n_test"] for replica in finished[0]["replicas"]}
-    # Then rows to probe, for the scores and for the analysis.
-    assert [tested, len(tiny_corpus()), 120] == PREDICTED
+    # Then rows to probe; those that fit a temperature; and rows for the analysis.
+    before, probed, validating, analysed = PREDICTED
+    assert (before, probed, analysed) == (tested, len(tiny_corpus()), 120)
+    assert validating < tested
 
 
 def test_confusions_and_recalls_are_those_of_the_results(
