@@ -196,6 +196,8 @@ def test_the_command_makes_a_store_that_is_found_again(
         np.testing.assert_allclose(
             corpus.features["pretrained"].row(row),
             extractor.compute(samples),
+            # Frames are stored as float16.
+            rtol=2**-11,
             atol=1e-5,
         )
     again = call(prepare_command, *words, *FLAGS, *options)
