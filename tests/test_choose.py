@@ -221,7 +221,7 @@ def command(source: pathlib.Path, workdir: pathlib.Path) -> list[str]:
         "--config=synthetic",
         f"--workdir={workdir}",
         f"--config.data.source={source}",
-        "--config.protocol.split_args.test=3,4",
+        "--config.protocol.split_args.test=('3', '4')",
         "--config.seeds=1",
         "--config.batches.batch_size=2",
         "--config.encoder.width=8",
@@ -258,4 +258,6 @@ def test_a_choice_goes_on_where_it_stopped_and_serves_predictions(
     assert call(report, f"--workdir={tmp_path / 'w'}").code == 0
     assert "Choice of settings" in (tmp_path / "w" / "report.html").read_text()
     assert_refused(call(evaluate, f"--workdir={tmp_path / 'w'}"), "settings/NAME")
-    assert_refused(call(train, *words, "--config.choose.folds=3"), "choose.folds")
+    other = call(train, *words, "--config.choose.folds=3")
+    said = other.err.splitlines()[-1]
+    assert_refused(other._replace(err=f"{said}\n"), "choose.folds")

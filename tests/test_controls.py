@@ -26,7 +26,7 @@ VARIANTS = (
     *("dann", "cdan", "cdan_e", "coral", "mmd", "conditional_mmd", "mcc"),
     *("entropy_minimisation", "information_maximisation", "group_dro", "vrex"),
     *("mixup", "together", "speaker_normalisation", "adabn", "two_adversaries"),
-    *("sidann", "target_only"),
+    *("sidann", "target_only", "shrunk_normalisation", "label_aware_normalisation"),
 )
 
 
