@@ -175,6 +175,8 @@ def test_results_have_the_documented_shape(finished: Run) -> None:
         "replicas",
         "summary",
         "comparisons",
+        "calibration",
+        "cautions",
         "data",
         "timing",
     }
@@ -411,7 +413,7 @@ def test_a_diverging_arm_is_named_with_its_fold_seed_and_step(
     # initial parameters.
     with (
         mock.patch.object(
-            ReplicaLayout, "strength", return_value={"speaker": strength}
+            ReplicaLayout, "peak_strength", return_value={"speaker": strength}
         ),
         pytest.raises(TrainingDiverged) as told,
     ):

@@ -73,7 +73,7 @@ def corpus_of_sound(
 
     Args:
       extractors: modality -> its extractor.
-      waveforms: as `as_mono` takes them.
+      waveforms: each `[n]` or `[n, channels]`, as `as_mono` takes them.
       sample_rate: of all of them, in Hz; they are resampled to what features need.
       max_frames: as for `features_of`.
     """
@@ -87,7 +87,7 @@ def corpus_of_sound(
 
 
 def with_sound(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The waveforms that are not silent.
+    """The waveforms that are not silent, each mixed down to `[n]`.
 
     Raises:
       AudioError: there are none.

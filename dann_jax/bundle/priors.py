@@ -58,7 +58,7 @@ def prior_shapes(description: Description) -> dict[str, tuple[int, ...]]:
 
 
 def priors_from(arrays: Mapping[str, np.ndarray], description: Description) -> Priors:
-    """The priors whose arrays these are."""
+    """The priors whose arrays these are, each `[M, ...]` with an entry a member."""
     how = statistics_of(description)
     if how is None:
         return {}

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def norm_domain_of(description: Description, corpus: Corpus) -> np.ndarray | None:
-    """The domains that the network normalises by, where the corpus names them."""
+    """The domains that the network normalises by, int32 `[N]`; None without names."""
     normalisation = description.encoder.get("normalisation", {})
     values = corpus.columns.get(normalisation.get("column", ""))
     return None if values is None else value_ids(values, normalisation["groups"])

@@ -127,7 +127,7 @@ def speaker_scale(
 def with_labelled(
     prior: Prior, own: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of a speaker that make the labelled rows standard as well."""
+    """Mean and scale `[dim]` of a speaker that make labelled rows standard as well."""
     mean, scale = own
     return mean + scale * prior.centre, scale * prior.spread
 
@@ -167,7 +167,7 @@ def fit_after(
 
     Args:
       prior: from `fit_prior`.
-      labelled: moments of a domain's labelled rows, and its mean and scale.
+      labelled: moments of a domain's labelled rows, and its mean and scale `[dim]`.
     """
     after = merged(
         [
