@@ -38,7 +38,7 @@ with epy.lazy_api_imports(globals()):
         ordered_pairs,
     )
     from dann_jax.training.mapping import map_replicas
-    from dann_jax.training.replicas import ReplicaLayout, make_mesh
+    from dann_jax.training.replicas import Layout, ReplicaLayout, make_mesh
     from dann_jax.training.schedules import (
         STRENGTH_SCHEDULES,
         constant,
