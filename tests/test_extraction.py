@@ -428,7 +428,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             computed.extend(os.path.basename(item.path) for item in chunk)
         return pool.write_parts(task, chunks, workers)
 
-    monkeypatch.setattr("dann_jax.data.features.parts.write_parts", write_parts)
+    monkeypatch.setattr("dann_jax.data.features.part_writers.write_parts", write_parts)
     return computed
 
 

@@ -49,7 +49,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.extend(os.path.basename(item.path) for chunk in chunks for item in chunk)
         return pool.write_parts(task, chunks, workers)
 
-    monkeypatch.setattr("dann_jax.data.features.parts.write_parts", write_parts)
+    monkeypatch.setattr("dann_jax.data.features.part_writers.write_parts", write_parts)
     return names
 
 

@@ -37,7 +37,7 @@ from dann_jax.data.features.joining import (
     write_problems,
 )
 from dann_jax.data.features.origin import ORIGIN, origin_json
-from dann_jax.data.features.parts import make_parts
+from dann_jax.data.features.part_writers import make_parts
 from dann_jax.data.features.settings import claim, settings_of
 from dann_jax.data.features.shards import gather
 from dann_jax.data.store.arrays import write_arrays
