@@ -12,12 +12,8 @@ from bundles import hearing_bundle, tiny_bundle, write_tones
 from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
-from dann_jax.bundle.predictions import (
-    ClipPrediction,
-    predict_clips,
-    write_csv,
-    write_jsonl,
-)
+from dann_jax.bundle.prediction_files import write_csv, write_jsonl
+from dann_jax.bundle.predictions import ClipPrediction, predict_clips
 from dann_jax.bundle.recordings import Clip
 from dann_jax.data.features.audio import read_audio
 

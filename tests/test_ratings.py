@@ -18,7 +18,8 @@ from test_configs import load
 from dann_jax.bundle import BundleError, Rating, load_bundle
 from dann_jax.bundle.description import from_json
 from dann_jax.bundle.export import prediction_function
-from dann_jax.bundle.predictions import predict_clips, write_csv
+from dann_jax.bundle.prediction_files import write_csv
+from dann_jax.bundle.predictions import predict_clips
 from dann_jax.bundle.recordings import Clip
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.audio import read_audio

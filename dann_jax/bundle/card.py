@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dann_jax.bundle.calibration import calibration_words
+from dann_jax.bundle.card_features import maker_words
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.evaluation.verdicts import scale_of
@@ -89,7 +90,7 @@ def _escaped(description: Description) -> Description:
 
 def _use(description: Description) -> str:
     features = [
-        f"- {name}: {modality.shape()}, {_maker(modality.provenance)}"
+        f"- {name}: {modality.shape()}, {maker_words(modality.provenance)}"
         for name, modality in description.modalities.items()
     ]
     names = ", ".join(description.labels)
@@ -103,33 +104,6 @@ def _use(description: Description) -> str:
     if description.max_frames:
         text += f" Of longer utterances the middle {description.max_frames} frames."
     return "\n".join([f"{text} Features:\n", *features])
-
-
-def _maker(provenance: Mapping[str, Any] | None) -> str:
-    if provenance is None:
-        return "how they were made is unknown"
-    known = (key for key in ("extractor", "version", "hash") if key in provenance)
-    maker = f"made by {', '.join(f'{key} {provenance[key]}' for key in known)}"
-    return f"{maker}{_encoder(provenance)}"
-
-
-def _encoder(provenance: Mapping[str, Any]) -> str:
-    """Which pretrained model makes the features; nothing where none does."""
-    about, parameters = provenance.get("about"), provenance.get("parameters")
-    if not isinstance(about, Mapping) or not isinstance(parameters, Mapping):
-        return ""
-    if "model" not in about:
-        return ""
-    settings = ", ".join(f"{key} {value}" for key, value in parameters.items())
-    licence = about.get("licence", "not stated")
-    datasets = about.get("datasets")
-    data = ", ".join(map(str, datasets)) if isinstance(datasets, list) else "not stated"
-    return (
-        f", of the pretrained model {about['model']} ({settings}). By its own card, "
-        f"its licence is: {licence}; the data it was trained on: {data}. Before you "
-        f"rely on the scores, check whether the recordings that were tested here are "
-        f"among those data"
-    )
 
 
 def _data(description: Description) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Sequence
 
 import jax
@@ -32,8 +31,6 @@ from dann_jax.tasks.batches import Assembler
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import UNKNOWN, PyTree
 
-_log = logging.getLogger(__name__)
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bundle:
@@ -50,8 +47,7 @@ class Bundle:
       encoder: folder of the pretrained encoder; None to look where its name leads.
       priors: modality -> what each member knows of a person before the first clip;
         empty where all are standardised alike.
-      people: names of those who are enrolled; none of one person, whom all rows are
-        of; None where nobody is.
+      people: who is enrolled; none of one person, of whom all rows are; or None.
     """
 
     description: Description
@@ -80,13 +76,12 @@ class Bundle:
         """One member by itself: the model of `description.members[place]`."""
         only = slice(place, place + 1)
         members = self.description.members[only]
-        return Bundle(
-            dataclasses.replace(self.description, members=members),
-            jax.tree.map(lambda leaf: leaf[only], self.params),
-            jax.tree.map(lambda leaf: leaf[only], self.standardiser),
-            self.encoder,
-            {name: priors[only] for name, priors in self.priors.items()},
-            self.people,
+        return dataclasses.replace(
+            self,
+            description=dataclasses.replace(self.description, members=members),
+            params=jax.tree.map(lambda leaf: leaf[only], self.params),
+            standardiser=jax.tree.map(lambda leaf: leaf[only], self.standardiser),
+            priors={name: priors[only] for name, priors in self.priors.items()},
         )
 
     def predict_corpus(
@@ -207,8 +202,8 @@ class Bundle:
         require_enrolment(self.description)
         require_features(self.description, corpus)
         corpus = check(corpus.select(tuple(self.description.modalities)))
-        enrolled = enrolled_standardiser(self.description, self.priors, corpus)
-        bundle = dataclasses.replace(self, standardiser=enrolled[0], people=enrolled[1])
+        fitted, people = enrolled_standardiser(self.description, self.priors, corpus)
+        bundle = dataclasses.replace(self, standardiser=fitted, people=people)
         # What is compiled serves everybody.
         bundle.__dict__["_ensemble"] = self._ensemble
         return bundle

@@ -1,10 +1,8 @@
 """Predictions of many recordings, one after the other, in bounded memory."""
 
-import csv
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.audio import AudioError, read_audio
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.evaluation.scorers.table import Prediction, Rating
-from dann_jax.utils.text import encodable, one_line, table_cell
+from dann_jax.utils.text import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -203,64 +201,3 @@ def _read(
         _log.warning("warning: %s is %s", name, ", ".join(recording.problems))
     silent = "silent" in recording.problems
     return ReadClip(clip, recording.duration, features, silent)
-
-
-def write_csv(
-    file: IO[str],
-    predictions: Iterable[ClipPrediction],
-    columns: Sequence[str],
-    *,
-    timed: bool,
-) -> None:
-    """A header, then a line for each clip as soon as its batch is predicted.
-
-    Args:
-      file: open for text.
-      predictions: from `predict_clips`.
-      columns: of the model's predictions.
-      timed: whether there are columns `start` and `end`.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe before it.
-    """
-    times = ("start", "end") if timed else ()
-    names = ["file", *times, "duration", *columns]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table_cell(name) for name in names)
-    for prediction in predictions:
-        record = _record(prediction)
-        writer.writerow(
-            table_cell(cell) if isinstance(cell, str) else cell
-            for cell in (record[name] for name in names)
-        )
-        file.flush()
-
-
-def write_jsonl(
-    file: IO[str],
-    predictions: Iterable[ClipPrediction],
-    columns: Sequence[str],
-    *,
-    timed: bool,
-) -> None:
-    """An object a line with the keys that `write_csv` has for columns."""
-    del columns
-    for prediction in predictions:
-        record = _record(prediction)
-        if not timed:
-            del record["start"], record["end"]
-        print(json.dumps(record), file=file, flush=True)
-
-
-FORMATS = {"csv": write_csv, "jsonl": write_jsonl}
-"""Value of the flag `--format` -> the function that writes it."""
-
-
-def _record(prediction: ClipPrediction) -> dict[str, Any]:
-    clip = prediction.clip
-    return {
-        "file": encodable(clip.name),
-        "start": round(clip.start, 3),
-        "end": round(clip.start + prediction.duration, 3),
-        "duration": round(prediction.duration, 3),
-        **prediction.prediction.cells(),
-    }

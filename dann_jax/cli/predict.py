@@ -19,8 +19,8 @@ from dann_jax.bundle.people import (
     name_of,
     with_names,
 )
+from dann_jax.bundle.prediction_files import FORMATS
 from dann_jax.bundle.predictions import (
-    FORMATS,
     predict_clips,
     predict_read,
     read_clips,

@@ -11,7 +11,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.cli import command
-from dann_jax.cli.config import change_config, keys, load_config
+from dann_jax.cli.config import keys
+from dann_jax.cli.configured import run_with_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
@@ -156,15 +157,7 @@ def _one_prediction(workdir: str) -> str:
 
 def run() -> None:
     """Console entry point."""
-    loaded: list[ConfigDict] = []
-
-    def load(words: list[str]) -> list[str]:
-        with exit_with_message():
-            loaded.append(load_config(_CONFIG.value))
-            return change_config(loaded[-1], words)
-
-    with ends_at_once(lambda: "nothing was begun"):
-        command.run(lambda words: main(words, loaded[-1]), _FLAGS, USAGE, also=load)
+    run_with_config(main, _CONFIG, _FLAGS, USAGE)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 
 from dann_jax.bundle import load_bundle
 from dann_jax.bundle.description import modalities_of
-from dann_jax.bundle.predictions import ClipPrediction, write_csv
+from dann_jax.bundle.prediction_files import write_csv
+from dann_jax.bundle.predictions import ClipPrediction
 from dann_jax.bundle.provenance import extractors_of
 from dann_jax.bundle.recordings import Clip
 from dann_jax.data.corpus import Corpus, CorpusError
