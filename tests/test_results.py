@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.evaluation.seed_averages import averaged_scores
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -293,3 +294,31 @@ def test_a_single_fold_and_a_single_arm_have_no_table_of_their_own() -> None:
     table = result_table(found)
     assert "paired difference" not in table and "| fold" not in table
     assert row_of(table, "source_only")
+
+
+def test_seeds_predict_together_by_their_mean_probability() -> None:
+    # Of Ann's three rows dann errs once with each seed, and is surer where it is right.
+    logits, size = np.zeros((4, 2, len(TESTED), 2), np.float32), len(TESTED)
+    right = np.eye(2)[PROTOCOL.label[TESTED]]
+    logits[:, :] = 4 * right
+    logits[0, 1, 0], logits[1, 1, 1] = 1 - right[0], 1 - right[1]
+    logits[:, 0] = np.eye(2)[np.zeros(size, int)]
+    averaged = averaged_scores(logits, TESTED, SPEAKER, PROTOCOL, LAYOUT)["averaged"]
+    alone = summarise(
+        replica_scores(logits, TESTED, PROTOCOL, LAYOUT),
+        speaker_counts(logits, TESTED, SPEAKER, PROTOCOL, LAYOUT),
+    )
+    assert alone["dann"]["wa"]["pooled"] == 0.8
+    assert averaged["seeds"] == 2
+    assert averaged["summary"]["dann"]["wa"]["pooled"] == 1.0
+    same = averaged["summary"]["source_only"]["ua"]["pooled"]
+    assert same == alone["source_only"]["ua"]["pooled"] == 0.5
+    gains = {e["metric"]: e["difference"] for e in averaged["comparisons"]}
+    assert gains == {"wa": pytest.approx(0.4), "ua": pytest.approx(0.5)}
+    table = result_table({**results(), "averaged": averaged})
+    assert row_of(table, "dann", "100.00 [100.00, 100.00]")[2].startswith("+40.00")
+
+
+def test_one_seed_is_not_averaged() -> None:
+    layout = ReplicaLayout(LAYOUT.folds, [10], LAYOUT.arms, make_mesh(1))
+    assert averaged_scores(LOGITS[::2], TESTED, SPEAKER, PROTOCOL, layout) == {}

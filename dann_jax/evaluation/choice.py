@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dann_jax.evaluation.metrics import scores_of_confusion
+from dann_jax.evaluation.seed_averages import averaged_scores
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -149,9 +150,10 @@ def score_choice(
       speaker: `[N]`, of every row of the corpus.
 
     Returns:
-      The keys `replicas`, `summary` and `comparisons` of `results.json`, with the arm
-      `CHOSEN` after the baseline, and `choice`: what was chosen in each fold, by which
-      scores; its differences from every candidate; and the best in hindsight.
+      The keys `replicas`, `summary`, `comparisons` and `averaged` of `results.json`,
+      with the arm `CHOSEN` after the baseline, and `choice`: what was chosen in each
+      fold, by which scores; its differences from every candidate; and the best in
+      hindsight.
     """
     choice, names = best(inner), list(candidates.layout.arms)
     chosen = candidates.of_folds(choice, CHOSEN)
@@ -185,6 +187,9 @@ def score_choice(
         "replicas": shown.replicas,
         "summary": summary,
         "comparisons": comparisons(counts, trainings=trainings),
+        **averaged_scores(
+            shown.logits, shown.rows, speaker, protocol, shown.layout, arms=arms
+        ),
         "choice": {
             "folds": folds,
             "best_fixed": names[fixed],

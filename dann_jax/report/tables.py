@@ -47,6 +47,8 @@ def result_table(results: Mapping[str, Any]) -> str:
 def result_tables(results: Mapping[str, Any]) -> list[Table]:
     """The tables of arms, of targets, of folds (or of pairs) and of comparisons."""
     tables = [arm_table(results)]
+    if "averaged" in results:
+        tables.append(averaged_table(results))
     if results.get("targets"):
         tables.append(target_table(results))
     if distinct(results, "fold") > 1:
@@ -107,6 +109,29 @@ def arm_table(results: Mapping[str, Any]) -> Table:
             header.append(f"{TITLES[metric]} pooled [95 %]")
     header.append(f"{probed(results)} probe (chance)")
     return Table("arms", f"{title(results)}: scores of every arm in %", header, rows)
+
+
+def averaged_table(results: Mapping[str, Any]) -> Table:
+    """Every arm when all seeds of a fold predict together, as in a bundle."""
+    averaged = results["averaged"]
+    gains = {
+        (entry["arm"], entry["metric"]): difference(entry)
+        for entry in averaged["comparisons"]
+    }
+    rows = [
+        [arm]
+        + [
+            cell
+            for metric, score in scores.items()
+            for cell in (pooled_number(score, metric), gains.get((arm, metric), ""))
+        ]
+        for arm, scores in averaged["summary"].items()
+    ]
+    header = ["arm"]
+    for metric in next(iter(averaged["summary"].values())):
+        header += [f"{TITLES[metric]} pooled [95 %]", "gain [95 %]"]
+    shown = f"The probabilities of the {averaged['seeds']} seeds averaged, in %"
+    return Table("averaged", shown, header, rows)
 
 
 def probed(results: Mapping[str, Any]) -> str:

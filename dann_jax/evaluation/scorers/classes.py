@@ -8,6 +8,7 @@ import numpy as np
 from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.scorers.calibrated import calibration_of
+from dann_jax.evaluation.seed_averages import averaged_scores
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -33,10 +34,10 @@ def score_classes(
       run: that was trained.
 
     Returns:
-      The keys `labels`, `replicas`, `summary`, `comparisons` and `calibration` of
-      `results.json`; and, where a fold adapts to a target, `target`: see
-      `describe_target`, and where that fold is scored, a `summary` and `comparisons`
-      of its own.
+      The keys `labels`, `replicas`, `summary`, `comparisons`, `calibration` and, of
+      several seeds, `averaged` of `results.json`; and, where a fold adapts to a
+      target, `target`: see `describe_target`, and where that fold is scored, a
+      `summary` and `comparisons` of its own.
     """
     protocol = run.task.protocol
     replicas = replica_scores(
@@ -63,7 +64,7 @@ def _scores_of(
     replicas: Sequence[dict[str, Any]],
     run: Run,
 ) -> dict[str, Any]:
-    """The keys `summary` and `comparisons` of what some folds test."""
+    """The keys `summary`, `comparisons` and `averaged` of what some folds test."""
     names = [run.layout.folds[fold] for fold in folds]
     tested = [replica for replica in replicas if replica["fold"] in names]
     if not tested:
@@ -72,17 +73,18 @@ def _scores_of(
         arm: table[:, folds] for arm, table in fold_counts(replicas, run.layout).items()
     }
     predictions, run = tested_by(folds, predictions, run)
-    task = run.task
-    counts = speaker_counts(
+    scored = (
         predictions.label_logits,
         predictions.rows,
-        task.corpus.column("speaker"),
-        task.protocol,
+        run.task.corpus.column("speaker"),
+        run.task.protocol,
         run.layout,
     )
+    counts = speaker_counts(*scored)
     return {
         "summary": summarise(tested, counts),
         "comparisons": comparisons(counts, trainings=trainings),
+        **averaged_scores(*scored),
     }
 
 

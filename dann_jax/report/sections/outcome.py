@@ -22,14 +22,21 @@ from dann_jax.report.verdict import sentences
 
 def outcome_section(run: RunFiles) -> Section:
     """Table, forest plots, comparisons, folds."""
-    shown = ("arms", "targets", "comparisons")
+    shown = ("arms", "averaged", "targets", "comparisons")
     tables = {table.name: table for table in result_tables(run.results)}
-    main, targets, comparisons = (
+    main, averaged, targets, comparisons = (
         [tables[name]] if name in tables else [] for name in shown
     )
     folds = [table for name, table in tables.items() if name not in shown]
     content = [
         map(data_table, main + targets),
+        map(data_table, averaged),
+        note(
+            "A bundle averages what its members say; above are the scores of one "
+            "training at a time."
+        )
+        if averaged
+        else None,
         cautions("Too little to tell", caution(run.results, "size")),
         map(data_table, forest_charts({run.name: run})),
         note(
