@@ -147,9 +147,18 @@ def _recommended(scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict:
         f"{len(choice['folds'])} folds.",
         f"That UA chose and so flatters; what to expect of a person whose labels chose "
         f"nothing is the UA of {CHOSEN!r}, {100 * honest['pooled']:.1f} % "
-        f"[{low:.1f}, {high:.1f}].",
+        f"[{low:.1f}, {high:.1f}]{_together(scores)}.",
     ]
     return {"candidate": name, **choice["candidates"][name], "why": why}
+
+
+def _together(scores: Mapping[str, Any]) -> str:
+    """The UA of all seeds together in words; empty where there is one."""
+    if "averaged" not in scores:
+        return ""
+    ua = scores["averaged"]["summary"][CHOSEN]["ua"]["pooled"]
+    seeds = scores["averaged"]["seeds"]
+    return f", or {100 * ua:.1f} % where its {seeds} seeds are averaged"
 
 
 def _bundle(

@@ -32,7 +32,11 @@ def result_table(results: Mapping[str, Any]) -> str:
     Args:
       results: as in `results.json`.
     """
-    parts = [heading(results), *map(markdown, result_tables(results))]
+    parts = [heading(results)]
+    for table in result_tables(results):
+        # The others are told apart by their headers.
+        parts += [f"{table.title}:"] if table.name == "averaged" else []
+        parts.append(markdown(table))
     if results["comparisons"]:
         parts.append(comparison_rule(results))
     if target := results.get("target"):
