@@ -12,7 +12,8 @@ from runs import write_table
 
 from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.run import train_and_evaluate
-from dann_jax.report.tables import result_table, run_table
+from dann_jax.report.comparison import run_table
+from dann_jax.report.tables import result_table
 from dann_jax.tasks.oracle import PARTS
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role

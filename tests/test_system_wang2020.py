@@ -27,8 +27,9 @@ from dann_jax.evaluation.verdicts import verdict
 from dann_jax.evaluation.verification import make_trials
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.report.comparison import run_table
 from dann_jax.report.figures import forest_plot
-from dann_jax.report.tables import result_table, run_table
+from dann_jax.report.tables import result_table
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError

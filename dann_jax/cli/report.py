@@ -8,12 +8,12 @@ from etils import epath
 
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message
-from dann_jax.report.comparison import comparison_page
+from dann_jax.report.comparison import comparison_page, run_table
 from dann_jax.report.exports import write_everything
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.run import RunFiles, read_run
 from dann_jax.report.table import markdown
-from dann_jax.report.tables import result_table, run_table
+from dann_jax.report.tables import result_table
 from dann_jax.utils.files import write_whole
 
 USAGE = """\

@@ -1,14 +1,17 @@
 """The page of several runs side by side."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.elements import Section, data_table, flattened, note
+from dann_jax.report.headings import TITLES, headline, marked
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.page import leak_banner, page
 from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.outcome import forest_charts
 from dann_jax.report.table import Table
-from dann_jax.report.tables import run_table
+from dann_jax.report.tables import difference, over_seeds
 from dann_jax.report.verdict import run_verdict
 
 
@@ -51,6 +54,38 @@ def comparison_page(runs: Mapping[str, RunFiles]) -> str:
         _settings(runs),
     ]
     return page(heading, head, sections)
+
+
+def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Every arm of several runs in one table, with its paired difference.
+
+    Args:
+      runs: name -> results, as in `results.json`.
+
+    Raises:
+      ValueError: some runs have other main metrics than others.
+    """
+    metrics = {headline(results) for results in runs.values()}
+    if len(metrics) != 1:
+        raise ValueError("runs that classify and runs that verify share no table")
+    (metrics,) = metrics
+    rows = []
+    for name, results in runs.items():
+        gains = {
+            (entry["arm"], entry["metric"]): difference(entry)
+            for entry in results["comparisons"]
+        }
+        for arm in results["summary"]:
+            cells = [marked(name, results), arm]
+            for metric in metrics:
+                score = over_seeds(results, arm, metric)
+                cells += [score, gains.get((arm, metric), "")]
+            rows.append(cells)
+    gain = "difference [95 %]" if is_error(metrics[0]) else "gain [95 %]"
+    header = ["run", "arm"]
+    for metric in metrics:
+        header += [TITLES[metric], gain]
+    return Table("runs", "Every arm of every run", header, rows)
 
 
 def _leaks(name: str, run: RunFiles) -> Markup | None:

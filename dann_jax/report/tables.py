@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.verdicts import is_error, scale_of, verdict
+from dann_jax.evaluation.verdicts import scale_of, verdict
 from dann_jax.report.headings import (
     LEGEND,
     TITLES,
@@ -13,7 +13,6 @@ from dann_jax.report.headings import (
     distinct,
     heading,
     headline,
-    marked,
     shown_metrics,
     title,
     title_of,
@@ -61,38 +60,6 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
     if results["comparisons"]:
         tables.append(comparison_table(results))
     return tables
-
-
-def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Every arm of several runs in one table, with its paired difference.
-
-    Args:
-      runs: name -> results, as in `results.json`.
-
-    Raises:
-      ValueError: some runs have other main metrics than others.
-    """
-    metrics = {headline(results) for results in runs.values()}
-    if len(metrics) != 1:
-        raise ValueError("runs that classify and runs that verify share no table")
-    (metrics,) = metrics
-    rows = []
-    for name, results in runs.items():
-        gains = {
-            (entry["arm"], entry["metric"]): difference(entry)
-            for entry in results["comparisons"]
-        }
-        for arm in results["summary"]:
-            cells = [marked(name, results), arm]
-            for metric in metrics:
-                score = over_seeds(results, arm, metric)
-                cells += [score, gains.get((arm, metric), "")]
-            rows.append(cells)
-    gain = "difference [95 %]" if is_error(metrics[0]) else "gain [95 %]"
-    header = ["run", "arm"]
-    for metric in metrics:
-        header += [TITLES[metric], gain]
-    return Table("runs", "Every arm of every run", header, rows)
 
 
 def arm_table(results: Mapping[str, Any]) -> Table:
