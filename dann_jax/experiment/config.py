@@ -33,7 +33,7 @@ def base_config() -> ConfigDict:
     """
     return ConfigDict(
         {
-            # For tables and the report.
+            # For tables and the report; empty: the name of the objective.
             "system": "",
             # `data.open.open_corpus`
             "data": {
