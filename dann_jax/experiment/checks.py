@@ -4,6 +4,7 @@ What a value may be is said where it is consumed, by the annotations of the cons
 that its sections mirror; what two keys must be to each other is said here.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -144,6 +145,23 @@ def check_values(config: ConfigDict) -> None:
     for name in _section(config, "adversaries"):
         section = f"adversaries.{name}"
         check(_path(section), domain_ids, _section(config, section))
+
+
+def annotation_of(config: ConfigDict, key: str) -> Any:
+    """What a constructor says that the value of a key may be; None where none does.
+
+    Example:
+      >>> from dann_jax.experiment.config import base_config
+      >>> annotation_of(base_config(), "data.layers")
+      collections.abc.Sequence[int]
+    """
+    section, _, name = key.rpartition(".")
+    word, table = NAMED.get(section, ("", {}))
+    named = table.get(_value(config, word))
+    for constructor in (*SECTIONS.get(section, ()), *filter(None, [named])):
+        if name in (known := inspect.signature(constructor).parameters):
+            return known[name].annotation
+    return None
 
 
 def _section(config: ConfigDict, name: str) -> Mapping[str, Any]:
