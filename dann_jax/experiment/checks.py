@@ -21,6 +21,7 @@ from dann_jax.models.network import Dann, DialogueEncoder
 from dann_jax.models.normalisation import normalise
 from dann_jax.objectives import OBJECTIVES, REGRESSIONS
 from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.nuisance import with_directions
 from dann_jax.tasks.protocols import assign_roles, make_protocol
 from dann_jax.tasks.speaker_statistics import standardisation
 from dann_jax.tasks.splits import SPLITS
@@ -52,7 +53,7 @@ KEYS: Mapping[str, Any] = {
 
 SECTIONS: Mapping[str, tuple[Callable, ...]] = {
     "": (make_program,),
-    "data": (open_corpus, standardisation),
+    "data": (open_corpus, standardisation, with_directions),
     "protocol": (make_protocol, assign_roles),
     "batches": (make_task,),
     "encoder": (DialogueEncoder,),
