@@ -9,7 +9,7 @@ or, of two prepared stores whose features were made in the same way,
 
 The arms differ in what they do with the recordings: nothing, a speaker adversary,
 minimum class confusion, and both. What can be said of them without labels, and what
-not, is in docs/adapting.md.
+not, is in docs/adaptation.md.
 """
 
 from ml_collections import ConfigDict

@@ -20,6 +20,8 @@ puts the control in the place of what the system minimises. The controls:
 - `speaker_normalisation`: features standardised within each speaker;
   `shrunk_normalisation`: by statistics drawn towards those of the training speakers;
   `label_aware_normalisation`: less each speaker's offset, told from their emotions.
+- `nuisance_projection`: features without the leading directions in which training
+  speakers differ within an emotion; inductive.
 - `adabn`: batch statistics of each domain, at test those of the tested rows.
 - `two_adversaries`: the system's and a second one, each with its strength, and either
   alone: `sidann` is that of corpora, each left out in turn, and speakers.
@@ -51,6 +53,7 @@ STRENGTHS = {
     "vrex": 1.0,
     "mixup": 1.0,
 }
+NUISANCE_DIRECTIONS = 4
 OF_LABELLED_ROWS = ("group_dro", "vrex", "mixup")
 TOGETHER = (
     *("coral", "mmd", "conditional_mmd", "mcc", "vrex"),
@@ -148,6 +151,10 @@ def _label_aware(config: ConfigDict) -> None:
     config.data.update(standardise_by="speaker", standardise_kind="label_aware")
 
 
+def _nuisance_projection(config: ConfigDict) -> None:
+    config.data.update(standardise_by="", nuisance_directions=NUISANCE_DIRECTIONS)
+
+
 def _adabn(config: ConfigDict) -> None:
     column = config.protocol.split_args.column
     config.encoder.normalisation.update(name="adaptive", column=column)
@@ -187,6 +194,7 @@ SPECIAL: dict[str, Callable[[ConfigDict], None]] = {
     "speaker_normalisation": _speaker_normalisation,
     "shrunk_normalisation": _shrunk,
     "label_aware_normalisation": _label_aware,
+    "nuisance_projection": _nuisance_projection,
     "adabn": _adabn,
     "two_adversaries": _two_adversaries,
     "sidann": _sidann,

@@ -31,6 +31,11 @@ def write_sound(path: pathlib.Path, speaker: int, emotion: str, seed: int) -> No
     soundfile.write(path, samples, SAMPLE_RATE)
 
 
+def write_silence(path: pathlib.Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(SAMPLE_RATE), SAMPLE_RATE)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """`data/source`, a labelled store of three speakers, and `mine`, two others."""
@@ -67,9 +72,11 @@ def words(home: pathlib.Path, workdir: str, to: str = "mine") -> tuple[str, ...]
 @pytest.mark.slow
 def test_every_recording_is_predicted_or_named(home: pathlib.Path, call: Call) -> None:
     (home / "mine" / "broken.wav").write_bytes(b"no sound")
+    write_silence(home / "mine" / "p8" / "quiet.wav")
     ended = call(adapt, *words(home, "run"), "--speakers=folder")
     assert ended.code == 1
     assert "broken.wav" in ended.err.splitlines()[-1]
+    assert "quiet.wav is silent: its prediction means nothing" in ended.err
     assert "was not measured: they have no labels" in ended.out
     with (home / "run" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -124,7 +131,11 @@ def test_labels_of_a_manifest_score_it_if_that_is_asked_for(
 
 @pytest.mark.parametrize(
     ("to", "message"),
-    [("empty", "holds no audio"), ("nowhere", "no such file or folder")],
+    [
+        ("empty", "holds no audio"),
+        ("nowhere", "no such file or folder"),
+        pytest.param("hush", "none of the 1 recordings", marks=pytest.mark.slow),
+    ],
 )
 def test_what_holds_no_recording_is_refused(
     home: pathlib.Path,
@@ -133,6 +144,7 @@ def test_what_holds_no_recording_is_refused(
     message: str,
 ) -> None:
     (home / "empty").mkdir(exist_ok=True)
+    write_silence(home / "hush" / "quiet.wav")
     ended = call(adapt, *words(home, f"run_{to}", to))
     assert_refused(ended._replace(err=ended.err.splitlines()[-1] + "\n"), message)
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from dann_jax.evaluation.harm import classes_used, harms
+from dann_jax.evaluation.harm import classes_used, harms, unused_classes
 from dann_jax.evaluation.target import certainty
 
 EVEN = {"anger": 0.25, "happiness": 0.25, "neutral": 0.25, "sadness": 0.25}
+NARROW = {"anger": 0.9, "happiness": 0.098, "neutral": 0.001, "sadness": 0.001}
 CERTAIN = {"agreement": 0.8, "rehearsed_agreement": 0.85}
 NOTHING = {"agreement": float("nan"), "rehearsed_agreement": float("nan")}
 
@@ -45,7 +46,7 @@ def test_what_was_not_measured_warns_of_nothing() -> None:
             "every recording of the target is predicted as anger",
         ),
         (
-            {"balance": {"anger": 0.9, "happiness": 0.1, "neutral": 0, "sadness": 0}},
+            {"balance": NARROW},
             [],
             "narrowed the predictions to 1.4 classes, from 4.0 of source_only; 90 %",
         ),
@@ -55,7 +56,7 @@ def test_what_was_not_measured_warns_of_nothing() -> None:
             [],
             "agree on 40 % of the recordings, and on 90 %",
         ),
-        ({"rows": 1}, [], "The target has 1 recordings"),
+        ({"rows": 1}, [], "The target has 1 recording:"),
     ],
 )
 def test_each_sign_of_harm_is_told(
@@ -63,6 +64,19 @@ def test_each_sign_of_harm_is_told(
 ) -> None:
     (sentence,) = harms(target(**changes), comparisons)
     assert words in sentence
+
+
+def test_a_class_that_nothing_was_taken_for_is_told_of_once() -> None:
+    without = {"anger": 0.3, "happiness": 0.3, "neutral": 0.4, "sadness": 0.0}
+    balance = {"source_only": EVEN, "dann": without, "mcc": without}
+    arms = dict.fromkeys(balance, CERTAIN)
+    found = harms({"rows": 100, "balance": balance, "arms": arms}, [])
+    (sentence,) = [text for text in found if "sadness" in text]
+    start = "No recording of yours was taken for sadness (by dann, mcc): either none is"
+    assert sentence.startswith(start)
+    # Of a single class another sentence tells.
+    collapsed = {"source_only": EVEN, "dann": dict.fromkeys(EVEN, 0.0) | {"anger": 1.0}}
+    assert unused_classes(collapsed) == []
 
 
 def test_k_equal_classes_count_k() -> None:

@@ -105,6 +105,14 @@ def test_more_rehearsals_than_speakers_are_refused() -> None:
         protocol_of(sides={"folds": 9})
 
 
+def test_a_class_of_one_speaker_cannot_be_rehearsed() -> None:
+    rare = np.where((EMOTION == "joy") & (SPEAKER != "s0f"), "other", EMOTION)
+    corpus = with_column("emotion", rare)
+    with pytest.raises(ProtocolError, match="no labelled utterance of joy.* two speak"):
+        protocol_of(corpus)
+    assert protocol_of(corpus, {"folds": 0}).folds == ("target",)
+
+
 def test_a_speaker_on_both_sides_is_refused_unless_it_is_named() -> None:
     both = with_column("speaker", np.where(TARGET_ROWS, "s0f", SPEAKER))
     with pytest.raises(ProtocolError, match=r"both labelled and of the target \(s0f\)"):

@@ -1,11 +1,13 @@
 """Scores of an adaptation: rehearsals and target are never mixed."""
 
+import dataclasses
 import types
 
 import numpy as np
 import pytest
 from corpora_and_batches import LABELS, toy_corpus
 
+from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.scorers.classes import score_classes
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.tasks.protocols import make_protocol
@@ -36,9 +38,11 @@ class SaysTheTruth(Run):
         return Predictions(chosen, **{name: shown[name] for name in outputs})
 
 
-def scored(folds: int = 2, *, score_target: bool = False) -> dict:
+def scored(
+    folds: int = 2, *, score_target: bool = False, corpus: Corpus = CORPUS
+) -> dict:
     protocol = make_protocol(
-        CORPUS,
+        corpus,
         split="adapt",
         split_args={
             **{"column": "session", "source": ("s0", "s1"), "target": ("s2", "s3")},
@@ -49,7 +53,7 @@ def scored(folds: int = 2, *, score_target: bool = False) -> dict:
         validation_folds=0,
     )
     task = make_task(
-        CORPUS.select(("audio",)), protocol, {}, batch_size=4, num_buckets=1
+        corpus.select(("audio",)), protocol, {}, batch_size=4, num_buckets=1
     )
     layout = ReplicaLayout(protocol.folds, (0, 1), ARMS, make_mesh(1))
     run = SaysTheTruth(task, layout, None)
@@ -93,6 +97,16 @@ def test_labels_of_the_target_score_it_apart() -> None:
     (n_test,) = {r["n_test"] for r in found["replicas"] if r["fold"] == "target"}
     assert n_test == known.sum()
     assert found["summary"]["source_only"]["ua"]["pooled"] == 0.5
+
+
+def test_a_class_that_no_label_of_the_target_names_is_told_of() -> None:
+    first, *_ = scored(score_target=True)["target"]["warnings"]
+    assert "labels of the target" not in first
+    emotion = np.where(TARGET & TRUTH, "other", CORPUS.columns["emotion"])
+    corpus = dataclasses.replace(CORPUS, columns={**CORPUS.columns, "emotion": emotion})
+    first, *_ = scored(corpus=corpus, score_target=True)["target"]["warnings"]
+    said = "The labels of the target name no joy: its UA is the mean recall of the"
+    assert first.startswith(said)
 
 
 def test_without_rehearsals_nothing_is_scored() -> None:

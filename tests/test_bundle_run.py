@@ -4,12 +4,14 @@ import pathlib
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from runs import tiny_config, tiny_corpus, write_table
 from scipy.special import softmax
 
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
+from dann_jax.bundle.export import prediction_function
 from dann_jax.bundle.run import measured_of
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
@@ -134,6 +136,26 @@ def test_who_is_enrolled_by_all_rows_has_the_statistics_of_the_run(
     found = bundle.enrol_corpus(corpus).predict_corpus(corpus)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.abs(bundle.predict_corpus(corpus) - expected).max() > 1e-3
+
+
+def test_a_bundle_removes_the_directions_of_its_folds(tmp_path: pathlib.Path) -> None:
+    run = Untrained(tmp_path, {"data.nuisance_directions": 2})
+    bundle, corpus = run.bundle(tmp_path / "bundle"), run.task.corpus
+    assert bundle.description.nuisance_directions == 2
+    expected = run.probabilities()[run.layout.seed_of == 0, 1].mean(0)
+    np.testing.assert_allclose(bundle.predict_corpus(corpus), expected, atol=1e-5)
+    row, there = 3, np.ones((1, 1), bool)
+    (name,) = corpus.features
+    answer = prediction_function(bundle)(
+        {
+            "inputs": {name: jnp.asarray(corpus.features[name][[[row]]], jnp.float32)},
+            "present": {name: there},
+            "visible": there,
+            "party": np.zeros((1, 1), np.int32),
+        }
+    )
+    found = [float(answer[label][0, 0]) for label in bundle.labels]
+    np.testing.assert_allclose(found, expected[row], atol=1e-5)
 
 
 def test_a_bundle_says_which_models_it_holds_and_what_was_measured_of_their_arm(

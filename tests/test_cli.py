@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.cli import export, predict, prepare, train
+from dann_jax.cli.config import change_config, keys, load_config
 from dann_jax.cli.console import exit_with_message
 from dann_jax.evaluation.selection import SELECTIONS
 from dann_jax.experiment.run import train_and_evaluate
@@ -120,6 +121,27 @@ def test_keys_are_set_by_their_dotted_names_and_shown(call: Call) -> None:
     assert shown["encoder.own_turns"] == "False"
     assert shown["protocol.labels"] == "('anger', 'neutral')"
     assert shown["arms.source_only"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("named", "change", "value"),
+    [
+        ("synthetic", "protocol.split_args.test=3,4", ("3", "4")),
+        ("synthetic", "protocol.split_args.test=3", ("3",)),
+        ("synthetic", "protocol.split_args.test=('3', '4')", ("3", "4")),
+        ("synthetic", "protocol.split_args.test=Ses 01.F, 4", ("Ses 01.F", "4")),
+        ("adapt", "protocol.labels=1,2", ("1", "2")),
+        ("adapt", "data.modalities=voice", ("voice",)),
+        ("adapt", "data.layers=1,2", (1, 2)),
+        ("adapt", "heads.domain_hidden=8,16", (8, 16)),
+    ],
+)
+def test_in_a_list_of_words_numbers_are_words(
+    named: str, change: str, value: tuple
+) -> None:
+    config = load_config(named)
+    change_config(config, ["", f"--config.{change}"])
+    assert dict(keys(config))[change.partition("=")[0]] == value
 
 
 @pytest.mark.parametrize(

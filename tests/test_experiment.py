@@ -245,6 +245,23 @@ def test_the_selected_step_is_the_last_with_the_best_validation_score(
         assert replica["selected_step"] == best["step"]
 
 
+def untrained(config: ConfigDict, workdir: pathlib.Path) -> dict:
+    """The results of a run that is neither trained nor scored."""
+    with (
+        mock.patch.object(train, "fit", lambda state, **_: state),
+        mock.patch.object(classes, "score_classes", return_value={}),
+        mock.patch.object(evaluate, "bundle_run"),
+    ):
+        return train_and_evaluate(config, workdir)
+
+
+def test_what_has_no_name_is_called_by_its_objective(
+    table: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    config = tiny_config(table, {**CONFIG, "system": ""})
+    assert untrained(config, tmp_path)["system"] == "dann"
+
+
 def test_standardising_by_speaker_makes_a_result_transductive(
     table: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -252,12 +269,7 @@ def test_standardising_by_speaker_makes_a_result_transductive(
     for column, transductive in (("", False), ("speaker", True)):
         config = tiny_config(table, {**changes, "data.standardise_by": column})
         config.adversaries.speaker.unlabelled = ()
-        with (
-            mock.patch.object(train, "fit", lambda state, **_: state),
-            mock.patch.object(classes, "score_classes", return_value={}),
-            mock.patch.object(evaluate, "bundle_run"),
-        ):
-            results = train_and_evaluate(config, tmp_path / f"by {column}")
+        results = untrained(config, tmp_path / f"by {column}")
         assert results["protocol"]["transductive"] is transductive
 
 

@@ -5,7 +5,7 @@ bundle.json        description.Description: labels, arguments, features, measure
 parameters.npz     float32 [members, ...], `encoder/...` and `label_head/...`
 standardiser.npz   `mean/MODALITY` and `scale/MODALITY`, float32 [members, dim]
                    and what enrolling a person needs, where features are standardised
-                   by person (`priors`)
+                   by person (`priors`); `directions/MODALITY`, where some are removed
 MODEL_CARD.md      for people
 ```
 """

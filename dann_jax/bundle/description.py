@@ -82,6 +82,7 @@ class Description:
         older bundles, and where none was fitted.
       speaker_statistics: the fields of a `Standardisation`: the column that features
         are standardised by, and how; empty where all are standardised alike.
+      nuisance_directions: how many are removed from the features; 0 in older bundles.
     """
 
     system: str
@@ -102,6 +103,7 @@ class Description:
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
     speaker_statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    nuisance_directions: int = 0
 
 
 _OPTIONAL_TEXT = (str, type(None))
@@ -111,7 +113,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("data", "protocol", "measured", "packages"), dict),
     **{"system": str, "standardised_by": _OPTIONAL_TEXT, "licence": _OPTIONAL_TEXT},
     **{"answer": str, "max_frames": int, "temperature": (int, float)},
-    "speaker_statistics": dict,
+    **{"speaker_statistics": dict, "nuisance_directions": int},
 }
 _MEMBER = {"fold": str, "seed": int, "arm": str, "step": int}
 _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
@@ -144,7 +146,7 @@ def from_json(content: Any, where: str) -> Description:
         )
     # Older bundles do not say.
     unsaid = {"answer": "classes", "max_frames": 0, "data": {}, "temperature": 1.0}
-    unsaid["speaker_statistics"] = {}
+    unsaid |= {"speaker_statistics": {}, "nuisance_directions": 0}
     fields = _fields({**unsaid, **content}, _KINDS, where)
     if fields["answer"] not in ANSWERS:
         raise BundleError(
@@ -169,6 +171,8 @@ def from_json(content: Any, where: str) -> Description:
     for name, modality in fields["modalities"].items():
         if not 0 < modality.dim < MOST:
             raise BundleError(f"{where}, modality {name!r}: dim is {modality.dim}")
+        if not 0 <= (removed := fields["nuisance_directions"]) < modality.dim:
+            raise BundleError(f"{where}: nuisance_directions is {removed}")
     for number, member in enumerate(fields["members"]):
         _fields(member, _MEMBER, f"{where}, member {number}")
     for name in ("labels", "corpora"):

@@ -34,6 +34,7 @@ from jax import export
 from dann_jax.bundle.description import BundleError
 from dann_jax.bundle.model import Bundle
 from dann_jax.models.network import as_apply
+from dann_jax.tasks.batches import without_directions
 from dann_jax.types import Array, Batch, PyTree
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -108,20 +109,19 @@ def prediction_function(bundle: Bundle) -> Any:
 
 
 def _batch(
-    inputs: PredictInputs, standardizer: Mapping[str, tuple[Array, Array]]
+    inputs: PredictInputs, standardizer: Mapping[str, tuple[Array, ...]]
 ) -> Batch:
     """The inputs of the network, standardised as `Assembler` does it."""
     present = {
         name: flags & inputs["visible"] for name, flags in inputs["present"].items()
     }
-    standardised = {
-        name: jnp.where(
-            present[name][..., None],
-            (values - standardizer[name][0]) / standardizer[name][1],
-            0.0,
-        )
-        for name, values in inputs["inputs"].items()
-    }
+    standardised = {}
+    for name, values in inputs["inputs"].items():
+        mean, scale, *directions = standardizer[name]
+        values = (values - mean) / scale
+        if directions:
+            values = without_directions(values, *directions)
+        standardised[name] = jnp.where(present[name][..., None], values, 0.0)
     zeros = jnp.zeros_like(inputs["party"])
     return Batch(
         inputs=standardised,

@@ -37,6 +37,9 @@ from dann_jax.utils.leftovers import remove_leftovers
 _FILES = ("bundle.json", "parameters.npz", "standardiser.npz")
 """Without them it is no bundle; the model card is for people, who may edit it."""
 
+_PARTS = ("mean", "scale", "directions")
+"""Of a standardiser, in its order; the last only where any are removed."""
+
 
 def write_bundle(
     folder: epath.PathLike,
@@ -54,7 +57,8 @@ def write_bundle(
       description: everything but the numbers; JSON values.
       params: float32 `[M, ...]` of `M` members. The heads of the adversaries are left
         out: they are not needed to predict.
-      standardiser: modality -> mean and scale, float32 `[M, dim]`.
+      standardiser: modality -> mean and scale, float32 `[M, dim]`, and, where the
+        description has `nuisance_directions`, these, `[M, count, dim]`.
       priors: modality -> of each member, where the description has
         `speaker_statistics`.
 
@@ -72,8 +76,8 @@ def write_bundle(
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
     standardizer_arrays = {
         f"{part}/{name}": array
-        for name, pair in standardiser.items()
-        for part, array in zip(("mean", "scale"), pair, strict=True)
+        for name, parts in standardiser.items()
+        for part, array in zip(_PARTS, parts, strict=False)
     } | prior_arrays(priors or {})
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     try:
@@ -156,6 +160,11 @@ def _read_standardiser(
         for name, modality in description.modalities.items()
         for part in ("mean", "scale")
     }
+    if count := description.nuisance_directions:
+        expected |= {
+            f"directions/{name}": (members, count, modality.dim)
+            for name, modality in description.modalities.items()
+        }
     arrays = read_arrays(path, expected | prior_shapes(description))
     for name, array in arrays.items():
         field = name.removeprefix("prior/").partition("/")[0]
@@ -165,7 +174,9 @@ def _read_standardiser(
                 "bundle is damaged, make it again from its run"
             )
     standardiser = {
-        name: (arrays[f"mean/{name}"], arrays[f"scale/{name}"])
+        name: tuple(
+            arrays[f"{part}/{name}"] for part in _PARTS if f"{part}/{name}" in expected
+        )
         for name in description.modalities
     }
     return standardiser, priors_from(arrays, description)

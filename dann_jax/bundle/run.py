@@ -107,6 +107,7 @@ def bundle_run(
         speaker_statistics=task.standardisation._asdict()
         if task.standardisation
         else {},
+        nuisance_directions=task.nuisance_directions,
     )
     # Nobody is enrolled yet: the last domain is that of a stranger.
     standardiser = {

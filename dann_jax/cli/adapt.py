@@ -24,7 +24,7 @@ Adapts to recordings that have no labels, and predicts them. STORE is a labelled
 as dann-prepare makes it; RECORDINGS is a folder of sound files, a manifest with a
 column `file`, a single file, or another store. Their features are made as those of
 STORE were. Leaves DIR/predictions.csv, DIR/bundle for dann-predict, and DIR/report.html
-with what can be said of it without labels: docs/adapting.md says what cannot.
+with what can be said of it without labels: docs/adaptation.md says what cannot.
 Stopped at any moment, the same command goes on."""
 
 _FLAGS = flags.FlagValues()
@@ -108,6 +108,11 @@ def main(words: list[str], config: ConfigDict) -> None:
         print(result_table(adapted.results))
         print(f"\npredictions: {adapted.predictions}")
         print(f"report: {write_page(_WORKDIR.value)}")
+    for file in adapted.silent:
+        print(
+            f"warning: {one_line(file)} is silent: its prediction means nothing",
+            file=sys.stderr,
+        )
     for problem in adapted.left_out:
         print(f"error: {one_line(problem)}", file=sys.stderr)
     if adapted.left_out:

@@ -6,7 +6,7 @@ import inspect
 import pathlib
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from dann_jax.experiment.checks import annotation_of
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.unused import without_effect
 from dann_jax.utils.arguments import in_words
@@ -177,16 +178,29 @@ def _with_settings(config: ConfigDict, words: list[str]) -> list[str]:
 
 
 def _with_lists(arguments: list[str], config: ConfigDict) -> Iterator[str]:
-    """Split `--config.KEY=a,b` where KEY is a list: one argument for a, one for b."""
+    """Split `--config.KEY=a,b` where KEY is a list: one argument for a, one for b.
+
+    In a list of words `3,4` are words as well, such as names of speakers.
+    """
     values = dict(keys(config))
     for argument in arguments:
         match = _OVERRIDE.match(argument)
         listed = match and match[2] and isinstance(values.get(match[1]), tuple)
-        if listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", match[2][1:]):
-            items = match[2][1:].split(",")
-            yield from (f"--config.{match[1]}={item}" for item in items)
+        text = match[2][1:] if listed else ""
+        if text and text[0] not in "([\"'" and _holds_words(config, match[1], values):
+            words = tuple(word.strip() for word in text.split(","))
+            yield f"--config.{match[1]}={words!r}"
+        elif listed and re.fullmatch(r"[\w-]+(,[\w-]+)+", text):
+            yield from (f"--config.{match[1]}={item}" for item in text.split(","))
         else:
             yield argument
+
+
+def _holds_words(config: ConfigDict, key: str, values: Mapping[str, Any]) -> bool:
+    """Whether a key is a list of words; an empty list may be one of anything."""
+    if values[key]:
+        return isinstance(values[key][0], str)
+    return annotation_of(config, key) == Sequence[str]
 
 
 def _require_key(config: ConfigDict, key: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dann_jax.evaluation.verdicts import verdict
+from dann_jax.utils.words import listed
 
 FEWER_CLASSES = 0.8
 """Of the number of classes that the baseline predicts (`classes_used`); see there."""
@@ -54,10 +55,10 @@ def harms(
     balance = target["balance"]
     baseline = next(iter(balance))
     found = []
-    if target["rows"] < FEW_ROWS:
+    if (rows := target["rows"]) < FEW_ROWS:
         found.append(
-            f"The target has {target['rows']} recordings: what is measured on so few "
-            f"says little."
+            f"The target has {rows} recording{'s' * (rows != 1)}: what is measured on "
+            f"so few says little."
         )
     for name, measured in target["arms"].items():
         arm = Arm(
@@ -69,7 +70,32 @@ def harms(
             of_ua.get(name),
         )
         found += [f"{name}: {text}" for rule in RULES if (text := rule(arm))]
-    return found
+    # Of a few recordings most classes are absent anyway.
+    return found + (unused_classes(balance) if rows >= FEW_ROWS else [])
+
+
+def unused_classes(balance: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A fact: classes that no recording is predicted as, a sentence for each set.
+
+    Arms that predict a single class are passed over: `one_class` tells of them.
+
+    Example:
+      >>> shares = {"anger": 0.5, "neutral": 0.5, "sadness": 0.0}
+      >>> (sentence,) = unused_classes({"source_only": shares, "dann": shares})
+      >>> sentence.partition(":")[0]
+      'No recording of yours was taken for sadness (by source_only, dann)'
+    """
+    arms: dict[str, list[str]] = {}
+    for arm, shares in balance.items():
+        unused = [name for name, share in shares.items() if not share]
+        if unused and len(unused) < len(shares) - 1:
+            arms.setdefault(listed(unused), []).append(arm)
+    return [
+        f"No recording of yours was taken for {classes} (by {', '.join(names)}): "
+        f"either none is, or the model does not find it there; listen to some before "
+        f"you conclude that it is absent."
+        for classes, names in arms.items()
+    ]
 
 
 def one_class(arm: Arm) -> str:

@@ -10,9 +10,11 @@ from dann_jax.evaluation.analysis.sample import input_vectors
 from dann_jax.evaluation.divergence import proxy_a_distance
 from dann_jax.evaluation.harm import harms
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, View
-from dann_jax.tasks.roles import Role
+from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
+from dann_jax.types import UNKNOWN
+from dann_jax.utils.words import listed
 
 _MOST_ROWS = 500
 """Of each side, for distances."""
@@ -72,7 +74,21 @@ def describe_target(
         "arms": arms,
         "input_a_distance": at_input,
     }
-    return {**record, "warnings": harms(record, comparisons)}
+    unlabelled = _without_label(protocol, target)
+    return {**record, "warnings": [*unlabelled, *harms(record, comparisons)]}
+
+
+def _without_label(protocol: Protocol, target: np.ndarray) -> list[str]:
+    """A sentence on the classes that no labelled row of a scored target has."""
+    known = np.unique(protocol.label[target])
+    known = known[known != UNKNOWN]
+    absent = np.delete(np.array(protocol.labels), known)
+    if not known.size or not absent.size:
+        return []
+    return [
+        f"The labels of the target name no {listed(absent)}: its UA is the mean recall "
+        f"of the other {known.size} classes."
+    ]
 
 
 def certainty(logits: np.ndarray) -> tuple[float, float]:

@@ -30,6 +30,7 @@ from dann_jax.experiment.target_recordings import recordings_of
 from dann_jax.experiment.workdir import TARGET_FOLDER, require_ours
 from dann_jax.tasks.roles import TARGET
 from dann_jax.utils.files import open_whole
+from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
 
@@ -41,11 +42,13 @@ class Adapted(NamedTuple):
       results: as in `results.json`.
       predictions: the file of predictions, a row for each recording.
       left_out: recordings without a row, and why.
+      silent: recordings without sound, whose rows mean nothing.
     """
 
     results: Mapping[str, Any]
     predictions: epath.Path
     left_out: list[str]
+    silent: list[str]
 
 
 def adapt(
@@ -76,17 +79,17 @@ def adapt(
     of_source.data.target = ""
     source = open_data(of_source)
     config = config.copy_and_resolve_references()
-    left_out: list[str] = []
+    left_out, silent = [], []
     if is_corpus(to):
         target = epath.Path(to)
     else:
         target = prepared(to, source, workdir, speakers=speakers, encoder=encoder)
-        left_out = _left_out(target)
+        left_out, silent = _left_out(target), _silent(target)
     with config.unlocked():
         config.data.target = str(target)
         config.protocol.split_args.folds = _rehearsals(config, source)
     results = train_and_evaluate(config, workdir)
-    return Adapted(results, write_predictions(config, workdir), left_out)
+    return Adapted(results, write_predictions(config, workdir), left_out, silent)
 
 
 def prepared(
@@ -108,8 +111,8 @@ def prepared(
       encoder: folder of the pretrained encoder, where one is needed.
 
     Raises:
-      CorpusError: no recording can be used, or the recordings have changed since the
-        run began.
+      CorpusError: no recording can be used or has sound, or the recordings have
+        changed since the run began.
       BundleError: the features cannot be made here, or not as they were.
     """
     modalities = modalities_of(source)
@@ -127,7 +130,8 @@ def prepared(
     folder = workdir / TARGET_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.csv"
-    write_manifest(manifest, recordings_of(to, speakers))
+    recordings = recordings_of(to, speakers)
+    write_manifest(manifest, recordings)
     began = (workdir / "config.json").exists()
     try:
         prepare(
@@ -145,7 +149,13 @@ def prepared(
             f"{to} is not what the run in {workdir} began with: choose another "
             f"--workdir, or put back the old recordings ({error})"
         ) from None
-    return store_folder(TARGET, folder)
+    store, count = store_folder(TARGET, folder), len(recordings["utt_id"])
+    if (silent := _silent(store)) and len(silent) + len(_left_out(store)) == count:
+        raise CorpusError(
+            f"none of the {count} recordings that {to} names has sound: "
+            f"{listed(map(shorten, silent), 3)} can be read and are silent"
+        )
+    return store
 
 
 def _specification(
@@ -197,6 +207,12 @@ def _left_out(store: epath.Path) -> list[str]:
     return [f"{p.file}: {p.reason}" for p in problems if p.severity == "error"]
 
 
+def _silent(store: epath.Path) -> list[str]:
+    """The recordings that hold no sound."""
+    problems = read_problems(store / "problems.csv")
+    return [problem.file for problem in problems if problem.reason == "silent"]
+
+
 def _rehearsals(config: ConfigDict, source: Corpus) -> int:
     """As many rehearsals as wanted, or as there are speakers with labels."""
     wanted = config.protocol.split_args.folds
@@ -205,11 +221,15 @@ def _rehearsals(config: ConfigDict, source: Corpus) -> int:
     speakers = {*source.column("speaker")[labelled].tolist()} - {""}
     if wanted <= len(speakers):
         return wanted
-    folds = len(speakers) if len(speakers) > 1 else 0
+    if len(speakers) > 1:
+        _log.warning(
+            "the source has %d speakers with labels: they are held out one by one, %d "
+            "rehearsals instead of %d",
+            *(len(speakers), len(speakers), wanted),
+        )
+        return len(speakers)
     _log.warning(
-        "the source has %d speakers with labels, so that there are %d groups to hold "
-        "out%s",
-        *(len(speakers), folds),
-        "" if folds else ": nothing says whether adapting works, and it is not used",
+        "the source has one speaker with labels, and nobody to hold out: nothing says "
+        "whether adapting works, and the bundle keeps the arm that does not adapt"
     )
-    return folds
+    return 0

@@ -93,6 +93,8 @@ def _by_a_column(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys of `config.data` for `standardisation`, and those for `open_corpus`."""
     own = inspect.signature(standardisation).parameters
     data = config.data.to_dict()
+    # Of the folds as well, but of no column: `build_from_protocol` reads it.
+    data.pop("nuisance_directions", None)
     return (
         {name: value for name, value in data.items() if name in own},
         {name: value for name, value in data.items() if name not in own},
@@ -115,6 +117,7 @@ def build_from_protocol(
         normalise_by=normalisation.column,
         adaptive=normalisation.name == "adaptive",
         standardisation=standardisation_of(config),
+        nuisance_directions=config.data.get("nuisance_directions", 0),
         **config.batches,
     )
     analysis = getattr(config, "analysis", {})

@@ -4,6 +4,7 @@ What a value may be is said where it is consumed, by the annotations of the cons
 that its sections mirror; what two keys must be to each other is said here.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from dann_jax.models.network import Dann, DialogueEncoder
 from dann_jax.models.normalisation import normalise
 from dann_jax.objectives import OBJECTIVES, REGRESSIONS
 from dann_jax.tasks.domains import domain_ids
+from dann_jax.tasks.nuisance import with_directions
 from dann_jax.tasks.protocols import assign_roles, make_protocol
 from dann_jax.tasks.speaker_statistics import standardisation
 from dann_jax.tasks.splits import SPLITS
@@ -51,7 +53,7 @@ KEYS: Mapping[str, Any] = {
 
 SECTIONS: Mapping[str, tuple[Callable, ...]] = {
     "": (make_program,),
-    "data": (open_corpus, standardisation),
+    "data": (open_corpus, standardisation, with_directions),
     "protocol": (make_protocol, assign_roles),
     "batches": (make_task,),
     "encoder": (DialogueEncoder,),
@@ -144,6 +146,23 @@ def check_values(config: ConfigDict) -> None:
     for name in _section(config, "adversaries"):
         section = f"adversaries.{name}"
         check(_path(section), domain_ids, _section(config, section))
+
+
+def annotation_of(config: ConfigDict, key: str) -> Any:
+    """What a constructor says that the value of a key may be; None where none does.
+
+    Example:
+      >>> from dann_jax.experiment.config import base_config
+      >>> annotation_of(base_config(), "data.layers")
+      collections.abc.Sequence[int]
+    """
+    section, _, name = key.rpartition(".")
+    word, table = NAMED.get(section, ("", {}))
+    named = table.get(_value(config, word))
+    for constructor in (*SECTIONS.get(section, ()), *filter(None, [named])):
+        if name in (known := inspect.signature(constructor).parameters):
+            return known[name].annotation
+    return None
 
 
 def _section(config: ConfigDict, name: str) -> Mapping[str, Any]:

@@ -33,7 +33,7 @@ def base_config() -> ConfigDict:
     """
     return ConfigDict(
         {
-            # For tables and the report.
+            # For tables and the report; empty: the name of the objective.
             "system": "",
             # `data.open.open_corpus`
             "data": {
@@ -48,13 +48,16 @@ def base_config() -> ConfigDict:
                 "standardise_by": "",
                 "standardise_kind": "z",
                 "standardise_k": 5.0,
+                # So many directions in which training speakers differ within classes
+                # are removed (`tasks.nuisance`); 0 for none.
+                "nuisance_directions": 0,
                 # Column -> values. All other rows are not there, not even as
                 # unlabelled data.
                 "rows": {},
                 # A CSV of `word` and `emotion`, for words that are not known.
                 "emotions": "",
                 # A second source, to adapt to without its labels: see
-                # `tasks.splits.adapt` and docs/adapting.md.
+                # `tasks.splits.adapt` and docs/adaptation.md.
                 "target": "",
             },
             # `tasks.protocols.make_protocol`

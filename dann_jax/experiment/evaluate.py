@@ -39,7 +39,7 @@ def evaluate(
     _log.info("scoring and probing ...")
     predictions = scorer.predict(run, state.best)
     results = {
-        "system": config.system,
+        "system": system_of(config),
         "corpora": corpora_of(task.corpus),
         "protocol": {
             "name": task.protocol.name,
@@ -84,6 +84,17 @@ def evaluate(
     return results
 
 
+def system_of(config: ConfigDict) -> str:
+    """The name of what was trained; that of its objective where the config has none.
+
+    Example:
+      >>> from dann_jax.experiment.config import base_config
+      >>> system_of(base_config())
+      'dann'
+    """
+    return config.system or config.objective.name
+
+
 def bundle(
     folder: epath.PathLike,
     config: ConfigDict,
@@ -105,7 +116,7 @@ def bundle(
         state.replace(**kept),
         task,
         layout,
-        system=config.system,
+        system=system_of(config),
         encoder=encoder_of(config, task),
         heads=config.heads.to_dict(),
         results=results,

@@ -127,19 +127,22 @@ class Assembler:
 
     def standardiser_of(
         self, folds: Sequence[int] | np.ndarray
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Modality -> mean and scale of each group, `[G, dim]` or `[G, D, dim]`."""
+    ) -> dict[str, tuple[np.ndarray, ...]]:
+        """Modality -> mean and scale of each group, `[G, dim]` or `[G, D, dim]`.
+
+        Then, where there are any, directions to remove, `[G, count, dim]`.
+        """
         chosen = np.asarray(folds)
         return {
-            name: (mean[chosen], scale[chosen])
-            for name, (mean, scale) in self.standardiser.items()
+            name: tuple(part[chosen] for part in parts)
+            for name, parts in self.standardiser.items()
         }
 
 
 def gather_features(
     index: Batch,
     tables: Mapping[str, Array],
-    standardiser: Mapping[str, tuple[Array, Array]],
+    standardiser: Mapping[str, tuple[Array, ...]],
 ) -> Batch:
     """Turn an index into a finished batch, with standardised features for inputs.
 
@@ -161,15 +164,27 @@ def gather_features(
         if name in index.num_frames:
             frames = xp.arange(values.shape[-2])
             real = frames < index.num_frames[name][..., None]
+        *moments, directions = (*standardiser[name], None)[:3]
         mean, scale = (
-            _of_rows(part, index.feature_domain, values.ndim)
-            for part in standardiser[name]
+            _of_rows(part, index.feature_domain, values.ndim) for part in moments
         )
+        values = (values - mean) / scale
+        if directions is not None:
+            flat = values.reshape(len(values), -1, values.shape[-1])
+            values = without_directions(flat, directions).reshape(values.shape)
         # What a row does not show must not be there at all.
-        inputs[name] = xp.where(real[..., None], (values - mean) / scale, 0.0).astype(
-            xp.float32
-        )
+        inputs[name] = xp.where(real[..., None], values, 0.0).astype(xp.float32)
     return index._replace(inputs=inputs, feature_domain=None)
+
+
+def without_directions(values: Array, directions: Array) -> Array:
+    """What is left of vectors `[..., n, dim]` without directions `[..., count, dim]`.
+
+    Example:
+      >>> without_directions(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0]])).tolist()
+      [[0.0, 4.0]]
+    """
+    return values - values @ directions.swapaxes(-1, -2) @ directions
 
 
 def _of_rows(statistic: Array, feature_domain: Array | None, ndim: int) -> Array:

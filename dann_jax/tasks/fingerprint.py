@@ -106,7 +106,7 @@ def _summary(task: Task) -> dict[str, list[list[float]]]:
             part.reshape(len(part), -1).mean(1).tolist()
             for part in (np.abs(mean), scale)
         ]
-        for name, (mean, scale) in task.evaluation.standardiser.items()
+        for name, (mean, scale, *_) in task.evaluation.standardiser.items()
     }
 
 

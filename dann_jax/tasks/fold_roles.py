@@ -4,13 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dann_jax.tasks.roles import Role
+from dann_jax.tasks.roles import TARGET, Role
 from dann_jax.tasks.splits import ProtocolError, Split
 
 UNLABELLED_POOLS = ("other", "adapt", "test")
 """Where unlabelled rows may come from: other-label rows of the training side, rows of
 the target that a split sets aside for adaptation, and the test side without its labels
 (transductive)."""
+
+
+_OF_SPLIT = "adapt_on, or filters of the split, set rows aside"
+_OF_TARGET = (
+    "a manifest or a store must give so many recordings of the target this emotion; a "
+    "class that none has can be left out of protocol.labels; score_target takes all"
+)
+"""Where the rows of the adaptation side, and their labels, come from."""
 
 
 def few_rows(
@@ -26,10 +34,11 @@ def few_rows(
         # The draw must not depend on other rows or their labels.
         rows = np.flatnonzero(split.adapt & (label == index))
         if not 0 <= count <= len(rows):
+            where = _OF_TARGET if split.name == TARGET else _OF_SPLIT
             raise ProtocolError(
                 f"fold {split.name!r} sets {len(rows)} utterances of {name!r} aside "
                 f"for adaptation; labelled_target must be between 0 and that, got "
-                f"{count} (adapt_on, or filters of the split, set rows aside)"
+                f"{count} ({where})"
             )
         drawn = np.random.default_rng([*seed, index]).permutation(rows)[:count]
         chosen.append(drawn)

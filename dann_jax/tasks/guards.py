@@ -47,12 +47,19 @@ def require_classes(protocol: Protocol) -> None:
                     f"{', '.join(absent)}, but of {', '.join(others) or 'nothing'}: "
                     f"protocol.labels must be what every fold can learn"
                     f"{_OF_NO_LABELS * (role == Role.TEST)}"
+                    f"{_OF_REHEARSALS * (protocol.target_fold not in (None, fold))}"
                 )
 
 
 _OF_NO_LABELS = (
     ". To adapt to rows that have no labels, and not to score them, use "
-    "protocol.split=adapt (docs/adapting.md)"
+    "protocol.split=adapt (docs/adaptation.md)"
+)
+
+
+_OF_REHEARSALS = (
+    "; to rehearse an adaptation it takes two speakers of the source who show it: "
+    "leave it out of protocol.labels, or rehearse nothing: protocol.split_args.folds=0"
 )
 
 

@@ -10,9 +10,10 @@ from dann_jax.tasks.moments import moments_of, or_one
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
 
-Standardiser = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Standardiser = Mapping[str, tuple[np.ndarray, ...]]
 """Modality -> mean and scale, each float32 `[F, dim]`; where domains have their own,
-`[F, D + 1, dim]`, as in `domain_standardiser`."""
+`[F, D + 1, dim]`, as in `domain_standardiser`. Then, where there are any, directions to
+remove, `[F, count, dim]`, as in `nuisance`."""
 
 
 def fit_standardiser(corpus: Corpus, protocol: Protocol) -> Standardiser:

@@ -10,6 +10,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, evaluation_assembler, training_assembler
 from dann_jax.tasks.domain_standardiser import feature_domains, fit_by_domain
 from dann_jax.tasks.domains import domain_ids, known_values, value_ids
+from dann_jax.tasks.nuisance import with_directions
 from dann_jax.tasks.plan import Plan, padded_shapes
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.speaker_statistics import Prior, Standardisation
@@ -38,6 +39,7 @@ class Task:
         all labelled rows together.
       priors: modality -> what each fold knows of a speaker before the first clip;
         empty without a `standardisation`.
+      nuisance_directions: how many are removed from the features, as in `nuisance`.
     """
 
     corpus: Corpus
@@ -53,6 +55,7 @@ class Task:
     units: Units | None = None
     standardisation: Standardisation | None = None
     priors: Mapping[str, Sequence[Prior]] = dataclasses.field(default_factory=dict)
+    nuisance_directions: int = 0
 
     @property
     def transductive(self) -> bool:
@@ -101,6 +104,7 @@ def make_task(
     normalise_by: str = "",
     adaptive: bool = False,
     standardisation: Standardisation | None = None,
+    nuisance_directions: CountOrNone = 0,
 ) -> Task:
     """Prepare everything that batches are made from.
 
@@ -114,6 +118,11 @@ def make_task(
       normalise_by: the column that a normalisation goes by, if any.
       adaptive: whether what is evaluated is normalised by its own statistics.
       standardisation: of the features by a column; None for none.
+      nuisance_directions: to remove from the features, as in `nuisance`; 0 for none.
+
+    Raises:
+      ValueError: a batch would be padding for the most part, or directions are removed
+        from features that are standardised by a column.
     """
     _require_batches(batch_size, corpus)
     domain, num_domains = {}, {}
@@ -127,6 +136,17 @@ def make_task(
     else:
         feature_domain = feature_domains(corpus, standardisation)
         standardiser, priors = fit_by_domain(corpus, protocol, standardisation)
+    if nuisance_directions:
+        if standardisation:
+            raise ValueError(
+                f"config.data.nuisance_directions is for features that are "
+                f"standardised by all labelled rows, and they are by "
+                f"{standardisation.column!r}: leave it at 0, or "
+                f"config.data.standardise_by empty"
+            )
+        standardiser = with_directions(
+            corpus, protocol, standardiser, nuisance_directions
+        )
     sizes, shapes = padded_shapes(corpus, num_buckets, max_frames)
     norm_domains = known_values(corpus, normalise_by) if normalise_by else ()
     norm_domain = (
@@ -148,6 +168,7 @@ def make_task(
         units=units,
         standardisation=standardisation,
         priors=priors,
+        nuisance_directions=nuisance_directions,
     )
 
 
