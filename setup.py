@@ -73,6 +73,9 @@ setuptools.setup(
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
+        # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
+        "media": ["av>=14"],
+        "excel": ["openpyxl>=3.1"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

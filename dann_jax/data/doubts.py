@@ -17,6 +17,11 @@ _NO_NAMES = ("utt_id", "file", "text", "emotion", "emotion_word", "audio_hash")
 _MOST_VALUES = 1000
 """A column of more values is no domain, unless it is one of `IDENTIFIERS`."""
 
+_WITHOUT_SPEAKER = (
+    ". They are neither labelled nor tested, and no protocol can leave their speakers "
+    "out"
+)
+
 _PLURALS = {name: f"{name}s" for name in IDENTIFIERS} | {"corpus": "corpora"}
 
 _log = logging.getLogger(__name__)
@@ -53,6 +58,7 @@ def doubts(columns: Mapping[str, np.ndarray]) -> Iterator[str]:
             yield (
                 f"{missing} of {len(values)} rows have no {name}: it is empty, or a "
                 f"word such as nan, unknown or ?"
+                f"{_WITHOUT_SPEAKER if name == 'speaker' else ''}"
             )
     for name, values in columns.items():
         if name not in _NO_NAMES:
