@@ -7,11 +7,12 @@ import functools
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 import soundfile
 from etils import epath
@@ -22,27 +23,41 @@ _PATIENCE = 0.5
 """Seconds that the sound may be shorter than its container says."""
 
 
-def decode_media(path: epath.Path, name: str) -> IO[bytes]:
-    """The first stream of sound of a file as Wave64 with 16 bits, at its beginning.
+class DecodedSound:
+    """The sound of a file in a nameless temporary file, gone with this object.
+
+    Attributes:
+      file: Wave64 with 16 bits, open for reading.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def __del__(self) -> None:
+        self.file.close()
+
+
+def decode_media(path: epath.Path, name: str) -> DecodedSound:
+    """The first stream of sound of a file.
 
     Args:
       path: of the file.
       name: of its format, for messages.
 
     Returns:
-      An open file, which the next call with the same path returns again.
+      The sound, at its beginning; the next call with the same path returns it again.
 
     Raises:
       Unusable: nothing installed can decode it, it has no sound, or it is damaged.
     """
     status = path.stat()
-    file = _decoded(os.fspath(path), name, status.length, status.mtime)
-    file.seek(0)
-    return file
+    decoded = _decoded(os.fspath(path), name, status.length, status.mtime)
+    decoded.file.seek(0)
+    return decoded
 
 
 @functools.lru_cache(maxsize=2)
-def _decoded(path: str, name: str, size: int, mtime: float) -> IO[bytes]:
+def _decoded(path: str, name: str, size: int, mtime: float) -> DecodedSound:
     del size, mtime  # Another file of the same name is decoded again.
     decode = _decoder()
     if decode is None:
@@ -58,7 +73,7 @@ def _decoded(path: str, name: str, size: int, mtime: float) -> IO[bytes]:
             epath.Path(path).copy(source)
         decode(source, wave)
         # Its name goes with the folder; the file stays as long as it is open.
-        return open(wave, "rb")  # noqa: SIM115
+        return DecodedSound(open(wave, "rb"))  # noqa: SIM115
 
 
 def _decoder() -> Callable[[str, str], None] | None:
@@ -75,29 +90,19 @@ def _by_pyav(source: str, wave: str) -> None:
             if not container.streams.audio:
                 raise Unusable("holds no sound")
             stream = container.streams.audio[0]
-            alone = len(container.streams) == 1
-            claimed = _claimed_seconds(container, stream, alone)
-            seconds = _write(container.decode(stream), wave)
+            claimed = None
+            if stream.duration and "mp4" in container.format.name:
+                claimed = float(stream.duration * stream.time_base)
+            elif "matroska" in container.format.name and len(container.streams) == 1:
+                claimed = (container.duration or 0) / 1e6
+            seconds = _write(container.decode(stream), wave, claimed)
     except av.FFmpegError as error:
         raise Unusable(f"truncated or damaged: {error.strerror}") from None
-    if claimed and seconds < claimed - _PATIENCE:
-        raise Unusable(
-            f"truncated: its header claims {claimed:.1f} s of sound, {seconds:.1f} s "
-            f"could be read"
-        )
+    _require_whole(seconds, claimed)
 
 
-def _claimed_seconds(container, stream, alone: bool) -> float | None:
-    """By the container; None where it has no such number, or only an estimate."""
-    if stream.duration and "mp4" in container.format.name:
-        return float(stream.duration * stream.time_base)
-    if container.duration and alone and "matroska" in container.format.name:
-        return container.duration / 1e6
-    return None
-
-
-def _write(frames, wave: str) -> float:
-    """Write decoded frames; their duration in seconds."""
+def _write(frames: Iterator[Any], wave: str, claimed: float | None) -> float:
+    """Write decoded frames, without what pads the last; their duration in seconds."""
     import av
 
     first = next(frames, None)
@@ -105,27 +110,50 @@ def _write(frames, wave: str) -> float:
         raise Unusable("holds no samples")
     rate, channels = first.sample_rate, first.layout.nb_channels
     packed = av.AudioResampler(format="s16", layout=first.layout, rate=rate)
+    left = round(claimed * rate) if claimed else None
     with soundfile.SoundFile(wave, "w", rate, channels, "PCM_16", format="W64") as out:
         # Nothing flushes it: it changes the format of samples, not their rate.
         for frame in itertools.chain([first], frames):
             for part in packed.resample(frame):
-                out.write(part.to_ndarray().reshape(-1, channels))
+                samples = part.to_ndarray().reshape(-1, channels)
+                out.write(samples if left is None else samples[: left - out.frames])
         return out.frames / rate
 
 
 def _by_ffmpeg(source: str, wave: str) -> None:
     ended = subprocess.run(
         [
-            *("ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", source),
+            *("ffmpeg", "-nostdin", "-nostats", "-xerror", "-i", source),
             *("-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", wave),
         ],
         capture_output=True,
         text=True,
         errors="replace",
     )
+    said = ended.stderr
+    if "matches no streams" in said:
+        raise Unusable("holds no sound")
     if ended.returncode:
-        line = (ended.stderr.strip().splitlines() or ["unknown error"])[-1]
-        reason = line.removeprefix(f"{source}: ")
-        if "matches no streams" in ended.stderr:
-            raise Unusable("holds no sound")
-        raise Unusable(f"truncated or damaged: {reason}")
+        named = re.search(r"code:? -\d+ \(([^()]+)\)", said)
+        last = said.strip().rpartition("\n")[2].rpartition(": ")[2]
+        raise Unusable(f"truncated or damaged: {named[1] if named else last}")
+    _require_whole(soundfile.info(wave).duration, _claimed_by(said))
+
+
+def _claimed_by(said: str) -> float | None:
+    """Seconds that ffmpeg found in the container of a single stream, not estimated."""
+    about_input = said.partition("Stream mapping")[0]
+    duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", about_input)
+    estimated = "Estimating duration" in said or about_input.count("Stream #0:") != 1
+    if not duration or estimated:
+        return None
+    hours, minutes, seconds = map(float, duration.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _require_whole(seconds: float, claimed: float | None) -> None:
+    if claimed and seconds < claimed - _PATIENCE:
+        raise Unusable(
+            f"truncated: its header claims {claimed:.1f} s of sound, {seconds:.1f} s "
+            f"could be read"
+        )

@@ -84,7 +84,8 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
         if name := media_format(file.read(16), path.suffix):
-            yield stack.enter_context(SoundFile(decode_media(path, name)))
+            decoded = decode_media(path, name)
+            yield stack.enter_context(SoundFile(decoded.file))
             return
         size = file.seek(0, io.SEEK_END)
         sound = find_sound(file, size)

@@ -29,18 +29,18 @@ _DECODABLE = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b".snd", b"c
 
 
 def media_format(head: bytes, suffix: str) -> str:
-    r"""What a file is that libsndfile cannot decode; empty for any other.
+    r"""What to call a file that libsndfile cannot decode; empty for any other.
 
     Args:
       head: its first bytes.
-      suffix: of its name; what it holds goes before what it is called.
+      suffix: of its name.
 
     Example:
       >>> media_format(b"\0\0\0\x20ftypM4A ", ".wav"), media_format(b"RIFF", ".mp4")
       ('mp4', '')
     """
+    own = suffix.lower().removeprefix(".") if suffix.lower() in NEED_DECODER else ""
     for (offset, magic), name in _MAGIC.items():
         if head[offset:].startswith(magic):
-            return name
-    known = suffix.lower() in NEED_DECODER and not head.startswith(_DECODABLE)
-    return suffix.lower().removeprefix(".") if known else ""
+            return own or name
+    return "" if head.startswith(_DECODABLE) else own
