@@ -57,13 +57,13 @@ class TableFlags:
         """
         from dann_jax.data.readers.catalogue import FOLDERS, MANIFEST, Reading
 
-        belongs = {
-            self._table: MANIFEST,
-            self._columns: MANIFEST,
-            self._emotion: FOLDERS,
-            self._speaker: FOLDERS,
-        }
-        for flag, layout in belongs.items():
+        belongs = (
+            (self._table, MANIFEST),
+            (self._columns, MANIFEST),
+            (self._emotion, FOLDERS),
+            (self._speaker, FOLDERS),
+        )
+        for flag, layout in belongs:
             if flag.value not in (None, []) and layout not in layouts:
                 raise app.UsageError(f"--{flag.name} is for --corpus={layout}")
         if self._table.value and len(layouts) > 1:

@@ -207,7 +207,9 @@ def _loudly(problems: Sequence[Problem], usable: int) -> str:
     """That many recordings are lost, where they are."""
     errors = {p.utt_id for p in problems if p.severity == "error"}
     share = len(errors) / (usable + len(errors))
-    return f" ({share:.0%} OF ALL RECORDINGS ARE LOST)" if share > MANY_LOST else ""
+    if share <= MANY_LOST:
+        return ""
+    return f" ({100 * share:.0f} % OF ALL RECORDINGS ARE LOST)"
 
 
 def _hours(corpus: Corpus) -> str:

@@ -181,7 +181,7 @@ def _report(
         )
     if errors:
         share = len(errors) / utterances
-        loud = f"WARNING: {share:.0%} of the recordings are lost: "
+        loud = f"WARNING: {100 * share:.0f} % OF ALL RECORDINGS ARE LOST: "
         _log.warning(
             "%s%s; they are left out",
             *(loud if share > MANY_LOST else "", unusable(problems, utterances)),

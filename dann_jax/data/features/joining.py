@@ -92,23 +92,21 @@ def read_problems(path: epath.Path) -> list[Problem]:
 
 
 def unusable(problems: Sequence[Problem], utterances: int) -> str | None:
-    """How many of the utterances cannot be used, one of them, and how many of why.
+    """How many of the utterances cannot be used, and why; None for none.
 
     Example:
       >>> unusable([Problem("a", "a.wav", "error", "the file is empty")], 9)
       "1 of 9 utterances cannot be used, such as 'a' (the file is empty)"
-      >>> several = [Problem(n, f"{n}.wav", "error", "empty") for n in "ab"]
-      >>> unusable(several, 9)
-      "2 of 9 utterances cannot be used, such as 'a' (empty); by reason: empty (2)"
+      >>> unusable([Problem(n, f"{n}.wav", "error", "empty") for n in "ab"], 9)
+      '2 of 9 utterances cannot be used: empty (2)'
     """
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:
         return None
-    reasons = "; by reason: " + ", ".join(count_reasons(errors))
-    return (
-        f"{len(errors)} of {utterances} utterances cannot be used, such as "
-        f"{errors[0].utt_id!r} ({errors[0].reason}){reasons if len(errors) > 1 else ''}"
-    )
+    why = f": {', '.join(count_reasons(errors, limit=5))}"
+    if len(errors) == 1:
+        why = f", such as {errors[0].utt_id!r} ({errors[0].reason})"
+    return f"{len(errors)} of {utterances} utterances cannot be used{why}"
 
 
 def count_reasons(problems: Sequence[Problem], limit: int = 8) -> list[str]:
