@@ -165,3 +165,22 @@ def test_files_of_a_table_elsewhere_are_relative_to_the_source(
     )
     assert columns["file"].tolist() == ["a/1.wav"]
     assert columns["speaker"].tolist() == ["ann"]
+
+
+def test_files_of_another_machine_are_found_by_their_names(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant(tmp_path, "ann/1.wav", "bob/1.wav", "bob/2.wav", "cat/3.wav", "dan/3.wav")
+    names = ["C:\\x\\ann\\1.wav", "/home/me/bob/1.wav", "2", "3.wav"]
+    table = "\n".join(["file,speaker", *(f"{name},s" for name in names)])
+    (tmp_path / "manifest.csv").write_text(table)
+    columns = read_audio_manifest(tmp_path)
+    found = dict(zip(columns["utt_id"], columns["file"], strict=True))
+    assert found == {
+        "C:\\x\\ann\\1": "ann/1.wav",
+        "/home/me/bob/1": "bob/1.wav",
+        "2": "bob/2.wav",
+        # One of two files: it is missing, and counted when recordings are read.
+        "3": "3.wav",
+    }
+    assert "3 of them are found by their names below" in caplog.text

@@ -18,7 +18,7 @@ from dann_jax.data.manifest import read_manifest
 from dann_jax.utils.text import one_line
 from dann_jax.utils.walk import matching, walk
 
-MANIFESTS = (".csv", ".jsonl")
+MANIFESTS = (".csv", ".tsv", ".jsonl", ".xlsx")
 
 _log = logging.getLogger(__name__)
 

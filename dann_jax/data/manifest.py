@@ -14,13 +14,14 @@ import csv
 import io
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.identifiers import spelled
+from dann_jax.data.renamed_files import find_files
 from dann_jax.data.rows import TABLES, read_rows
 from dann_jax.utils.files import on_disk, write_whole
 from dann_jax.utils.words import shorten, shortened
@@ -57,7 +58,8 @@ def read_audio_manifest(
 
     Returns:
       Column -> string array `[N]`, rows sorted by `utt_id`; empty strings where a
-      value is not known.
+      value is not known. Where none of its files is there, those of these names
+      anywhere below the folder are taken, if each can be one file only.
 
     Raises:
       CorpusError: there is no manifest, a column, a value or every file is missing, a
@@ -79,7 +81,8 @@ def read_audio_manifest(
         _log.warning("%s has no column 'emotion': no row is labelled", path)
         rows = [{**row, "emotion": ""} for row in rows]
     _check_ids(path, lines, rows)
-    _check_files(path, root, rows)
+    files = _files_there(path, root, dict.fromkeys(row["file"] for row in rows))
+    rows = [{**row, "file": files[row["file"]]} for row in rows]
     rows.sort(key=lambda row: row["utt_id"])
     first = ("utt_id", "file", "speaker", "emotion")
     names = dict.fromkeys((*first, *rows[0]))
@@ -183,26 +186,40 @@ def _check_ids(
             )
 
 
-def _check_files(
-    path: epath.Path, root: epath.Path, rows: Sequence[Mapping[str, str]]
-) -> None:
-    files = dict.fromkeys(root / row["file"] for row in rows)
+def _files_there(
+    path: epath.Path, root: epath.Path, names: Iterable[str]
+) -> dict[str, str]:
+    """Name of each file in the table -> where it is; itself but where none is there."""
+    files = {name: root / name for name in names}
     # One listing a folder: asking for each file takes minutes on a bucket.
-    folders = dict.fromkeys(file.parent for file in files)
+    folders = dict.fromkeys(file.parent for file in files.values())
     there = {
         folder / child.name
         for folder in folders
         if folder.is_dir()
         for child in folder.iterdir()
     }
-    missing = [str(file) for file in files if file not in there]
-    missing = [file for file in missing if on_disk(file) == file]
+    missing = [name for name, file in files.items() if file not in there]
+    missing = [
+        name for name in missing if on_disk(str(files[name])) == str(files[name])
+    ]
+    if not missing:
+        return {name: name for name in files}
     absent = (
         f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
-        f"{shortened(missing[0], 300) if missing else ''}"
+        f"{shortened(str(files[missing[0]]), 300)}"
     )
-    if len(missing) == len(files):
+    elsewhere = find_files(root, missing) if len(missing) == len(files) else {}
+    if elsewhere:
+        name, file = next(iter(elsewhere.items()))
+        # Whoever reads it sees whether they are the right ones.
+        _log.warning(
+            "%s; %d of them are found by their names below %s, such as %s for %r",
+            *(absent, len(elsewhere), root, shorten(file), shorten(name)),
+        )
+    elif len(missing) == len(files):
         raise CorpusError(absent)
-    if missing:
+    else:
         # Checked when the files are read.
         _log.warning("%s", absent)
+    return {name: elsewhere.get(name, name) for name in files}
