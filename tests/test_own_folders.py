@@ -138,12 +138,12 @@ def test_the_table_is_shown_written_and_read_again(
     root = plant(tmp_path / "mine", "angry/s1_1.wav", "sad/s1_2.wav", "sad/s2_1.wav")
     given = Given({"folders": root}, reading=Reading(speaker=r"(s\d)"))
     with caplog.at_level(logging.INFO):
-        columns = read_table(given, "mine", tmp_path / "data")
+        columns = read_table(given, "mine", tmp_path / "data").columns
     assert "  s1              1       1     2" in caplog.text
     assert "sad/s1_2.wav: emotion sadness ('sad'), speaker s1" in caplog.text
     table = tmp_path / "data" / "mine.manifest.csv"
     again = Given({"manifest": root}, reading=Reading(table=table))
-    same = read_table(again, "mine", tmp_path / "data")
+    same = read_table(again, "mine", tmp_path / "data").columns
     assert {k: v.tolist() for k, v in same.items()} == {
         k: v.tolist() for k, v in columns.items()
     }
@@ -151,7 +151,7 @@ def test_the_table_is_shown_written_and_read_again(
     table.write_text(table.read_text().replace("s2,sad", "s3,sad"))
     with pytest.raises(CorpusError, match=r"mine\.manifest\.csv says something else"):
         read_table(given, "mine", tmp_path / "data")
-    assert "s3" in read_table(again, "mine", tmp_path / "data")["speaker"]
+    assert "s3" in read_table(again, "mine", tmp_path / "data").columns["speaker"]
 
 
 def test_files_of_a_table_elsewhere_are_relative_to_the_source(

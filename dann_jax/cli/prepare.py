@@ -28,6 +28,7 @@ machines --shard=1/3, 2/3 and 3/3 compute a part each before.
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
                       and emotion; --table=FILE where it lies elsewhere, and
                       --columns=path:file,label:emotion where columns have other names
+  --corpus=parquet    DIR holds parquet files of Hugging Face's datasets with sound
   --corpus=ravdess    (or another that is read as it comes; a wrong name lists them)
   --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)
   --features=pretrained --pretrained.model=openai/whisper-base   (or a folder; also

@@ -55,17 +55,17 @@ class TableFlags:
         Raises:
           UsageError: a flag is for another layout, or is no list of names.
         """
-        from dann_jax.data.readers.catalogue import FOLDERS, MANIFEST, Reading
+        from dann_jax.data.readers.catalogue import FOLDERS, MANIFEST, PARQUET, Reading
 
         belongs = (
-            (self._table, MANIFEST),
-            (self._columns, MANIFEST),
-            (self._emotion, FOLDERS),
-            (self._speaker, FOLDERS),
+            (self._table, (MANIFEST,)),
+            (self._columns, (MANIFEST, PARQUET)),
+            (self._emotion, (FOLDERS,)),
+            (self._speaker, (FOLDERS,)),
         )
-        for flag, layout in belongs:
-            if flag.value not in (None, []) and layout not in layouts:
-                raise app.UsageError(f"--{flag.name} is for --corpus={layout}")
+        for flag, meant in belongs:
+            if flag.value not in (None, []) and not layouts & {*meant}:
+                raise app.UsageError(f"--{flag.name} is for --corpus={meant[0]}")
         if self._table.value and len(layouts) > 1:
             raise app.UsageError("--table is for one corpus: prepare it alone")
         return Reading(

@@ -54,29 +54,46 @@ def write_table(path: epath.Path, columns: Columns, source: epath.PathLike) -> N
     """Write the table of a folder as a manifest that a person can correct; say so.
 
     Args:
-      path: of the manifest. What is there is not replaced.
+      path: of the manifest.
       columns: as in `overview`; `emotion` is written as the folder has it.
       source: the folder.
 
     Raises:
-      CorpusError: there is one that says something else.
+      CorpusError: as `write_once`.
     """
     names = [name for name in columns if name != "emotion_word"]
     table = {name: columns[name] for name in names}
     table["emotion"] = columns["emotion_word"]
     again = f"--corpus=manifest --source={source} --table={path}"
+    write_once(path, table, source, again)
+    _log.info(
+        "this table is %s; to correct it, edit it and say %s, not --corpus=folders",
+        *(path, again),
+    )
+
+
+def write_once(
+    path: epath.Path, table: Columns, source: epath.PathLike, again: str
+) -> None:
+    """Write a manifest, unless it is there: a person may have corrected it.
+
+    Args:
+      path: of the manifest.
+      table: column -> string array `[N]`.
+      source: what the table is from.
+      again: flags that read the manifest as it is, for the message.
+
+    Raises:
+      CorpusError: there is one that says something else.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_manifest(path, table)
     elif not _same(read_manifest(path, required=()), table):
         raise CorpusError(
-            f"{path} says something else than the folders and names below {source}: "
-            f"{again} reads it; remove it to have it written anew"
+            f"{path} says something else than {source}: {again} reads it as it is; "
+            f"remove it to have it written anew"
         )
-    _log.info(
-        "this table is %s; to correct it, edit it and say %s, not --corpus=folders",
-        *(path, again),
-    )
 
 
 def _same(there: Columns, table: Columns) -> bool:

@@ -102,11 +102,11 @@ def prepare(
         # Not after all recordings have been gone through.
         require_beam()
     given = Given(sources, layouts, emotions, reading)
-    columns = read_table(given, name, data_dir)
+    table = read_table(given, name, data_dir)
+    columns, roots = table.columns, table.roots()
     if per_speaker:
         columns = some_of_each(columns, per_speaker)
     check(Corpus(name, columns, {}, {}))
-    roots = {corpus: _root(source) for corpus, source in sources.items()}
     job = Preparation(
         name=name,
         data_dir=data_dir,
@@ -133,8 +133,8 @@ def prepare(
         if renew:
             clear_work(job)
             keep_features(job, job.work)
-        tables = [path for path in (emotions, reading.table) if path]
-        return _make(job, strict, beam, source_json(sources, tables))
+        own = [path for path in (emotions, reading.table) if path]
+        return _make(job, strict, beam, source_json(table.sources, own))
 
 
 def _make(job: Preparation, strict: bool, beam: BeamRunner | None, source: str) -> str:
@@ -169,12 +169,6 @@ def _cache_of(store: epath.Path) -> list[epath.Path]:
     except OSError:
         # There is no store, or nothing of it can be read.
         return []
-
-
-def _root(source: epath.PathLike) -> epath.Path:
-    """What files are relative to: a source may be a manifest."""
-    path = epath.Path(source)
-    return path if path.is_dir() else path.parent
 
 
 def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:

@@ -9,9 +9,12 @@ from etils import epath
 
 from dann_jax.data.features.items import Columns
 from dann_jax.data.own_table import overview, write_table
+from dann_jax.data.parquet import unpack_parquet
 from dann_jax.data.readers.catalogue import (
     AS_IT_COMES,
     FOLDERS,
+    MANIFEST,
+    PARQUET,
     Reading,
     read_audio_corpus,
 )
@@ -24,7 +27,8 @@ class Given(NamedTuple):
 
     Attributes:
       sources: name of a corpus -> folder.
-      layouts: name of a corpus -> its layout, where the name is another one.
+      layouts: name of a corpus -> its layout, where the name is another one: one of
+        `LAYOUTS`, or `parquet`.
       emotions: a map of the user's own from words to emotions.
       reading: of the layouts `manifest` and `folders`.
     """
@@ -35,34 +39,52 @@ class Given(NamedTuple):
     reading: Reading = AS_IT_COMES
 
 
-def read_table(given: Given, name: str, data_dir: epath.PathLike) -> Columns:
+class Table(NamedTuple):
+    """The table of a store.
+
+    Attributes:
+      columns: column -> string array `[N]`.
+      sources: name of a corpus -> what it was read from: a folder or a manifest.
+    """
+
+    columns: Columns
+    sources: Mapping[str, epath.PathLike]
+
+    def roots(self) -> dict[str, epath.Path]:
+        """Name of a corpus -> the folder that its files are relative to."""
+        paths = {corpus: epath.Path(source) for corpus, source in self.sources.items()}
+        return {c: path if path.is_dir() else path.parent for c, path in paths.items()}
+
+
+def read_table(given: Given, name: str, data_dir: epath.PathLike) -> Table:
     """Read one table of all corpora, with their names before ids if they are several.
 
-    What was not a finished table is shown, and of a folder a manifest is written.
+    What was not a finished table is shown. Of a folder a manifest is written beside the
+    store, `NAME.manifest.csv`; what parquet files hold is unpacked there, `NAME.sound`.
 
     Args:
       given: what to read.
       name: of the store.
-      data_dir: where a manifest is written.
-
-    Returns:
-      Column -> string array `[N]`.
+      data_dir: where stores are kept.
 
     Raises:
-      CorpusError: as `read_audio_corpus` and `write_table`.
+      CorpusError: as `read_audio_corpus`, `write_table` and `unpack_parquet`.
     """
-    tables = {}
+    tables, sources = {}, dict(given.sources)
     for corpus, source in given.sources.items():
         layout = given.layouts.get(corpus, corpus)
+        stem = name if len(given.sources) == 1 else f"{name}.{corpus}"
+        if layout == PARQUET:
+            source = unpack_parquet(source, epath.Path(data_dir) / f"{stem}.sound")
+            sources[corpus], layout = source, MANIFEST
         table = read_audio_corpus(layout, source, given.emotions, given.reading)
         if layout == FOLDERS or given.reading != AS_IT_COMES:
             _log.info("%s\n%s", source, overview(table))
         if layout == FOLDERS:
-            stem = name if len(given.sources) == 1 else f"{name}.{corpus}"
             path = epath.Path(data_dir) / f"{stem}.manifest.csv"
             write_table(path, table, source)
         tables[corpus] = table
-    return _joined(tables)
+    return Table(_joined(tables), sources)
 
 
 def _joined(tables: Mapping[str, Columns]) -> Columns:

@@ -42,7 +42,7 @@ AUDIO_CORPORA: Mapping[str, Callable[[epath.PathLike], dict[str, np.ndarray]]] =
 }
 """Name -> reader: folder -> column -> string array `[N]`."""
 
-FOLDERS, MANIFEST = "folders", "manifest"
+FOLDERS, MANIFEST, PARQUET = "folders", "manifest", "parquet"
 LAYOUTS = (*AUDIO_CORPORA, FOLDERS)
 """What `read_audio_corpus` reads."""
 
@@ -96,8 +96,8 @@ def read_audio_corpus(
     """
     if name not in LAYOUTS:
         raise CorpusError(
-            f"no corpus {name!r}; there are {', '.join(LAYOUTS)}. Audio of any "
-            f"other layout is read as {FOLDERS} or through a {MANIFEST}"
+            f"no corpus {name!r}; there are {', '.join((*LAYOUTS, PARQUET))}. Audio of "
+            f"any other layout is read as {FOLDERS} or through a {MANIFEST}"
         )
     mapping = emotion_map(MANIFEST if name == FOLDERS else name, emotions)
     columns = clean_columns(_read(name, source, mapping, reading))
