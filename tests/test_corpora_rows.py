@@ -7,6 +7,7 @@ import pytest
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.manifest import read_audio_manifest, read_manifest
+from dann_jax.data.readers.catalogue import read_audio_corpus
 
 READ = {
     "a byte order mark": b"\xef\xbb\xbfutt_id,speaker,emotion\na,ann,joy\n",
@@ -139,6 +140,23 @@ def test_the_metadata_of_an_audiofolder_is_a_manifest(tmp_path: pathlib.Path) ->
         ["1.wav"],
         ["ann"],
     )
+
+
+def test_metadata_of_each_split_is_one_table(tmp_path: pathlib.Path) -> None:
+    for split, extra in (("train", ",room"), ("test", "")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "1.wav").touch()
+        (tmp_path / split / "metadata.csv").write_text(
+            f"file_name,speaker,emotion{extra}\n1.wav,ann,joy{',r1' if extra else ''}\n"
+        )
+    columns = read_audio_corpus("manifest", tmp_path)
+    names = ("utt_id", "file", "split", "room")
+    assert [columns[name].tolist() for name in names] == [
+        ["test/1", "train/1"],
+        ["test/1.wav", "train/1.wav"],
+        ["test", "train"],
+        ["", "r1"],
+    ]
 
 
 def test_an_excel_table(tmp_path: pathlib.Path) -> None:

@@ -4,7 +4,10 @@ import logging
 import pathlib
 
 import pytest
+from commands import Call, assert_refused
+from commands import call as call
 
+from dann_jax.cli import prepare
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.harmonise import emotion_map
 from dann_jax.data.manifest import read_audio_manifest
@@ -165,6 +168,23 @@ def test_files_of_a_table_elsewhere_are_relative_to_the_source(
     )
     assert columns["file"].tolist() == ["a/1.wav"]
     assert columns["speaker"].tolist() == ["ann"]
+
+
+FLAGS = {
+    "of folders": ("ravdess", "--speaker=(s)", "--speaker is for --corpus=folders"),
+    "of a table": ("folders", "--columns=a:file", "--columns is for --corpus=manifest"),
+    "no pair": ("manifest", "--columns=a", "such as path:file,spk:speaker; got 'a'"),
+    "of one": ("a=manifest,b=folders", "--table=a.csv", "--table is for one corpus"),
+}
+
+
+@pytest.mark.parametrize(("corpus", "flag", "message"), FLAGS.values(), ids=FLAGS)
+def test_flags_that_do_not_fit_are_refused(
+    call: Call, tmp_path: pathlib.Path, corpus: str, flag: str, message: str
+) -> None:
+    source = f"--source={','.join([str(tmp_path)] * (1 + corpus.count(',')))}"
+    given = (f"--corpus={corpus}", source, f"--data_dir={tmp_path}/data", flag)
+    assert_refused(call(prepare, *given), message)
 
 
 def test_files_of_another_machine_are_found_by_their_names(

@@ -11,7 +11,9 @@ import numpy as np
 from dann_jax.data.identifiers import IDENTIFIERS
 from dann_jax.utils.words import listed, shorten
 
-_NO_NAMES = ("utt_id", "file", "text", "emotion", "emotion_word", "audio_hash")
+_NO_NAMES = (
+    *("utt_id", "file", "recording", "text", "emotion", "emotion_word", "audio_hash"),
+)
 """Columns in which similar values are not suspicious."""
 
 _MOST_VALUES = 1000

@@ -37,8 +37,8 @@ def unpack_parquet(source: epath.PathLike, folder: epath.PathLike) -> epath.Path
       folder: to write to; a file whose content is there is left as it is.
 
     Returns:
-      The folder, with `manifest.csv`: `file`, `split` and every column of text and
-      numbers; classes by their names.
+      The folder, with `manifest.csv`: `file`, `recording` (its name in the dataset),
+      `split`, and every column of text and numbers; classes by their names.
 
     Raises:
       CorpusError: there is no parquet file, one cannot be read, it has no column of
@@ -54,9 +54,10 @@ def unpack_parquet(source: epath.PathLike, folder: epath.PathLike) -> epath.Path
         stem = os.path.relpath(path, source if source.is_dir() else path.parent)
         stem = stem.removesuffix(path.suffix)
         for number, row in enumerate(_rows(path)):
-            audio = row.pop("audio")
+            audio = row.pop("audio") or {}
             file = _write_sound(path, folder, f"{stem}/{number:06d}", audio)
-            rows.append({"file": file, "split": _split(stem), **row})
+            own = str(audio.get("path") or "")
+            rows.append({"file": file, "recording": own, "split": _split(stem), **row})
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {n: np.array([row.get(n, "") for row in rows]) for n in names}
     again = f"--corpus=manifest --source={folder}"
@@ -129,11 +130,11 @@ def _texts(row: Row, classes: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def _write_sound(
-    path: epath.Path, folder: epath.Path, name: str, audio: Mapping[str, Any] | None
+    path: epath.Path, folder: epath.Path, name: str, audio: Mapping[str, Any]
 ) -> str:
     """Write the sound of a row, if it is not there; its file below the folder."""
-    content = (audio or {}).get("bytes")
-    own = str((audio or {}).get("path") or "")
+    content = audio.get("bytes")
+    own = str(audio.get("path") or "")
     if not content:
         raise CorpusError(
             f"{path}: row {name} holds no sound (the name {own!r} alone); save the "

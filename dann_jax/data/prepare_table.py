@@ -18,6 +18,7 @@ from dann_jax.data.readers.catalogue import (
     Reading,
     read_audio_corpus,
 )
+from dann_jax.data.stacked import stack_columns
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +99,4 @@ def _joined(tables: Mapping[str, Columns]) -> Columns:
             known = [f"{corpus}:{text}" if text else "" for text in table[name]]
             table[name] = np.array(known)
         table["corpus"] = np.full(len(table["utt_id"]), corpus)
-    names = dict.fromkeys(name for table in tables.values() for name in table)
-    return {
-        name: np.concatenate(
-            [t.get(name, np.full(len(t["utt_id"]), "")) for t in tables.values()]
-        )
-        for name in names
-    }
+    return stack_columns([*tables.values()])

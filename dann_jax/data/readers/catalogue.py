@@ -17,6 +17,7 @@ from dann_jax.data.harmonise import (
 )
 from dann_jax.data.identifiers import clean_columns
 from dann_jax.data.manifest import read_audio_manifest
+from dann_jax.data.readers.audiofolder import read_splits, splits_of
 from dann_jax.data.readers.crema_d import read_crema_d
 from dann_jax.data.readers.emodb import read_emodb
 from dann_jax.data.readers.emovo import read_emovo
@@ -121,6 +122,8 @@ def _read(
         return read_folders(
             source, known=known, emotion=reading.emotion, speaker=reading.speaker
         )
+    if name == MANIFEST and not reading.table and splits_of(source):
+        return read_splits(source, reading.columns)
     if name == MANIFEST:
         return read_audio_manifest(source, table=reading.table, given=reading.columns)
     return AUDIO_CORPORA[name](source)
