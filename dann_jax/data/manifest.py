@@ -216,7 +216,7 @@ def _files_there(
         name, file = next(iter(elsewhere.items()))
         # Whoever reads it sees whether they are the right ones.
         _log.warning(
-            "%s; %d of them are found by their names below %s, such as %s for %r",
+            "%s; %d of them are found by their names below %s, such as %s for '%s'",
             *(absent, len(elsewhere), root, shorten(file), shorten(name)),
         )
     elif len(missing) == len(files):

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -149,7 +150,7 @@ def _require(header: Sequence[str], names: Names, where: object) -> None:
     elif pairs:
         before = list((names.given or {}).items())
         flag = ",".join(f"{theirs}:{name}" for theirs, name in [*before, *pairs])
-        advice = f". If these are meant: --columns={flag}"
+        advice = f". If these are meant: {shlex.quote(f'--columns={flag}')}"
     raise CorpusError(
         f"{where}: no column {', '.join(missing)}; it has "
         f"{listed(map(shorten, header), 20)}{advice}"
