@@ -190,8 +190,8 @@ def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
         of_this = [problem for problem in problems if problem.severity == severity]
         if of_this:
             lines.append(
-                f"{severity}s: {len(of_this)}{_loudly(of_this, len(corpus))}, in "
-                f"{store / 'problems.csv'}"
+                f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}"
+                f"{_loudly(of_this, len(corpus))}"
             )
             lines += [f"  {reason}" for reason in count_reasons(of_this)]
     return "\n".join([*lines, f"store: {store}", _next_step(store)])
@@ -203,7 +203,7 @@ def _loudly(problems: Sequence[Problem], usable: int) -> str:
     share = len(errors) / (usable + len(errors))
     if share <= MANY_LOST:
         return ""
-    return f" ({100 * share:.0f} % OF ALL RECORDINGS ARE LOST)"
+    return f": {100 * share:.0f} % OF ALL RECORDINGS ARE LOST"
 
 
 def _hours(corpus: Corpus) -> str:
