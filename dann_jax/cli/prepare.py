@@ -10,6 +10,7 @@ from absl import app, flags
 
 from dann_jax.cli import command
 from dann_jax.cli.feature_flags import split_feature_flags
+from dann_jax.cli.table_flags import TableFlags
 
 # Worker processes import this module again: what is heavy is imported in functions.
 
@@ -22,8 +23,12 @@ Stopped at any moment, the same command goes on. A store whose recordings or tab
 have changed since is refused; --renew makes what has changed again. On several
 machines --shard=1/3, 2/3 and 3/3 compute a part each before.
 
+  --corpus=folders    folders or names of files say emotion and speaker:
+                      angry/spk01_003.wav with --speaker='(spk\\d+)'
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
-                      and emotion
+                      and emotion; --table=FILE where it lies elsewhere, and
+                      --columns=path:file,label:emotion where columns have other names
+  --corpus=parquet    DIR holds parquet files of Hugging Face's datasets with sound
   --corpus=ravdess    (or another that is read as it comes; a wrong name lists them)
   --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)
   --features=pretrained --pretrained.model=openai/whisper-base   (or a folder; also
@@ -34,8 +39,8 @@ _CORPUS = flags.DEFINE_list(
     "corpus",
     None,
     "The layout of the recordings, such as ravdess; `manifest` for a table of one's "
-    "own. Several, with as many sources, make one store; NAME=manifest gives one a "
-    "name.",
+    "own, `folders` where names of folders and files hold the labels. Several, with as "
+    "many sources, make one store; NAME=manifest gives one a name.",
     flag_values=_FLAGS,
 )
 _SOURCE = flags.DEFINE_string(
@@ -67,6 +72,7 @@ _EMOTIONS = flags.DEFINE_string(
     "A table of one's own from a corpus's words to emotions.",
     flag_values=_FLAGS,
 )
+_TABLE_FLAGS = TableFlags(_FLAGS)
 _NAME = flags.DEFINE_string(
     "name", None, "Of the store; that of the corpus if unset.", flag_values=_FLAGS
 )
@@ -148,6 +154,7 @@ def _prepare() -> str:
         name=_NAME.value or "_".join(layouts),
         layouts=layouts,
         emotions=_EMOTIONS.value,
+        reading=_TABLE_FLAGS.reading({*layouts.values()}),
         strict=_STRICT.value,
         workers=_WORKERS.value,
         runner=_RUNNER.value,

@@ -11,7 +11,9 @@ import numpy as np
 from dann_jax.data.identifiers import IDENTIFIERS
 from dann_jax.utils.words import listed, shorten
 
-_NO_NAMES = ("utt_id", "file", "text", "emotion", "emotion_word", "audio_hash")
+_NO_NAMES = (
+    *("utt_id", "file", "recording", "text", "emotion", "emotion_word", "audio_hash"),
+)
 """Columns in which similar values are not suspicious."""
 
 _MOST_VALUES = 1000
@@ -53,12 +55,23 @@ def doubts(columns: Mapping[str, np.ndarray]) -> Iterator[str]:
             yield (
                 f"{missing} of {len(values)} rows have no {name}: it is empty, or a "
                 f"word such as nan, unknown or ?"
+                f"{_without_speakers(values) if name == 'speaker' else ''}"
             )
     for name, values in columns.items():
         if name not in _NO_NAMES:
             yield from _near_doubles(name, np.unique(values[values != ""]))
     if {"speaker", "corpus"} <= {*columns}:
         yield from _shared_names(columns["speaker"], columns["corpus"])
+
+
+def _without_speakers(values: np.ndarray) -> str:
+    """What rows without a speaker are good for; loudly where no row has one."""
+    if (values == "").all():
+        return (
+            ". WITHOUT SPEAKERS nothing is labelled or tested, and every protocol that "
+            "leaves speakers out is refused"
+        )
+    return "; they are neither labelled nor tested, nor taken for one person"
 
 
 def _near_doubles(name: str, values: np.ndarray) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Manifests: one row an utterance, as CSV or as JSON lines.
+"""Manifests: one row an utterance, as CSV, JSON lines or an Excel table.
 
 ```
 file,speaker,emotion,gender,start,end
@@ -6,26 +6,31 @@ tapes/one.wav,ann,anger,f,0.0,2.5
 tapes/one.wav,bob,neutral,m,2.5,4.0
 ```
 
-The suffix says which of the two it is: `.csv`, or `.jsonl` with one object a line.
+The suffix says which of them it is: `.csv`, `.tsv` or `.txt`; `.jsonl`, with one object
+a line; or `.xlsx` (see `rows.read_rows`).
 """
 
 import csv
 import io
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.identifiers import spelled
-from dann_jax.data.rows import read_rows
+from dann_jax.data.renamed_files import find_files
+from dann_jax.data.rows import TABLES, read_rows
 from dann_jax.utils.files import on_disk, write_whole
 from dann_jax.utils.words import shorten, shortened
 
 NAMES = ("manifest.csv", "manifest.jsonl")
 """What a manifest in a folder is called."""
+
+OTHER_NAMES = ("metadata.csv", "metadata.jsonl")
+"""What Hugging Face's `audiofolder` calls it; read where there is none of `NAMES`."""
 
 NUMBERS = ("start", "end", "turn", "valence", "activation", "dominance")
 """Columns that hold a finite number wherever they hold anything."""
@@ -33,20 +38,28 @@ NUMBERS = ("start", "end", "turn", "valence", "activation", "dominance")
 _log = logging.getLogger(__name__)
 
 
-def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
+def read_audio_manifest(
+    source: epath.PathLike,
+    *,
+    table: epath.PathLike | None = None,
+    given: Mapping[str, str] = {},
+) -> dict[str, np.ndarray]:
     """Read the manifest of a folder of audio.
 
     Args:
-      source: a manifest, or the folder of a `manifest.csv` or a `manifest.jsonl`. It
-        has columns `file` (relative to that folder) and `speaker`. Where it has no
-        `emotion`, no row is labelled; where a row has no `utt_id`, its file without
-        the suffix (and `@START` if it has a start) is taken. `start` and `end`, in
-        seconds, are a cut inside the file; either may be empty. Every other column
-        is kept.
+      source: a manifest, or the folder of a `manifest.csv` or a `manifest.jsonl` (or
+        of Hugging Face's `metadata.csv`). It has columns `file` (relative to that
+        folder) and `speaker`. Where it has no `emotion`, no row is labelled; where a
+        row has no `utt_id`, its file without the suffix (and `@START` if it has a
+        start) is taken. `start` and `end`, in seconds, are a cut inside the file;
+        either may be empty. Every other column is kept.
+      table: the manifest, if it lies elsewhere; files are relative to `source`.
+      given: name in the table -> that of the column.
 
     Returns:
       Column -> string array `[N]`, rows sorted by `utt_id`; empty strings where a
-      value is not known.
+      value is not known. Where none of its files is there, those of these names
+      anywhere below the folder are taken, if each can be one file only.
 
     Raises:
       CorpusError: there is no manifest, a column, a value or every file is missing, a
@@ -56,8 +69,9 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
     Reference: the layout is the common part of the manifests of nkululeko
     (Burkhardt et al., LREC 2022) and EmoBox (Ma et al., Interspeech 2024).
     """
-    path = _manifest_path(epath.Path(source))
-    lines, rows = read_rows(path, ("file", "speaker"))
+    path = epath.Path(table) if table else _manifest_path(epath.Path(source))
+    root = epath.Path(source) if table else path.parent
+    lines, rows = read_rows(path, ("file", "speaker"), hoped=("emotion",), given=given)
     for line, row in zip(lines, rows, strict=True):
         if not row["file"]:
             raise CorpusError(f"{path}, line {line}: the file is empty")
@@ -67,7 +81,8 @@ def read_audio_manifest(source: epath.PathLike) -> dict[str, np.ndarray]:
         _log.warning("%s has no column 'emotion': no row is labelled", path)
         rows = [{**row, "emotion": ""} for row in rows]
     _check_ids(path, lines, rows)
-    _check_files(path, rows)
+    files = _files_there(path, root, dict.fromkeys(row["file"] for row in rows))
+    rows = [{**row, "file": files[row["file"]]} for row in rows]
     rows.sort(key=lambda row: row["utt_id"])
     first = ("utt_id", "file", "speaker", "emotion")
     names = dict.fromkeys((*first, *rows[0]))
@@ -80,11 +95,11 @@ def read_manifest(
     """Read a manifest: column -> string array `[N]`, rows in file order.
 
     Args:
-      path: of a CSV or JSON lines file.
+      path: of a file that `rows.read_rows` can read.
       required: columns that it must have.
 
     Raises:
-      CorpusError: the file is none of the two, a required column is missing, or a row
+      CorpusError: the file is no table, a required column is missing, or a row
         has other fields than the header.
     """
     _, rows = read_rows(epath.Path(path), required)
@@ -114,13 +129,25 @@ def _manifest_path(source: epath.Path) -> epath.Path:
         raise CorpusError(f"no such file or folder: {source}")
     if not source.is_dir():
         return source
-    manifests = [source / name for name in NAMES if (source / name).exists()]
-    if len(manifests) != 1:
-        raise CorpusError(
-            f"{source} holds {'two manifests' if manifests else 'no manifest'}; "
-            f"expected one of {' and '.join(NAMES)}"
-        )
-    return manifests[0]
+    for names in (NAMES, OTHER_NAMES):
+        manifests = [source / name for name in names if (source / name).exists()]
+        if len(manifests) == 1:
+            return manifests[0]
+        if manifests:
+            break
+    raise CorpusError(
+        f"{source} holds {'two manifests' if manifests else 'no manifest'}; expected "
+        f"one of {' and '.join(names if manifests else NAMES)}{_instead(source)}"
+    )
+
+
+def _instead(source: epath.Path) -> str:
+    """For messages: which tables there are, and what to do without one."""
+    tables = [p for p in sorted(source.iterdir()) if p.suffix.lower() in TABLES]
+    tables = [path for path in tables if path.name not in NAMES]
+    if tables:
+        return f". To read another table: --source={tables[0]}"
+    return ". If folders or names of files hold the labels: --corpus=folders"
 
 
 def _default_id(row: Mapping[str, str]) -> str:
@@ -159,24 +186,42 @@ def _check_ids(
             )
 
 
-def _check_files(path: epath.Path, rows: Sequence[Mapping[str, str]]) -> None:
-    files = dict.fromkeys(path.parent / row["file"] for row in rows)
+def _files_there(
+    path: epath.Path, root: epath.Path, names: Iterable[str]
+) -> dict[str, str]:
+    """Name of each file in the table -> where it is; itself but where none is there."""
+    files = {name: root / name for name in names}
     # One listing a folder: asking for each file takes minutes on a bucket.
-    folders = dict.fromkeys(file.parent for file in files)
+    folders = dict.fromkeys(file.parent for file in files.values())
     there = {
         folder / child.name
         for folder in folders
         if folder.is_dir()
         for child in folder.iterdir()
     }
-    missing = [str(file) for file in files if file not in there]
-    missing = [file for file in missing if on_disk(file) == file]
+    missing = [name for name, file in files.items() if file not in there]
+    missing = [
+        name for name in missing if on_disk(str(files[name])) == str(files[name])
+    ]
+    if not missing:
+        return {name: name for name in files}
     absent = (
         f"{path}: {len(missing)} of its {len(files)} files do not exist, such as "
-        f"{shortened(missing[0], 300) if missing else ''}"
+        f"{shortened(str(files[missing[0]]), 300)}"
     )
-    if len(missing) == len(files):
+    # A bucket may be large beyond measure.
+    look = len(missing) == len(files) and "://" not in str(root)
+    elsewhere = find_files(root, missing) if look else {}
+    if elsewhere:
+        name, file = next(iter(elsewhere.items()))
+        # Whoever reads it sees whether they are the right ones.
+        _log.warning(
+            "%s; %d of them are found by their names below %s, such as %s for '%s'",
+            *(absent, len(elsewhere), root, shorten(file), shorten(name)),
+        )
+    elif len(missing) == len(files):
         raise CorpusError(absent)
-    if missing:
+    else:
         # Checked when the files are read.
         _log.warning("%s", absent)
+    return {name: elsewhere.get(name, name) for name in files}

@@ -11,8 +11,8 @@ from dann_jax.data.beam import BeamRunner, require_beam
 from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
 from dann_jax.data.features.extraction_worker import FeatureSpecs
-from dann_jax.data.features.items import Columns
 from dann_jax.data.features.joining import (
+    MANY_LOST,
     Problem,
     count_reasons,
     problems_csv,
@@ -22,7 +22,8 @@ from dann_jax.data.features.origin import ORIGIN
 from dann_jax.data.features.settings import settings_of
 from dann_jax.data.few import some_of_each
 from dann_jax.data.prepare_shard import prepare_shard, requested_shard
-from dann_jax.data.readers.catalogue import read_audio_corpus
+from dann_jax.data.prepare_table import Given, read_table
+from dann_jax.data.readers.catalogue import AS_IT_COMES, Reading
 from dann_jax.data.renewal import (
     Preparation,
     clear_work,
@@ -44,6 +45,7 @@ def prepare(
     name: str,
     layouts: Mapping[str, str] = {},
     emotions: epath.PathLike | None = None,
+    reading: Reading = AS_IT_COMES,
     strict: bool = False,
     workers: int = 0,
     runner: str | None = None,
@@ -64,9 +66,11 @@ def prepare(
       features: word of an extractor -> its parameters.
       data_dir: where stores are kept.
       name: of the store.
-      layouts: name of a corpus -> its layout in `AUDIO_CORPORA`, where the name is
-        another one: `{"home": "manifest", "work": "manifest"}`.
+      layouts: name of a corpus -> its layout in `LAYOUTS`, where the name is another
+        one: `{"home": "manifest", "work": "manifest"}`.
       emotions: a map of one's own from words to emotions.
+      reading: of the layouts `manifest` and `folders`; of the latter a manifest is
+        written beside the store, `NAME.manifest.csv`.
       strict: refuse to leave out files that cannot be used.
       workers: processes; 0 for one a core.
       runner: of Apache Beam, such as `DirectRunner`, to compute the features and to
@@ -97,11 +101,12 @@ def prepare(
     if runner:
         # Not after all recordings have been gone through.
         require_beam()
-    columns = _read(sources, layouts, emotions)
+    given = Given(sources, layouts, emotions, reading)
+    table = read_table(given, name, data_dir)
+    columns, roots = table.columns, table.roots()
     if per_speaker:
         columns = some_of_each(columns, per_speaker)
     check(Corpus(name, columns, {}, {}))
-    roots = {corpus: _root(source) for corpus, source in sources.items()}
     job = Preparation(
         name=name,
         data_dir=data_dir,
@@ -128,7 +133,8 @@ def prepare(
         if renew:
             clear_work(job)
             keep_features(job, job.work)
-        return _make(job, strict, beam, source_json(sources, emotions))
+        own = [path for path in (emotions, reading.table) if path]
+        return _make(job, strict, beam, source_json(table.sources, own))
 
 
 def _make(job: Preparation, strict: bool, beam: BeamRunner | None, source: str) -> str:
@@ -165,38 +171,6 @@ def _cache_of(store: epath.Path) -> list[epath.Path]:
         return []
 
 
-def _read(
-    sources: Mapping[str, epath.PathLike],
-    layouts: Mapping[str, str],
-    emotions: epath.PathLike | None,
-) -> Columns:
-    tables = {
-        corpus: dict(read_audio_corpus(layouts.get(corpus, corpus), source, emotions))
-        for corpus, source in sources.items()
-    }
-    if len(tables) == 1:
-        return next(iter(tables.values()))
-    for corpus, table in tables.items():
-        for name in {"utt_id", "speaker", "dialogue"} & set(table):
-            # An empty value means unknown, and stays empty.
-            known = [f"{corpus}:{text}" if text else "" for text in table[name]]
-            table[name] = np.array(known)
-        table["corpus"] = np.full(len(table["utt_id"]), corpus)
-    names = dict.fromkeys(name for table in tables.values() for name in table)
-    return {
-        name: np.concatenate(
-            [t.get(name, np.full(len(t["utt_id"]), "")) for t in tables.values()]
-        )
-        for name in names
-    }
-
-
-def _root(source: epath.PathLike) -> epath.Path:
-    """What files are relative to: a source may be a manifest."""
-    path = epath.Path(source)
-    return path if path.is_dir() else path.parent
-
-
 def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     emotions = Counter(corpus.columns["emotion"].tolist())
     unlabelled = emotions.pop("", 0)
@@ -215,9 +189,21 @@ def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     for severity in ("error", "warning"):
         of_this = [problem for problem in problems if problem.severity == severity]
         if of_this:
-            lines.append(f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}")
+            lines.append(
+                f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}"
+                f"{_loudly(of_this, len(corpus))}"
+            )
             lines += [f"  {reason}" for reason in count_reasons(of_this)]
     return "\n".join([*lines, f"store: {store}", _next_step(store)])
+
+
+def _loudly(problems: Sequence[Problem], usable: int) -> str:
+    """That many recordings are lost, where they are."""
+    errors = {p.utt_id for p in problems if p.severity == "error"}
+    share = len(errors) / (usable + len(errors))
+    if share <= MANY_LOST:
+        return ""
+    return f": {100 * share:.0f} % OF ALL RECORDINGS ARE LOST"
 
 
 def _hours(corpus: Corpus) -> str:

@@ -30,13 +30,13 @@ _MOST_READ = 3
 
 
 def source_json(
-    sources: Mapping[str, epath.PathLike], emotions: epath.PathLike | None
+    sources: Mapping[str, epath.PathLike], others: Sequence[epath.PathLike] = ()
 ) -> str:
     """The text of `source.json`.
 
     Args:
       sources: name of a corpus -> folder or manifest.
-      emotions: the user's own map of emotions.
+      others: further tables of the user: a map of emotions, a manifest elsewhere.
     """
     paths = {name: os.path.abspath(str(source)) for name, source in sources.items()}
     roots = {
@@ -46,7 +46,7 @@ def source_json(
     wanted = [
         *(path for path in paths.values()),
         *(os.path.join(root, name) for root in roots.values() for name in NAMES),
-        *([os.path.abspath(str(emotions))] if emotions else []),
+        *(os.path.abspath(str(path)) for path in others),
     ]
     tables = [[p, *identify(p)] for p in dict.fromkeys(wanted) if os.path.isfile(p)]
     return json.dumps({"roots": roots, "tables": tables}) + "\n"

@@ -24,12 +24,6 @@ a clipped one flattens every loud peak."""
 SHORT, LONG = 0.1, 60.0
 """Seconds. Below, there is no syllable; above, it is rarely one utterance."""
 
-NEED_CONVERTING = (
-    *(".m4a", ".mp4", ".aac", ".m4b", ".mov", ".webm", ".mkv", ".mka"),
-    *(".wma", ".amr", ".3gp", ".avi", ".ac3"),
-)
-"""Suffixes of sound that libsndfile cannot decode and other programs can."""
-
 
 class AudioError(ValueError):
     """The file cannot be used as speech; the message says which and why."""
@@ -66,8 +60,9 @@ def read_audio(
     """Read a file, or a cut of it, as mono samples at `sample_rate`.
 
     Any format, rate and number of channels that libsndfile knows (wav, flac, ogg, mp3,
-    aiff, ...). Channels are averaged; resampling is soxr's, high quality. Memory grows
-    with what the file holds, never with what its header claims.
+    aiff, ...), and others (m4a, mp4, webm, wma, ...) where PyAV or ffmpeg is installed.
+    Channels are averaged; resampling is soxr's, high quality. Memory grows with what
+    the file holds, never with what its header claims.
 
     Args:
       path: the file.
@@ -195,18 +190,16 @@ def _opened(path: epath.Path) -> "Iterator[SoundFile]":
     except (OSError, TypeError, ValueError, soundfile.SoundFileError) as error:
         # soundfile raises TypeError for headerless files, whose rate it cannot know.
         raise AudioError(
-            f"{path}: is not audio, or damaged: {_reason(path, error)}"
+            f"{path}: is not audio, or damaged: {_reason(error)}"
         ) from None
 
 
-def _reason(path: epath.Path, error: Exception) -> str:
-    """Why a file cannot be opened, and what to do."""
+def _reason(error: Exception) -> str:
+    """Why a file cannot be opened."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     reason = str(error).rpartition(": ")[2]
     if "is not a regular file" in reason:
         # libsndfile's message for text that is named .mp3.
         reason = "Format not recognised."
-    if path.suffix.lower() in NEED_CONVERTING:
-        reason += f" Convert it: ffmpeg -i {path.name} {path.stem}.wav"
     return reason

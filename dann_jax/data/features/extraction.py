@@ -27,6 +27,7 @@ from dann_jax.data.features.extraction_worker import (
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import (
+    MANY_LOST,
     SAME,
     Problem,
     find_problems,
@@ -179,7 +180,12 @@ def _report(
             f"{unusable(problems, utterances)}; all of them are in {path}"
         )
     if errors:
-        _log.warning("%s; they are left out", unusable(problems, utterances))
+        share = len(errors) / utterances
+        loud = f"WARNING: {100 * share:.0f} % OF ALL RECORDINGS ARE LOST: "
+        _log.warning(
+            "%s%s; they are left out",
+            *(loud if share > MANY_LOST else "", unusable(problems, utterances)),
+        )
 
 
 def _arrays(

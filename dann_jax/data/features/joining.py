@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections import Counter
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ from dann_jax.utils.text import table_cell
 
 SAME = "same sound as "
 """How the reason of a duplicate begins."""
+
+MANY_LOST = 0.05
+"""A share of recordings that cannot be used of which one is warned loudly."""
 
 OF_TABLE = ("no speaker", "no emotion")
 """How the reasons of `table_problems` begin."""
@@ -89,36 +92,45 @@ def read_problems(path: epath.Path) -> list[Problem]:
 
 
 def unusable(problems: Sequence[Problem], utterances: int) -> str | None:
-    """How many of the utterances cannot be used, and why one of them; None for none.
+    """How many of the utterances cannot be used, and why; None for none.
 
     Example:
       >>> unusable([Problem("a", "a.wav", "error", "the file is empty")], 9)
       "1 of 9 utterances cannot be used, such as 'a' (the file is empty)"
+      >>> unusable([Problem(n, f"{n}.wav", "error", "empty") for n in "ab"], 9)
+      '2 of 9 utterances cannot be used: empty (2)'
     """
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:
         return None
-    return (
-        f"{len(errors)} of {utterances} utterances cannot be used, such as "
-        f"{errors[0].utt_id!r} ({errors[0].reason})"
-    )
+    why = f": {', '.join(count_reasons(errors, limit=5))}"
+    if len(errors) == 1:
+        why = f", such as {errors[0].utt_id!r} ({errors[0].reason})"
+    return f"{len(errors)} of {utterances} utterances cannot be used{why}"
 
 
 def count_reasons(problems: Sequence[Problem], limit: int = 8) -> list[str]:
     """How often each reason occurs, the most frequent first.
 
+    Reasons that differ in their numbers alone are one, with `..` for the numbers.
+
     Example:
       >>> problems = [Problem(n, f"{n}.wav", "error", "empty") for n in "abc"]
-      >>> count_reasons(problems)
-      ['empty (3)']
+      >>> count_reasons([*problems, Problem("d", "d.wav", "error", "of 3 Hz")])
+      ['empty (3)', 'of 3 Hz (1)']
     """
-    counts = Counter(
-        f"{SAME}another" if problem.reason.startswith(SAME) else problem.reason
-        for problem in problems
-    )
-    lines = [f"{reason[:100]} ({times})" for reason, times in counts.most_common(limit)]
-    rest = len(problems) - sum(times for _, times in counts.most_common(limit))
-    return [*lines, f"other reasons ({rest})"] if rest else lines
+    reasons: dict[str, list[str]] = {}
+    for problem in problems:
+        reason = problem.reason
+        reason = f"{SAME}another" if reason.startswith(SAME) else reason
+        reasons.setdefault(re.sub(r"\d+(\.\d+)?", "..", reason), []).append(reason)
+    kinds = sorted(reasons.items(), key=lambda kind: -len(kind[1]))
+    lines = [
+        f"{(kind if len({*same}) > 1 else same[0])[:160]} ({len(same)})"
+        for kind, same in kinds
+    ]
+    rest = sum(len(same) for _, same in kinds[limit:])
+    return [*lines[:limit], *([f"other reasons ({rest})"] if rest else [])]
 
 
 def problems_csv(problems: Sequence[Problem]) -> str:

@@ -15,6 +15,9 @@ import soundfile
 from etils import epath
 
 from dann_jax.data.features.long_sound import in_16_bits
+from dann_jax.data.features.media import decode_media
+from dann_jax.data.features.remade_sound import RemadeSound
+from dann_jax.data.features.sound_names import media_format
 from dann_jax.data.features.sound_sizes import (
     SLACK,
     Sound,
@@ -72,13 +75,18 @@ def open_sound(path: epath.Path) -> Iterator[SoundFile]:
     that follows is the sound.
 
     Raises:
-      Unusable: the file is shorter than it should be, or of a format without a length.
+      Unusable: the file is shorter than it should be, of a format without a length, or
+        of one that needs a decoder and there is none.
       OSError, TypeError, soundfile.SoundFileError: it cannot be read.
     """
     # libsndfile reads local files itself: quicker, and sound when damaged.
     remote = "://" in os.fspath(path)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
+        if name := media_format(file.read(16), path.suffix):
+            decoded = decode_media(path, name)
+            yield stack.enter_context(SoundFile(decoded.file))
+            return
         size = file.seek(0, io.SEEK_END)
         sound = find_sound(file, size)
         if sound and sound.claimed is not None and sound.claimed > sound.there:
@@ -115,14 +123,14 @@ def _opened(
     source = source if source is file else os.fsencode(source)
     remade = sound and sound.header
     if remade and sound.claimed is None:
-        return SoundFile(_Remade(file, sound))
+        return SoundFile(RemadeSound(file, sound))
     try:
         file.seek(0)
         return SoundFile(source)
     except soundfile.LibsndfileError:
         if not remade:
             raise
-    return SoundFile(_Remade(file, sound))
+    return SoundFile(RemadeSound(file, sound))
 
 
 def _require_whole(
@@ -147,42 +155,6 @@ def _too_short(claimed: int, there: int) -> str:
     return (
         f"truncated: its header claims {claimed} bytes of sound, the file holds {there}"
     )
-
-
-class _Remade(io.RawIOBase):
-    """The samples of a file behind a corrected header, read-only."""
-
-    def __init__(self, file: IO[bytes], sound: Sound) -> None:
-        super().__init__()
-        self._file, self._header, self._start = file, sound.header, sound.start
-        there = sound.there if sound.claimed is None else sound.claimed
-        self._size, self._place = len(sound.header) + there, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}
-        self._place = max(base[whence] + offset, 0)
-        return self._place
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = max(min(len(buffer), self._size - self._place), 0)
-        content = self._header[self._place : self._place + count]
-        if rest := count - len(content):
-            self._file.seek(
-                self._start + self._place + len(content) - len(self._header)
-            )
-            content += self._file.read(rest)
-        buffer[: len(content)] = content
-        self._place += len(content)
-        return len(content)
 
 
 def _span(audio: SoundFile, start: float, end: float | None) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -16,9 +17,11 @@ from dann_jax.data.harmonise import (
 )
 from dann_jax.data.identifiers import clean_columns
 from dann_jax.data.manifest import read_audio_manifest
+from dann_jax.data.readers.audiofolder import read_splits, splits_of
 from dann_jax.data.readers.crema_d import read_crema_d
 from dann_jax.data.readers.emodb import read_emodb
 from dann_jax.data.readers.emovo import read_emovo
+from dann_jax.data.readers.folders import read_folders
 from dann_jax.data.readers.iemocap import read_iemocap_release
 from dann_jax.data.readers.msp_improv import read_msp_improv
 from dann_jax.data.readers.ravdess import read_ravdess
@@ -40,18 +43,45 @@ AUDIO_CORPORA: Mapping[str, Callable[[epath.PathLike], dict[str, np.ndarray]]] =
 }
 """Name -> reader: folder -> column -> string array `[N]`."""
 
+FOLDERS, MANIFEST, PARQUET = "folders", "manifest", "parquet"
+LAYOUTS = (*AUDIO_CORPORA, FOLDERS)
+"""What `read_audio_corpus` reads."""
+
+
+class Reading(NamedTuple):
+    """How tables and folders of one's own are read.
+
+    Attributes:
+      table: of the layout `manifest`, where it does not lie beside the recordings.
+      columns: of a manifest: name in the table -> that of the column.
+      emotion: of `folders`: the regular expression that finds it; see `read_folders`.
+      speaker: likewise; empty for nobody.
+    """
+
+    table: epath.PathLike | None = None
+    columns: Mapping[str, str] = {}
+    emotion: str | None = None
+    speaker: str | None = None
+
+
+AS_IT_COMES = Reading()
+
 _log = logging.getLogger(__name__)
 
 
 def read_audio_corpus(
-    name: str, source: epath.PathLike, emotions: epath.PathLike | None = None
+    name: str,
+    source: epath.PathLike,
+    emotions: epath.PathLike | None = None,
+    reading: Reading = AS_IT_COMES,
 ) -> dict[str, np.ndarray]:
     """Read the utterances of a corpus of audio.
 
     Args:
-      name: of the layout, in `AUDIO_CORPORA`.
+      name: of the layout, in `LAYOUTS`.
       source: folder of the corpus (or a manifest).
       emotions: a map of one's own, as in `harmonise.emotion_map`.
+      reading: of the layouts `manifest` and `folders`.
 
     Returns:
       Column -> string array `[N]`, rows sorted by `utt_id`: `utt_id`, `file` (relative
@@ -65,14 +95,15 @@ def read_audio_corpus(
     Raises:
       CorpusError: there is no such layout, or the corpus cannot be read.
     """
-    if name not in AUDIO_CORPORA:
+    if name not in LAYOUTS:
         raise CorpusError(
-            f"no corpus {name!r}; there are {', '.join(AUDIO_CORPORA)}. Audio of any "
-            f"other layout is read through a manifest"
+            f"no corpus {name!r}; there are {', '.join((*LAYOUTS, PARQUET))}. Audio of "
+            f"any other layout is read as {FOLDERS} or through a {MANIFEST}"
         )
-    columns = clean_columns(AUDIO_CORPORA[name](source))
+    mapping = emotion_map(MANIFEST if name == FOLDERS else name, emotions)
+    columns = clean_columns(_read(name, source, mapping, reading))
     report_doubts(columns, str(source))
-    words, mapping = columns["emotion"], emotion_map(name, emotions)
+    words = columns["emotion"]
     unknown = unknown_words(words, mapping)
     if unknown:
         _log.warning(
@@ -82,3 +113,17 @@ def read_audio_corpus(
     # A manifest may have the emotion words of the corpus it was made from.
     columns.setdefault("emotion_word", words)
     return columns | {"emotion": harmonise(words, mapping)}
+
+
+def _read(
+    name: str, source: epath.PathLike, known: Mapping[str, str], reading: Reading
+) -> dict[str, np.ndarray]:
+    if name == FOLDERS:
+        return read_folders(
+            source, known=known, emotion=reading.emotion, speaker=reading.speaker
+        )
+    if name == MANIFEST and not reading.table and splits_of(source):
+        return read_splits(source, reading.columns)
+    if name == MANIFEST:
+        return read_audio_manifest(source, table=reading.table, given=reading.columns)
+    return AUDIO_CORPORA[name](source)

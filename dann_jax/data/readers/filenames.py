@@ -95,9 +95,11 @@ def read_file_names(
     return columns
 
 
-def audio_files(folder: epath.Path) -> Sequence[epath.Path]:
+def audio_files(
+    folder: epath.Path, suffixes: Sequence[str] = SUFFIXES
+) -> Sequence[epath.Path]:
     """All audio files below a folder, sorted; the log lists ignored ones."""
-    walked = walk(folder, SUFFIXES)
+    walked = walk(folder, suffixes)
     for note in walked.notes:
         _log.info("%s: %s", folder, note)
     return walked.files
