@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import jax
 import pytest
@@ -66,3 +67,19 @@ def shared_models() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no real weights at {folder}; set DANN_JAX_MODELS to their folder")
     return folder
+
+
+# Where rows, groups and classes meet: an axis too few is broadcast into a wrong number.
+_EXPLICIT_RANKS = (
+    *("test_batch_losses", "test_discrepancy", "test_groups", "test_losses"),
+    *("test_metrics", "test_models", "test_objectives", "test_objectives_table"),
+    *("test_penalties", "test_reversal", "test_stateful_objectives"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _explicit_ranks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """JAX refuses to add axes by itself in tests of losses, objectives and heads."""
+    explicit = getattr(request.module, "__name__", "") in _EXPLICIT_RANKS
+    with jax.numpy_rank_promotion("raise" if explicit else "allow"):
+        yield

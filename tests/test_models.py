@@ -446,7 +446,10 @@ def test_a_conditional_adversary_sees_every_class_times_the_features() -> None:
     kernel = head["kernel"].reshape(WIDTH, 2, 3)
     expected = jnp.einsum("btw,btc,wcd->btd", found.features, posterior, kernel)
     np.testing.assert_allclose(
-        found.domain_logits["speaker"], expected + head["bias"], rtol=1e-5, atol=1e-5
+        found.domain_logits["speaker"],
+        expected + head["bias"][None, None],
+        rtol=1e-5,
+        atol=1e-5,
     )
     assert params["gender_head"]["Dense_0"]["kernel"].shape == (WIDTH, 2)
     # The adversary moves the features and not what the emotion head makes of them.
@@ -484,5 +487,5 @@ def test_any_encoder_module_can_carry_the_heads() -> None:
     params = network_params(module, batch)
     found = as_apply(module)(params, batch, {"speaker": 1.0}, None)
     expected = found.features @ params["label_head"]["Dense_0"]["kernel"]
-    expected += params["label_head"]["Dense_0"]["bias"]
+    expected += params["label_head"]["Dense_0"]["bias"][None, None]
     np.testing.assert_allclose(found.label_logits, expected, rtol=1e-6, atol=1e-6)

@@ -72,7 +72,7 @@ def test_maps_over_strengths() -> None:
     mapped = jax.vmap(
         jax.grad(lambda v, s: cubes(reverse_gradient(v, s))), in_axes=(None, 0)
     )(x, strengths)
-    np.testing.assert_array_equal(mapped, -strengths[:, None] * 3.0 * x**2)
+    np.testing.assert_array_equal(mapped, -strengths[:, None] * 3.0 * x[None] ** 2)
 
 
 @pytest.mark.parametrize("strength", STRENGTHS)

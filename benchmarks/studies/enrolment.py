@@ -6,22 +6,32 @@
 DATA holds the prepared stores emodb, emovo, ravdess and urdu. In each fold of
 `configs/speakers.py` a logistic regression learns from the labelled rows, standardised
 by speaker in one of the ways of `data.standardise_kind`. Each tested speaker is then
-enrolled, as `Bundle.enrol` does it, by clips that are drawn from all of theirs, and all
-of their clips are predicted; who has fewer gives all. UA is pooled over the folds.
+enrolled by clips that are drawn from all of theirs, and all of their clips are
+predicted; who has fewer gives all. UA is pooled over the folds.
+
+`--add=FILE` adds what `benchmarks.studies.visible_clips` measured of the adversary.
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 
+from benchmarks.studies.clip_curves import (
+    NOTHING,
+    SIZES,
+    draw,
+    gains,
+    label_of,
+    table,
+)
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.tasks.moments import moments_of
@@ -35,27 +45,29 @@ from dann_jax.tasks.speaker_statistics import (
     with_labelled,
 )
 from dann_jax.tasks.task import Task
-from dann_jax.utils.files import write_json
+from dann_jax.utils.files import read_json, write_json
 
 CORPORA = ("emodb", "emovo", "ravdess", "urdu")
-SIZES = (0, 1, 2, 3, 5, 10, 20, 10**6)
-"""Clips of the new person; the last is all of them."""
-
-NOTHING = "none"
-METHODS = (NOTHING, *KINDS)
+METHODS = {NOTHING: "", **{kind: kind for kind in KINDS}, "z shrunk to enrol": "z"}
+"""Name of a line -> the kind in training; enrolment is by the same but for the last,
+which is what a bundle of kind `z` does."""
 
 
 def task_of(corpus: str, source: str, method: str) -> Task:
     """The corpus under the protocol of `configs/speakers.py`."""
     config = load_config(f"speakers:{corpus}")
     changes = [f"--config.data.source={source}"]
-    if method != NOTHING:
+    if kind := METHODS[method]:
         changes += [
             "--config.data.standardise_by=speaker",
-            f"--config.data.standardise_kind={method}",
+            f"--config.data.standardise_kind={kind}",
         ]
     change_config(config, ["enrolment", *changes])
-    return build_task_and_layout(config)[0]
+    task = build_task_and_layout(config)[0]
+    if method in KINDS or not kind:
+        return task
+    shrunk = task.standardisation._replace(kind="shrunk")
+    return dataclasses.replace(task, standardisation=shrunk)
 
 
 def curve(task: Task, draws: int, regularisation: float) -> dict[int, list[float]]:
@@ -65,21 +77,21 @@ def curve(task: Task, draws: int, regularisation: float) -> dict[int, list[float
     answers: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = {}
     for fold in range(len(task.protocol.folds)):
         model = fitted(task, name, fold, regularisation)
-        for rows in tested_speakers(task, fold):
+        for rows in rows_of_speakers(task, fold):
             for size in sizes:
                 once = size == 0 or size >= len(rows)
-                for draw in range(draws):
+                for number in range(draws):
                     # All of them are the same in every draw.
-                    if draw == 0 or not once:
-                        rng = np.random.default_rng([draw, size, rows[0]])
+                    if number == 0 or not once:
+                        rng = np.random.default_rng([number, size, rows[0]])
                         clips = rng.permutation(rows)[:size]
                         found = model.predict(
                             standardised(task, name, fold, rows, clips)
                         )
                     pair = (task.protocol.label[rows], found)
-                    answers.setdefault((size, draw), []).append(pair)
+                    answers.setdefault((size, number), []).append(pair)
     return {
-        size: [unweighted_recall(answers[size, draw]) for draw in range(draws)]
+        size: [unweighted_recall(answers[size, number]) for number in range(draws)]
         for size in sizes
     }
 
@@ -96,7 +108,7 @@ def fitted(task: Task, name: str, fold: int, regularisation: float) -> Any:
     return model.fit(values, task.protocol.label[rows])
 
 
-def tested_speakers(task: Task, fold: int) -> list[np.ndarray]:
+def rows_of_speakers(task: Task, fold: int) -> list[np.ndarray]:
     """The tested rows of each tested speaker."""
     tested = task.protocol.roles[fold] == Role.TEST
     speaker = task.corpus.column("speaker")
@@ -122,6 +134,10 @@ def enrolled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale `[dim]` of a speaker of whom there are these clips."""
     own = clips_of(how, values, moments_of(values), clips) if len(clips) else None
+    if len(clips) == 1:
+        # One clip has no deviation, and z would stand without any.
+        moments = own.moments._replace(deviation=prior.scale)
+        own = own._replace(moments=moments)
     return with_labelled(prior, speaker_scale(prior, how, own))
 
 
@@ -129,51 +145,6 @@ def unweighted_recall(answers: Sequence[tuple[np.ndarray, np.ndarray]]) -> float
     """Mean of the class recalls of all answers together."""
     truth, found = map(np.concatenate, zip(*answers, strict=True))
     return float(recall_score(truth, found, average="macro", zero_division=0.0))
-
-
-def label_of(size: int) -> str:
-    """A number of clips in words."""
-    return "all" if size == SIZES[-1] else str(size)
-
-
-def table(study: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> str:
-    """In Markdown: mean UA over draws, and its standard deviation."""
-    heads = [label_of(size) for size in SIZES]
-    lines = [f"| corpus | statistics | {' | '.join(heads)} |"]
-    lines.append("|---" * (2 + len(heads)) + "|")
-    for corpus, methods in study.items():
-        for method, scores in methods.items():
-            cells = []
-            for head in heads:
-                if head not in scores:
-                    cells.append("")
-                    continue
-                values = 100 * np.array(scores[head])
-                spread = (
-                    f" ± {values.std():.1f}" if values.size and values.std() else ""
-                )
-                cells.append(f"{values.mean():.1f}{spread}" if values.size else "")
-            lines.append(f"| {corpus} | {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def draw(study: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Figure:
-    """A panel a corpus, a line a method, and no clips at the left."""
-    figure = Figure(figsize=(3.2 * len(study), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(study), squeeze=False)[0]
-    for panel, (corpus, methods) in zip(panels, study.items(), strict=True):
-        for method, scores in methods.items():
-            means = [100 * float(np.mean(values)) for values in scores.values()]
-            if method == NOTHING:
-                panel.axhline(means[0], color="grey", ls="--", label="none")
-                continue
-            panel.plot(range(len(means)), means, marker="o", ms=3, label=method)
-        panel.set_xticks(range(len(SIZES)), [label_of(size) for size in SIZES])
-        panel.set_title(corpus)
-        panel.set_xlabel("unlabelled clips of the new person")
-    panels[0].set_ylabel("UA (%)")
-    panels[0].legend(fontsize=7)
-    return figure
 
 
 def main(words: Sequence[str]) -> None:
@@ -186,6 +157,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--regularisation", type=float, default=0.01)
     parser.add_argument("--output", required=True)
     parser.add_argument("--figure")
+    parser.add_argument("--add", help="JSON of benchmarks.studies.visible_clips")
     options = parser.parse_args(words)
     study: dict[str, dict[str, dict[str, list[float]]]] = {}
     for corpus in options.corpora.split(","):
@@ -196,7 +168,10 @@ def main(words: Sequence[str]) -> None:
             study.setdefault(corpus, {})[method] = own
             print(corpus, method, json.dumps({k: np.mean(v) for k, v in own.items()}))
         write_json(pathlib.Path(options.output), study)
-    print(table(study))
+    if options.add:
+        for corpus, lines in read_json(pathlib.Path(options.add)).items():
+            study.setdefault(corpus, {}).update(lines)
+    print(table(study), gains(study), sep="\n\n")
     if options.figure:
         draw(study).savefig(options.figure)
 

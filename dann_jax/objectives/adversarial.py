@@ -217,7 +217,7 @@ def _class_weights(outputs: Outputs, batch: Any, ids: Array, unlabelled: bool) -
 
 def _domains_alike(ids: Array, weight: Array, count: int) -> Array:
     """Weights `[..., classes]`, scaled to sum 1 for each domain of each class."""
-    membership = members(ids, count) * weight
+    membership = members(ids, count) * weight[None]
     totals = jnp.sum(
         membership, axis=tuple(range(1, membership.ndim - 1)), keepdims=True
     )

@@ -51,11 +51,11 @@ def coral(
     shares = shares / jnp.where(present, spread, 1.0)[:, None]
 
     def covariance(share: Array, mean: Array) -> Array:
-        centred = features - mean
+        centred = features - mean[None]
         return (share[:, None] * centred).T @ centred
 
     covariances = jax.vmap(covariance)(shares, means)
-    centred = covariances - _mean_of(covariances, present)
+    centred = covariances - _mean_of(covariances, present)[None]
     squares = jnp.sum(centred**2, (1, 2)) / (4.0 * features.shape[-1] ** 2)
     return _mean_over_pairs(squares, present)
 
@@ -127,7 +127,7 @@ def conditional_mmd(
     posterior = jax.lax.stop_gradient(posterior).reshape(-1, posterior.shape[-1])
     posterior = jnp.where(jnp.any(groups > 0, 0)[:, None], posterior, 0.0)
     kernel = _gaussians(features, jnp.any(groups > 0, 0), multiples, scale)
-    groups = posterior.T[:, None] * groups
+    groups = posterior.T[:, None] * groups[None]
     groups = jnp.where(groups.sum(-1, keepdims=True) >= 0.5, groups, 0.0)
     comparable = jnp.sum(groups.sum(-1) > 0, -1) >= 2
     return masked_mean(jax.vmap(_mmd, (None, 0))(kernel, groups), comparable)
@@ -198,7 +198,8 @@ def _mmd(
     kernel: Float[Array, "n n"], groups: Float[Array, "groups n"]
 ) -> Float[Array, ""]:
     shares, present = _shares(groups)
-    centred = jnp.where(present[:, None], shares - _mean_of(shares, present), 0.0)
+    mean = _mean_of(shares, present)
+    centred = jnp.where(present[:, None], shares - mean[None], 0.0)
     squares = jnp.einsum("gn,nm,gm->g", centred, kernel, centred)
     # Rounding can push the 0 of equal groups below it.
     return jnp.maximum(_mean_over_pairs(squares, present), 0.0)
@@ -213,12 +214,13 @@ def _gaussians(
     """Sum of Gaussian kernels between all rows, `[rows, rows]`."""
     # Distances do not change, their rounding does.
     mean = jnp.sum(features, 0) / jnp.maximum(rows.sum(), 1)
-    centred = jnp.where(rows[:, None], features - jax.lax.stop_gradient(mean), 0.0)
+    mean = jax.lax.stop_gradient(mean)[None]
+    centred = jnp.where(rows[:, None], features - mean, 0.0)
     norms = jnp.sum(centred**2, -1)
-    squares = norms[:, None] + norms - 2.0 * centred @ centred.T
+    squares = norms[:, None] + norms[None] - 2.0 * centred @ centred.T
     squares = jnp.maximum(squares, 0.0)
     if isinstance(scale, str):
-        pairs = rows[:, None] & rows & ~jnp.eye(len(rows), dtype=bool)
+        pairs = rows[:, None] & rows[None] & ~jnp.eye(len(rows), dtype=bool)
         # Below the floor distances are rounding, and their inverse would be noise.
         floor = 1e-6 * masked_mean(jnp.sum(features**2, -1), rows)
         width = jnp.maximum(_SCALES[scale](squares, pairs), floor)

@@ -138,15 +138,16 @@ def _observed(
     domain = batch.domain[name].ravel()
     inputs = _standardised(outputs.features, domain != UNKNOWN)
     held_out = batch.row.ravel() % 2 == 1
+    domains = balance.kernels.shape[-1]
     # Each domain of the batch weighs as much as any other.
     taught, weights = (
         _classifier_weights(outputs, batch, name)
-        * balancing_weights(jnp.where(rows, domain, UNKNOWN), balance.kernels.shape[-1])
+        * balancing_weights(jnp.where(rows, domain, UNKNOWN), domains)[None]
         for rows in (~held_out, held_out)
     )
     answers = jnp.einsum("nw,cwk->cnk", inputs, balance.kernels)
     errors, comparable = _pair_errors(answers, domain)
-    weights = weights * comparable
+    weights = weights * comparable[None]
     gradient = jax.grad(_classifier_loss)(balance.kernels, inputs, domain, taught)
     return balance._replace(
         kernels=balance.kernels - learning_rate * gradient,
@@ -180,8 +181,9 @@ def _standardised(features: Array, known: Array) -> Array:
     rows = jax.lax.stop_gradient(features).reshape(len(known), -1)
     rows = jnp.where(known[:, None], rows, 0.0)
     count = jnp.maximum(known.sum(), 1)
-    centred = jnp.where(known[:, None], rows - rows.sum(0) / count, 0.0)
-    spread = jnp.sqrt(jnp.sum(centred**2, 0) / count)
+    mean = rows.sum(0, keepdims=True) / count
+    centred = jnp.where(known[:, None], rows - mean, 0.0)
+    spread = jnp.sqrt(jnp.sum(centred**2, 0, keepdims=True) / count)
     scaled = centred / jnp.where(spread > 0, spread, 1.0)
     return jnp.concatenate([scaled, jnp.ones((len(known), 1))], -1)
 
@@ -192,14 +194,15 @@ def _pair_errors(answers: Array, domain: Array) -> tuple[Array, Array]:
     A tie is half an error. `[classifiers, rows]`, and which rows have a rival `[rows]`.
     """
     domains = answers.shape[-1]
-    ids = jnp.arange(domains)
-    here = jnp.any(domain[:, None] == ids, 0)
+    ids = jnp.arange(domains)[None]
+    here = jnp.any(domain[:, None] == ids, 0, keepdims=True)
     rivals = here & (domain[:, None] != ids) & (domain != UNKNOWN)[:, None]
     # [classifiers, rows, 1]
     true_logit = answers[:, jnp.arange(len(domain)), jnp.maximum(domain, 0)][..., None]
     preferred = 0.5 * (jnp.sign(answers - true_logit) + 1.0)
     count = rivals.sum(-1)
-    return jnp.sum(preferred * rivals, -1) / jnp.maximum(count, 1), count > 0
+    shares = jnp.sum(preferred * rivals[None], -1) / jnp.maximum(count, 1)[None]
+    return shares, count > 0
 
 
 def _refreshed(balance: Balance, refresh_steps: int) -> Balance:

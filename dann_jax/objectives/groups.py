@@ -31,7 +31,7 @@ def members(ids: Int[Array, "*rows"], count: int) -> Bool[Array, " {count} *rows
       >>> members(jnp.array([1, -1, 0]), 2).tolist()
       [[False, False, True], [True, False, False]]
     """
-    return ids == jnp.arange(count).reshape(-1, *[1] * ids.ndim)
+    return ids[None] == jnp.arange(count).reshape(-1, *[1] * ids.ndim)
 
 
 def balancing_weights(ids: Int[Array, "*rows"], count: int) -> Float[Array, "*rows"]:

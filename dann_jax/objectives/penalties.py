@@ -148,7 +148,8 @@ def soft_labels(*, target: int, temperature: Positive = 2.0) -> Penalty:
         rows = (domain != UNKNOWN) & (label != UNKNOWN)
         logits = jnp.where(rows[..., None], outputs.label_logits, 0.0)
         chances = jax.lax.stop_gradient(jax.nn.softmax(softened(logits, temperature)))
-        source = members(label, logits.shape[-1]) & rows & (domain != target)
+        teaches = rows & (domain != target)
+        source = members(label, logits.shape[-1]) & teaches[None]
         # [class of the rows, probability of each class]
         means = jax.vmap(jax.vmap(masked_mean, (-1, None)), (None, 0))(chances, source)
         answerable = jnp.any(source.reshape(len(source), -1), -1)
@@ -235,4 +236,4 @@ def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]
       are any.
     """
     losses, known = cross_entropy(logits=outputs.label_logits, labels=batch.label)
-    return group_means(losses, groups_of(outputs, batch, name) & known)
+    return group_means(losses, groups_of(outputs, batch, name) & known[None])
