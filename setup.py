@@ -55,6 +55,7 @@ setuptools.setup(
     ],
     package_dir={"dann_jax.configs": "configs"},
     package_data={
+        "dann_jax": ["py.typed"],
         "dann_jax.data": ["emotions/*.csv", "dimensions.csv"],
         "dann_jax.report": ["assets/*.css", "assets/*.js"],
     },
