@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import soundfile
 from etils import epath
 
@@ -30,7 +31,7 @@ class DecodedSound:
       file: Wave64 with 16 bits, open for reading.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
     def __del__(self) -> None:
@@ -84,19 +85,20 @@ def _decoder() -> Callable[[str, str], None] | None:
 
 def _by_pyav(source: str, wave: str) -> None:
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(source) as container:
             if not container.streams.audio:
                 raise Unusable("holds no sound")
             stream = container.streams.audio[0]
-            claimed = None
-            if stream.duration and "mp4" in container.format.name:
-                claimed = float(stream.duration * stream.time_base)
+            claimed, unit = None, stream.time_base
+            if stream.duration and unit and "mp4" in container.format.name:
+                claimed = float(stream.duration * unit)
             elif "matroska" in container.format.name and len(container.streams) == 1:
                 claimed = (container.duration or 0) / 1e6
             seconds = _write(container.decode(stream), wave, claimed)
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise Unusable(f"truncated or damaged: {error.strerror}") from None
     _require_whole(seconds, claimed)
 
@@ -115,7 +117,7 @@ def _write(frames: Iterator[Any], wave: str, claimed: float | None) -> float:
         # Nothing flushes it: it changes the format of samples, not their rate.
         for frame in itertools.chain([first], frames):
             for part in packed.resample(frame):
-                samples = part.to_ndarray().reshape(-1, channels)
+                samples = np.asarray(part.to_ndarray(), np.int16).reshape(-1, channels)
                 out.write(samples if left is None else samples[: left - out.frames])
         return out.frames / rate
 

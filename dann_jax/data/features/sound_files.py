@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -121,16 +121,18 @@ def _opened(
     """By libsndfile as it is, or behind a header that libsndfile understands."""
     # As bytes: not every name is text.
     source = source if source is file else os.fsencode(source)
-    remade = sound and sound.header
-    if remade and sound.claimed is None:
-        return SoundFile(RemadeSound(file, sound))
+    remade = None
+    if sound and sound.header:
+        remade = cast("BinaryIO", RemadeSound(file, sound))
+        if sound.claimed is None:
+            return SoundFile(remade)
     try:
         file.seek(0)
         return SoundFile(source)
     except soundfile.LibsndfileError:
         if not remade:
             raise
-    return SoundFile(RemadeSound(file, sound))
+    return SoundFile(remade)
 
 
 def _require_whole(
