@@ -67,14 +67,16 @@ def draw(curves: Curves) -> Figure:
                 shown[name] = panel.axhline(means[0], color="grey", ls="--")
                 continue
             places = [HEADS.index(head) for head in heads]
-            style = {"marker": "o", "ms": 3, "color": colors[name]}
+            # Lines that all but coincide stay visible.
+            dashes = "--" if " " in name else "-"
+            style = {"marker": "o", "ms": 3, "color": colors[name], "ls": dashes}
             (shown[name],) = panel.plot(places, means, **style)
         panel.set_xticks(range(len(HEADS)), HEADS)
         panel.set_title(corpus)
     panels[0].set_ylabel("UA (%)")
     figure.supxlabel("unlabelled clips of the new person", fontsize=10)
     figure.legend(
-        shown.values(), shown, loc="outside lower center", ncols=len(shown), fontsize=8
+        shown.values(), shown, loc="outside upper center", ncols=len(shown), fontsize=8
     )
     return figure
 
