@@ -19,11 +19,15 @@ from dann_jax.experiment.config import base_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The experiment; `:ablation` is over its options, `:strengths` over strengths."""
+    """The experiment; `:ablation` is over its options, `:strengths` over strengths.
+
+    With `:choice` the training speakers of every fold choose strength and width.
+    """
     variants = {
         "": lambda config: config,
         "ablation": _ablation,
         "strengths": _strengths,
+        "choice": _choice,
     }
     if variant not in variants:
         known = ", ".join(filter(None, variants))
@@ -68,6 +72,23 @@ def _strengths(config: ConfigDict) -> ConfigDict:
     # Rows to choose an epoch by, for `benchmarks/selection.py`.
     config.protocol.validation_folds = 8
     config.timetable.epochs = 8
+    return config
+
+
+def _choice(config: ConfigDict) -> ConfigDict:
+    """Strength and width, chosen by sessions held out of the training ones."""
+    config.arms = ConfigDict(
+        {
+            "source_only": {},
+            "s0_03": {"speaker": 0.03},
+            "s0_1": {"speaker": 0.1},
+            "s0_3": {"speaker": 0.3},
+        }
+    )
+    config.choose.update(
+        folds=4, seeds=1, settings=ConfigDict({"encoder": {"width": (64, 32)}})
+    )
+    config.seeds = 2
     return config
 
 
