@@ -142,6 +142,8 @@ def test_a_bundle_removes_the_directions_of_its_folds(tmp_path: pathlib.Path) ->
     run = Untrained(tmp_path, {"data.nuisance_directions": 2})
     bundle, corpus = run.bundle(tmp_path / "bundle"), run.task.corpus
     assert bundle.description.nuisance_directions == 2
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "2 directions in which training speakers differ" in card
     expected = run.probabilities()[run.layout.seed_of == 0, 1].mean(0)
     np.testing.assert_allclose(bundle.predict_corpus(corpus), expected, atol=1e-5)
     row, there = 3, np.ones((1, 1), bool)

@@ -29,6 +29,7 @@ from dann_jax.report.choice_tables import choice_tables
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.tasks.splits import ProtocolError
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Predictions
 
@@ -72,6 +73,18 @@ def candidates_of(rate: np.ndarray, seeds: int = 1) -> Candidates:
 def scored(inner: np.ndarray, rate: np.ndarray, seeds: int = 1) -> dict[str, Any]:
     speaker = CORPUS.column("speaker")
     return score_choice(candidates_of(rate, seeds), inner, PROTOCOL, speaker)
+
+
+def test_too_few_speakers_for_any_class_are_told_of() -> None:
+    with pytest.raises(ProtocolError, match=r"fewer have anger \(5\), happiness"):
+        make_protocol(
+            CORPUS,
+            split="leave_one_out",
+            split_args={"column": "session"},
+            labels=(),
+            label_speakers=7,
+            validation_folds=0,
+        )
 
 
 def test_inner_scores_pool_the_inner_folds_of_each_fold() -> None:

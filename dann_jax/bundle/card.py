@@ -120,6 +120,11 @@ def _data(description: Description) -> str:
             f"(`dann-predict --enrol`) the training speakers' statistics stand in, "
             f"which has not been tested."
         )
+    if count := description.nuisance_directions:
+        lines.append(
+            f"Of the features, {count} directions in which training speakers differ "
+            f"within a class are removed."
+        )
     lines.append(
         f"Licence of the data: {description.licence}."
         if description.licence

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.splits import Split
+from dann_jax.tasks.splits import ProtocolError, Split
+from dann_jax.utils.words import listed
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ def corpus_labels(
       speakers: so many training speakers of every fold must have a value; for 0 it is
         enough that some fold has it on its training side. Others are named in the log.
 
+    Raises:
+      ProtocolError: fewer than two values have so many speakers.
+
     Example:
       >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
       >>> from dann_jax.tasks.splits import leave_one_out
@@ -30,8 +34,6 @@ def corpus_labels(
       >>> splits = leave_one_out(corpus, "session")
       >>> corpus_labels(corpus, "emotion", splits, speakers=2)
       ('anger', 'happiness', 'neutral', 'sadness')
-      >>> corpus_labels(corpus, "emotion", splits, speakers=7)
-      ()
     """
     values = corpus.column(column)
     sides = np.any([split.train for split in splits], axis=0)
@@ -45,6 +47,12 @@ def corpus_labels(
             having = speaker[split.train & (values == value) & (speaker != "")]
             counts[value] = min(counts[value], len(np.unique(having)))
     rare = [f"{value} ({count})" for value, count in counts.items() if count < speakers]
+    if rare and len(rare) > len(found) - 2:
+        raise ProtocolError(
+            f"it takes two classes that {speakers} training speakers of every fold "
+            f"have, and fewer have {listed(rare)}: add speakers, or set "
+            f"protocol.label_speakers and choose.folds to 0, to choose nothing"
+        )
     if rare:
         _log.warning(
             "no classes, for want of %d training speakers in every fold who have them: "
