@@ -1,6 +1,7 @@
 """Folders of sound whose names hold the labels: what is found, and what is asked."""
 
 import logging
+import os
 import pathlib
 
 import pytest
@@ -65,6 +66,25 @@ def test_a_name_goes_before_the_folders_above_it(tmp_path: pathlib.Path) -> None
         ("s9/angry/b.wav", "s9", "angry"),
         ("s9/sad/s1_a.wav", "s1", "sad"),
     ]
+
+
+def test_a_file_that_lies_higher_says_it_itself(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "sad/a.wav", "angry/b.wav", "Happy_c.wav", "d.wav")
+    emotions = {file: emotion for file, _, emotion in read(tmp_path, speaker="")}
+    assert (emotions["Happy_c.wav"], emotions["d.wav"]) == ("Happy", "")
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_others(
+    tmp_path: pathlib.Path,
+) -> None:
+    root = plant(tmp_path / "mine", "sad/s1.wav", "angry/s2.wav")
+    (root / "sad" / os.fsdecode(b"s\xfc1.wav")).touch()
+    given = Given({"folders": root}, reading=Reading(speaker=r"(s\d)"))
+    for _ in range(2):
+        columns = read_table(given, "mine", tmp_path / "data").columns
+    assert len(columns["file"]) == 3
+    written = (tmp_path / "data" / "mine.manifest.csv").read_text(encoding="utf-8")
+    assert "s\\udcfc1.wav" in written
 
 
 def test_splits_and_other_folders_are_columns(tmp_path: pathlib.Path) -> None:

@@ -125,7 +125,12 @@ def _emotions(
         )
     if named:
         (level,) = named
-        return Found(level.values, f"the folders {_shown(level)}", level.depth)
+        # A file that lies higher may say it itself.
+        values = [
+            value or emotion_in_name(file, known)
+            for value, file in zip(level.values, files, strict=True)
+        ]
+        return Found(values, f"the folders {_shown(level)}", level.depth)
     values = [emotion_in_name(file, known) for file in files]
     if not any(values):
         raise CorpusError(f"{folder}: {_no_emotion(files, levels)}")
