@@ -75,8 +75,8 @@ def emotion_word(name: str, known: Mapping[str, str]) -> str:
 
     Example:
       >>> known = {"angry": "anger", "sad": "sadness"}
-      >>> [emotion_word(name, known) for name in ("OAF_angry", "Sad2", "sad_angry", "a")]
-      ['angry', 'Sad', '', '']
+      >>> [emotion_word(name, known) for name in ("OAF_angry", "Sad2", "sad_angry")]
+      ['angry', 'Sad', '']
     """
     if plain(name) in known:
         return name
@@ -86,16 +86,21 @@ def emotion_word(name: str, known: Mapping[str, str]) -> str:
 
 
 def is_emotion(level: Level, known: Mapping[str, str]) -> bool:
-    """Whether at least half of the folders are named by emotions of the map.
+    """Whether all folders, or at least half and several, are named by emotions.
+
+    Somebody may be called Joy.
 
     Example:
-      >>> level = Level(0, ["Angry", "sad clips", "grumpy"])
-      >>> is_emotion(level, {"angry": "anger", "sad": "sadness"})
+      >>> known = {"angry": "anger", "sad": "sadness", "joy": "happiness"}
+      >>> is_emotion(Level(0, ["Angry", "sad clips", "grumpy"]), known)
       True
+      >>> is_emotion(Level(0, ["Ann", "Joy"]), known)
+      False
     """
     words = [emotion_word(name, known) for name in level.names]
-    named = [word for word in words if known.get(plain(word))]
-    return 2 * len(named) >= len(words) > 0
+    named = [known[plain(word)] for word in words if known.get(plain(word))]
+    several = len({*named}) > 1 and 2 * len(named) >= len(words)
+    return several or len(named) == len(words) > 0
 
 
 def is_speaker(level: Level) -> bool:
