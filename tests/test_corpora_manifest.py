@@ -142,11 +142,11 @@ REFUSED = {
     "before the file": ("file,speaker,start\ntapes/one.wav,ann,-1\n", "are no cut"),
     "start is a word": (
         "file,speaker,start\ntapes/one.wav,ann,soon\n",
-        "line 2: start must be a number, not 'soon'",
+        "line 2: start must be a number such as 0.5, not 'soon'",
     ),
     "valence is not finite": (
         "file,speaker,valence\ntapes/one.wav,ann,nan\n",
-        "line 2: valence must be a number, not 'nan'",
+        "line 2: valence must be a number such as 0.5, not 'nan'",
     ),
     "the same file twice": (
         "file,speaker\ntapes/one.wav,ann\ntapes/one.wav,bob\n",

@@ -1,6 +1,7 @@
 """Folders of sound whose names hold the labels: what is found, and what is asked."""
 
 import logging
+import os
 import pathlib
 
 import pytest
@@ -9,6 +10,8 @@ from commands import call as call
 
 from dann_jax.cli import prepare
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.features.items import items_of
+from dann_jax.data.features.settings import settings_of
 from dann_jax.data.harmonise import emotion_map
 from dann_jax.data.manifest import read_audio_manifest
 from dann_jax.data.prepare_table import Given, read_table
@@ -65,6 +68,34 @@ def test_a_name_goes_before_the_folders_above_it(tmp_path: pathlib.Path) -> None
         ("s9/angry/b.wav", "s9", "angry"),
         ("s9/sad/s1_a.wav", "s1", "sad"),
     ]
+
+
+def test_a_folder_may_name_speaker_and_emotion(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "OAF_angry/back.wav", "YAF_sad/back.wav", "YAF_grumpy/bar.wav")
+    assert read(tmp_path, speaker="^([A-Z]+)_") == [
+        ("OAF_angry/back.wav", "OAF", "angry"),
+        ("YAF_grumpy/bar.wav", "YAF", "YAF_grumpy"),
+        ("YAF_sad/back.wav", "YAF", "sad"),
+    ]
+
+
+def test_a_file_that_lies_higher_says_it_itself(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path, "sad/a.wav", "angry/b.wav", "Happy_c.wav", "d.wav")
+    emotions = {file: emotion for file, _, emotion in read(tmp_path, speaker="")}
+    assert (emotions["Happy_c.wav"], emotions["d.wav"]) == ("Happy", "")
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_others(
+    tmp_path: pathlib.Path,
+) -> None:
+    root = plant(tmp_path / "mine", "sad/s1.wav", "angry/s2.wav")
+    (root / "sad" / os.fsdecode(b"s\xfc1.wav")).touch()
+    given = Given({"folders": root}, reading=Reading(speaker=r"(s\d)"))
+    for _ in range(2):
+        columns = read_table(given, "mine", tmp_path / "data").columns
+    assert len(columns["file"]) == 3
+    written = (tmp_path / "data" / "mine.manifest.csv").read_text(encoding="utf-8")
+    assert "s\\udcfc1.wav" in written
 
 
 def test_splits_and_other_folders_are_columns(tmp_path: pathlib.Path) -> None:
@@ -150,6 +181,9 @@ def test_the_table_is_shown_written_and_read_again(
     assert {k: v.tolist() for k, v in same.items()} == {
         k: v.tolist() for k, v in columns.items()
     }
+    # So features that are there are kept.
+    settings = settings_of(columns, {"logmel": {}})
+    assert items_of(columns, root, settings) == items_of(same, root, settings)
     assert {path.name for path in root.iterdir()} == {"angry", "sad"}
     table.write_text(table.read_text().replace("s2,sad", "s3,sad"))
     with pytest.raises(CorpusError, match=r"mine\.manifest\.csv says something else"):

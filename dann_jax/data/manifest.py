@@ -163,7 +163,8 @@ def _check_numbers(where: str, row: Mapping[str, str]) -> None:
             finite = False
         if not finite:
             raise CorpusError(
-                f"{where}: {name} must be a number, not {shorten(row[name])!r}"
+                f"{where}: {name} must be a number such as 0.5, not "
+                f"{shorten(row[name])!r}"
             )
     start, end = float(row.get("start") or 0), float(row.get("end") or "inf")
     if not 0 <= start < end:

@@ -9,6 +9,7 @@ from etils import epath
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.features.items import Columns
 from dann_jax.data.manifest import read_manifest, write_manifest
+from dann_jax.utils.text import encodable, one_line
 from dann_jax.utils.words import shorten
 
 _SPEAKERS = 12
@@ -44,7 +45,7 @@ def overview(columns: Columns) -> str:
         rows.append(["all", *(int((emotions == word).sum()) for word in words)])
     header = ["speaker", *(word or "(no emotion)" for word in words), "all"]
     lines = [
-        [shorten(name) or "(none)", *map(str, numbers), str(sum(numbers))]
+        [one_line(shorten(name)) or "(none)", *map(str, numbers), str(sum(numbers))]
         for name, *numbers in rows
     ]
     return "\n".join([*_aligned([header, *lines]), *_examples(columns)])
@@ -86,6 +87,8 @@ def write_once(
     Raises:
       CorpusError: there is one that says something else.
     """
+    # A name that is no text gets escapes; no store can hold it, as problems.csv says.
+    table = {n: np.array([encodable(v) for v in table[n].tolist()]) for n in table}
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_manifest(path, table)
@@ -122,7 +125,7 @@ def _examples(columns: Columns) -> list[str]:
         emotion = f"emotion {name} ({str(word)!r})" if name else "no emotion"
         speaker = columns["speaker"][row]
         lines.append(
-            f"{shorten(columns['file'][row])}: {emotion}, "
+            f"{one_line(shorten(columns['file'][row]))}: {emotion}, "
             f"{f'speaker {shorten(speaker)}' if speaker else 'no speaker'}"
         )
     return lines

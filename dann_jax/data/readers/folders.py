@@ -13,13 +13,14 @@ from dann_jax.data.features.sound_names import SUFFIXES
 from dann_jax.data.readers.filenames import audio_files
 from dann_jax.data.readers.paths import (
     Level,
-    emotion_in_name,
+    emotion_word,
     found_by,
     is_emotion,
     is_speaker,
     is_split,
     levels_of,
     speaker_pattern,
+    stem_of,
 )
 from dann_jax.utils.words import listed, shorten
 
@@ -125,8 +126,13 @@ def _emotions(
         )
     if named:
         (level,) = named
-        return Found(level.values, f"the folders {_shown(level)}", level.depth)
-    values = [emotion_in_name(file, known) for file in files]
+        # A file that lies higher may say it itself; an unknown word is reported.
+        values = [
+            emotion_word(value or stem_of(file), known) or value
+            for value, file in zip(level.values, files, strict=True)
+        ]
+        return Found(values, f"the folders {_shown(level)}", level.depth)
+    values = [emotion_word(stem_of(file), known) for file in files]
     if not any(values):
         raise CorpusError(f"{folder}: {_no_emotion(files, levels)}")
     return Found(values, "words in the names of the files")

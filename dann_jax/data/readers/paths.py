@@ -62,16 +62,45 @@ def levels_of(files: Sequence[str]) -> list[Level]:
     return [level for level in levels if len({*level.values}) > 1]
 
 
-def is_emotion(level: Level, known: Mapping[str, str]) -> bool:
-    """Whether at least half of the folders are named by emotions of the map.
+def emotion_word(name: str, known: Mapping[str, str]) -> str:
+    """The word for an emotion in the name of a folder or of a file without suffix.
+
+    Args:
+      name: all of it is the word, or one of its parts between `_` and the like, without
+        digits at its end.
+      known: emotion word -> emotion.
+
+    Returns:
+      The word as it is written; empty for none, or where two emotions are named.
 
     Example:
-      >>> level = Level(0, ["Angry", "sad", "grumpy"])
-      >>> is_emotion(level, {"angry": "anger", "sad": "sadness"})
-      True
+      >>> known = {"angry": "anger", "sad": "sadness"}
+      >>> [emotion_word(name, known) for name in ("OAF_angry", "Sad2", "sad_angry")]
+      ['angry', 'Sad', '']
     """
-    words = [known.get(plain(name), "") for name in level.names]
-    return 2 * sum(word != "" for word in words) >= len(words) > 0
+    if plain(name) in known:
+        return name
+    parts = [part.rstrip("0123456789") for part in _SEPARATORS.split(name)]
+    words = [part for part in parts if known.get(plain(part))]
+    return words[0] if len({known[plain(word)] for word in words}) == 1 else ""
+
+
+def is_emotion(level: Level, known: Mapping[str, str]) -> bool:
+    """Whether all folders, or at least half and several, are named by emotions.
+
+    Somebody may be called Joy.
+
+    Example:
+      >>> known = {"angry": "anger", "sad": "sadness", "joy": "happiness"}
+      >>> is_emotion(Level(0, ["Angry", "sad clips", "grumpy"]), known)
+      True
+      >>> is_emotion(Level(0, ["Ann", "Joy"]), known)
+      False
+    """
+    words = [emotion_word(name, known) for name in level.names]
+    named = [known[plain(word)] for word in words if known.get(plain(word))]
+    several = len({*named}) > 1 and 2 * len(named) >= len(words)
+    return several or len(named) == len(words) > 0
 
 
 def is_speaker(level: Level) -> bool:
@@ -89,18 +118,14 @@ def is_split(level: Level) -> bool:
     return {name.casefold() for name in level.names} <= SPLITS | {"validation", "eval"}
 
 
-def emotion_in_name(file: str, known: Mapping[str, str]) -> str:
-    """The one word for an emotion in the name of a file; empty for none or for two.
+def stem_of(file: str) -> str:
+    """The name of a file without its folders and its suffix.
 
     Example:
-      >>> known = {"angry": "anger", "sad": "sadness"}
-      >>> [emotion_in_name(file, known) for file in ("b/1-Angry2.wav", "sad_angry.wav")]
-      ['Angry', '']
+      >>> stem_of("angry/spk1.take.wav")
+      'spk1.take'
     """
-    stem = file.rpartition("/")[2].rpartition(".")[0]
-    parts = [part.rstrip("0123456789") for part in _SEPARATORS.split(stem)]
-    words = [part for part in parts if known.get(plain(part))]
-    return words[0] if len({known[plain(word)] for word in words}) == 1 else ""
+    return file.rpartition("/")[2].rpartition(".")[0]
 
 
 def found_by(pattern: str, files: Sequence[str], flag: str) -> list[str]:
@@ -156,8 +181,7 @@ def speaker_pattern(files: Sequence[str], emotions: Sequence[str]) -> str:
       >>> speaker_pattern(["spk1_a.wav", "spk2_a.wav", "spk1_b.wav", "spk2_b.wav"], [])
       '^(spk\\d+)'
     """
-    stems = [file.rpartition("/")[2].rpartition(".")[0] for file in files]
-    parts = [_SEPARATORS.split(stem) for stem in stems]
+    parts = [_SEPARATORS.split(stem_of(file)) for file in files]
     for index in range(min(map(len, parts), default=0)):
         values = [part[index] for part in parts]
         names, times = {*values}, Counter(values)
