@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from dann_jax.bundle import BundleError, bundle_run, load_bundle
 from dann_jax.bundle.export import prediction_function
-from dann_jax.bundle.run import measured_of
+from dann_jax.bundle.run import default_arm, measured_of
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.loop import Timetable
@@ -173,6 +173,14 @@ def test_a_bundle_says_which_models_it_holds_and_what_was_measured_of_their_arm(
     assert description.measured["comparisons"] == RESULTS["comparisons"]
     baseline = run.bundle(tmp_path / "baseline", arm="source_only").description
     assert baseline.measured["comparisons"] == []
+
+
+def test_an_arm_that_was_kept_unasked_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert default_arm(["source_only", "weak"]) == "weak"
+    assert default_arm(["source_only", "weak", "dann", "strong"]) == "dann"
+    assert not caplog.records
+    assert default_arm(["source_only", "weak", "strong"]) == "strong"
+    assert "the bundle keeps the last, 'strong'" in caplog.text
 
 
 @pytest.mark.parametrize("options", [{"arm": "cdan"}, {"members": "best"}], ids=str)

@@ -146,13 +146,21 @@ def default_arm(arms: Sequence[str]) -> str:
 
     Returns:
       `dann`, if an arm is called so; else the last, which is the baseline only where
-      it is alone.
+      it is alone. Where others could have been meant, a warning says so.
 
     Example:
       >>> default_arm(["source_only", "cautious", "dann", "joint"])
       'dann'
     """
-    return "dann" if "dann" in arms else arms[-1]
+    if "dann" in arms:
+        return "dann"
+    if len(arms) > 2:
+        _log.warning(
+            "no arm is called 'dann', and config.bundle.arm names none: of %s the "
+            "bundle keeps the last, %r",
+            *(", ".join(arms), arms[-1]),
+        )
+    return arms[-1]
 
 
 def measured_of(
