@@ -13,6 +13,8 @@ from runs import write_table
 
 import dann_jax
 from dann_jax.bundle import bundle_run
+from dann_jax.cli.config import ConfigError
+from dann_jax.cli.sweep import swept
 from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.experiment.config import base_config
 from dann_jax.models.network import initialise
@@ -104,3 +106,29 @@ def test_there_is_one_loop_over_train_steps() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "train_step"
     ]
     assert calls == ["loop.py"]
+
+
+def test_a_sweep_makes_an_arm_for_every_strength() -> None:
+    config = base_config()
+    config.arms.dann.update(speaker=0.3)
+    config.bundle.arm = "dann"
+    changed = swept(config.lock(), ["arms.dann.speaker=0.1,1"])
+    assert set(changed.arms) == {"source_only", "dann_0_1", "dann_1"}
+    assert changed.arms.dann_1.speaker == 1.0
+    assert changed.bundle.arm == ""
+    assert set(config.arms) == {"source_only", "dann"}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ("arms.dann.speaker", "must be such as"),
+        ("arms.dan.speaker=1", "one of dann"),
+        ("arms.source_only.speaker=1", "one of dann"),
+        ("arms.dann.speeker=1", "there are speaker"),
+        ("arms.dann.speaker=1,,2", "nothing is no number"),
+    ],
+)
+def test_a_sweep_of_what_is_not_there_is_refused(sweep: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        swept(base_config().lock(), [sweep])

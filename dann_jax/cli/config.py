@@ -221,7 +221,8 @@ def _require_key(config: ConfigDict, key: str) -> None:
         raise ConfigError(
             f"the config has no {key!r}: its arms are {', '.join(config.arms)}, and a "
             f"flag sets strengths that they name; another arm or adversary takes a "
-            f"config of your own (README, Arms of your own)"
+            f"config of your own (docs/guide.md, Arms of your own), and several "
+            f"strengths take --sweep=arms.dann.speaker=0.1,1"
         )
     raise ConfigError(
         f"the config has no key {key!r}"

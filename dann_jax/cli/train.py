@@ -16,6 +16,7 @@ from dann_jax.cli.configured import run_with_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
+from dann_jax.cli.sweep import swept
 from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.choice_tables import choice_tables
@@ -36,6 +37,7 @@ Any key of the config can be set, after its dotted name; --show_config lists the
   --config.timetable.epochs=10       how long
   --config.seeds=5                   how many repetitions
   --config.arms.dann.speaker=1.0     how strong the adversary of an arm is
+  --sweep=arms.dann.speaker=0.1,1    an arm for every strength in its place
   --config.encoder.width=128         how large the network is
   --config.protocol.labels=anger,neutral   a list
 
@@ -55,6 +57,12 @@ _WORKDIR = flags.DEFINE_string(
     None,
     "Where the run keeps its files; an earlier run goes on. runs/NAME_OF_THE_CONFIG if "
     "unset.",
+    flag_values=_FLAGS,
+)
+_SWEEP = flags.DEFINE_multi_string(
+    "sweep",
+    [],
+    "An arm for every strength: --sweep=arms.dann.speaker=0.03,0.1,0.3.",
     flag_values=_FLAGS,
 )
 _SHOW = flags.DEFINE_bool(
@@ -83,6 +91,8 @@ _DATA_PARALLEL = flags.DEFINE_integer(
 def main(words: list[str], config: ConfigDict) -> None:
     """Train, evaluate, print, and write the page."""
     command.require_no_arguments(words)
+    with exit_with_message():
+        config = swept(config, _SWEEP.value)
     if _SHOW.value:
         print("\n".join(f"{key} = {value!r}" for key, value in keys(config)))
         return
