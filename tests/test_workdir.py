@@ -14,7 +14,7 @@ from etils import epath
 from runs import tiny_config
 
 from dann_jax.experiment.evaluate_again import evaluate_again
-from dann_jax.experiment.workdir import claim
+from dann_jax.experiment.workdir import claim, used_alone
 from dann_jax.utils.files import WorkdirError, read_json, write_json, write_whole
 from dann_jax.utils.leftovers import remove_leftovers
 
@@ -235,3 +235,17 @@ def test_what_a_living_process_writes_stays_and_so_does_what_is_called_otherwise
     assert len(contents(tmp_path)) == 4
     remove_leftovers(epath.Path(tmp_path))
     assert set(contents(tmp_path)) == kept
+
+
+def test_two_commands_do_not_run_in_one_directory(tmp_path: pathlib.Path) -> None:
+    workdir = tmp_path / "run"
+    with (
+        used_alone(workdir),
+        used_alone(tmp_path / "other"),
+        pytest.raises(WorkdirError, match="another command runs in .*run: wait for it"),
+        used_alone(workdir),
+    ):
+        pytest.fail("two commands in one directory")
+    assert list(tmp_path.iterdir()) == []
+    with used_alone(workdir):
+        assert not workdir.exists()

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from dann_jax.experiment.choose_settings import chooses
 from dann_jax.experiment.train import build_for_workdir, train
+from dann_jax.experiment.workdir import used_alone
 
 
 def train_and_evaluate(
@@ -33,13 +34,15 @@ def train_and_evaluate(
       TrainingDiverged: a loss is not finite; the last checkpoint is good.
       Interrupted: SIGTERM or Ctrl-C stopped the training after the state was saved.
     """
-    if chooses(config):
-        from dann_jax.experiment.choose import choose
+    with used_alone(workdir):
+        if chooses(config):
+            from dann_jax.experiment.choose import choose
 
-        return choose(config, workdir, data_parallel=data_parallel)
-    task, layout = build_for_workdir(workdir, config, data_parallel=data_parallel)
-    trained = train(config, task, layout, workdir)
-    # It brings scikit-learn, which takes longer to import than to reach the first step.
-    from dann_jax.experiment.evaluate import evaluate
+            return choose(config, workdir, data_parallel=data_parallel)
+        task, layout = build_for_workdir(workdir, config, data_parallel=data_parallel)
+        trained = train(config, task, layout, workdir)
+        # It brings scikit-learn, which takes longer to import than to reach the first
+        # step.
+        from dann_jax.experiment.evaluate import evaluate
 
-    return evaluate(config, task, layout, trained)
+        return evaluate(config, task, layout, trained)

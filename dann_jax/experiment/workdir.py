@@ -1,5 +1,6 @@
 """A work directory: it belongs to one config and to one set of data."""
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dann_jax.tasks.fingerprint_differences import corpus_differences, differenc
 from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.utils.files import WorkdirError, read_json, strict, write_json
 from dann_jax.utils.leftovers import remove_leftovers
+from dann_jax.utils.locks import Busy, locked
 from dann_jax.utils.processes import by_first, is_same_everywhere
 from dann_jax.utils.versions import package_versions
 
@@ -23,6 +25,33 @@ TARGET_FOLDER = "target"
 """Where a run keeps features that were made of recordings it adapts to."""
 
 _log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def used_alone(workdir: epath.PathLike) -> Iterator[None]:
+    """Let no other command of this machine run in the directory meanwhile.
+
+    The lock lies beside it, as long as the block runs: a directory that cannot be used
+    is not even made. On a remote store there are no locks.
+
+    Raises:
+      WorkdirError: another command runs there.
+    """
+    path = epath.Path(workdir)
+    lock = path.parent / f".{path.name}.lock"
+    with contextlib.ExitStack() as held:
+        if "://" not in str(workdir) and not jax.process_index():
+            try:
+                held.enter_context(locked(lock))
+            except Busy:
+                raise WorkdirError(
+                    f"another command runs in {path}: wait for it, or give this one "
+                    f"another --workdir"
+                ) from None
+            except OSError as error:
+                # Only the directory itself may be ours to write in.
+                _log.debug("no lock %s: %s", lock, error)
+        yield
 
 
 def claim(
