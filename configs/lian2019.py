@@ -78,12 +78,7 @@ def _strengths(config: ConfigDict) -> ConfigDict:
 def _choice(config: ConfigDict) -> ConfigDict:
     """Strength and width, chosen by sessions held out of the training ones."""
     config.arms = ConfigDict(
-        {
-            "source_only": {},
-            "s0_03": {"speaker": 0.03},
-            "s0_1": {"speaker": 0.1},
-            "s0_3": {"speaker": 0.3},
-        }
+        {"source_only": {}, "s0_1": {"speaker": 0.1}, "s0_3": {"speaker": 0.3}}
     )
     config.choose.update(
         folds=4, seeds=1, settings=ConfigDict({"encoder": {"width": (64, 32)}})
