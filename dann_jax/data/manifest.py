@@ -14,6 +14,7 @@ import csv
 import io
 import logging
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -146,7 +147,7 @@ def _instead(source: epath.Path) -> str:
     tables = [p for p in sorted(source.iterdir()) if p.suffix.lower() in TABLES]
     tables = [path for path in tables if path.name not in NAMES]
     if tables:
-        return f". To read another table: --source={tables[0]}"
+        return f". To read another table: {shlex.quote(f'--source={tables[0]}')}"
     return ". If folders or names of files hold the labels: --corpus=folders"
 
 

@@ -1,6 +1,7 @@
 """What a table of recordings says, to be looked at before anything is computed."""
 
 import logging
+import shlex
 from collections import Counter
 
 import numpy as np
@@ -65,7 +66,7 @@ def write_table(path: epath.Path, columns: Columns, source: epath.PathLike) -> N
     names = [name for name in columns if name != "emotion_word"]
     table = {name: columns[name] for name in names}
     table["emotion"] = columns["emotion_word"]
-    again = f"--corpus=manifest --source={source} --table={path}"
+    again = shlex.join(["--corpus=manifest", f"--source={source}", f"--table={path}"])
     write_once(path, table, source, again)
     _log.info(
         "this table is %s; to correct it, edit it and say %s, not --corpus=folders",
