@@ -1,6 +1,7 @@
 """What every test shares: eight simulated devices and the real corpora."""
 
 import atexit
+import gc
 import os
 import pathlib
 import shutil
@@ -33,7 +34,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 # runs once.
 _QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 if jax.__version_info__ < (0, 11):
-    # XLA's earlier emitters take a third of the time. Later ones have no others, and end
+    # XLA's earlier emitters take a third of the time. Later versions lack them, and end
     # a process that names a flag they do not know.
     _QUICK += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{_QUICK} {os.environ.get('XLA_FLAGS', '')}"
@@ -48,6 +49,17 @@ _COMPILED = pathlib.Path(os.environ["XDG_CACHE_HOME"], "xla")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 use_compilation_cache()
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share from here on need not be gone through for garbage again.
+
+    Nor do traced and compiled programs, millions of objects, that nothing will free.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 50)
+
 
 # They need PyTorch, which is run in processes of its own and need not be installed.
 collect_ignore = ["pretrained_reference.py", "torch_peer_agreement.py"]

@@ -11,9 +11,12 @@ from dann_jax.experiment.run import train_and_evaluate
 
 pytestmark = pytest.mark.slow
 
+# A GRU takes long to compile and changes nothing here.
+SMALL = {"encoder.context": False, "batches.num_buckets": 1}
+
 
 def test_validation_rows_fit_where_there_is_one_fold(tmp_path: pathlib.Path) -> None:
-    config = tiny_config(write_table(tmp_path, tiny_corpus()))
+    config = tiny_config(write_table(tmp_path, tiny_corpus()), SMALL)
     found = train_and_evaluate(config, tmp_path / "run")["calibration"]
     assert found["fitted_on"] == "validation rows"
     for record in found["arms"].values():
@@ -27,7 +30,7 @@ def test_validation_rows_fit_where_there_is_one_fold(tmp_path: pathlib.Path) -> 
 def test_without_them_it_is_not_measured_and_says_what_to_set(
     tmp_path: pathlib.Path,
 ) -> None:
-    changes = {"protocol.validation_folds": 0, "selection": "last"}
+    changes = SMALL | {"protocol.validation_folds": 0, "selection": "last"}
     config = tiny_config(write_table(tmp_path, tiny_corpus()), changes)
     found = train_and_evaluate(config, tmp_path / "run")["calibration"]
     assert found["fitted_on"] == ""

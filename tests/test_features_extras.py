@@ -17,6 +17,7 @@ from dann_jax.data.features.catalogue import EXTRACTORS, extractor_from, make_ex
 from dann_jax.data.features.sentence import from_encoder, sentence
 
 RATE = 16000
+OPENSMILE = "needs pip install 'dann_jax[egemaps]'"
 
 
 def voice(hertz: float = 220) -> np.ndarray:
@@ -59,7 +60,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list:
 
     Its library aborts where some other ones, such as PyTorch's, have been loaded.
     """
-    pytest.importorskip("opensmile")
+    pytest.importorskip("opensmile", reason=OPENSMILE)
     path = tmp_path_factory.mktemp("voice") / "voice.npy"
     np.save(path, voice())
     command = [sys.executable, "-c", ALONE, str(path)]
@@ -143,7 +144,7 @@ def test_every_extractor_is_made_again_from_its_provenance(
     name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name == "egemaps":
-        pytest.importorskip("opensmile")
+        pytest.importorskip("opensmile", reason=OPENSMILE)
     # Folders of models are looked for from here.
     monkeypatch.chdir(write_model(tmp_path / "mini").parent)
     shutil.copytree(FIXTURES / "whisper", tmp_path / "whisper")

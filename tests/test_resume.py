@@ -135,7 +135,7 @@ def wait_until(
         for process in processes:
             assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -208,7 +209,7 @@ def test_killed_shards_go_on_and_lose_nothing(tmp_path: pathlib.Path) -> None:
     for n, process in enumerate(started, 1):
         parts = work_folder("manifest", data) / "shards" / f"{n}-of-2" / "parts"
         while process.poll() is None and len(list(parts.glob("*.npz"))) < 2:
-            pass
+            time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     kept = list(work_folder("manifest", data).glob("shards/*/parts/*.npz"))

@@ -475,7 +475,7 @@ def test_a_runner_needs_beam(
 
 @pytest.mark.beam
 def test_beam_writes_the_same_corpus(corpus: Corpus, tmp_path: pathlib.Path) -> None:
-    pytest.importorskip("apache_beam")
+    pytest.importorskip("apache_beam", reason="needs pip install 'dann_jax[beam]'")
     store = write_store(corpus, tmp_path, runner="DirectRunner")
     assert_same(read_store(store), corpus)
     # The arrays that its workers read are gone.
