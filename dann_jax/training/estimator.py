@@ -2,9 +2,9 @@
 
 from typing import Any, Self
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -150,11 +150,11 @@ class DANNClassifier(
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities, float32 `[n, classes]`, as in `classes_`; `X` `[n, dim]`."""
-        return np.asarray(jax.nn.softmax(self._outputs(X).label_logits))
+        return softmax(self._outputs(X).label_logits, axis=-1)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """What both heads see, float32 `[n, width]`; `X` is float `[n, dim]`."""
-        return np.asarray(self._outputs(X).features)
+        return self._outputs(X).features
 
     @property
     def _n_features_out(self) -> int:

@@ -4,7 +4,7 @@ The trainer's network, batches and train step, for one replica without its dialo
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from dann_jax.training.loop import TrainingDiverged
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.schedules import ganin_strength
 from dann_jax.training.state import TrainState, create_state
-from dann_jax.training.step import TrainStep, make_evaluation_step, make_train_step
+from dann_jax.training.step import make_evaluation_step, make_train_step
 from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 from dann_jax.utils.arguments import Count, Rate, Weight, Width, call_checked
 
@@ -85,19 +85,20 @@ def train_rows(
     """
     one_each, members = np.ones(len(rows), int), np.ones((1, len(rows)), bool)
     plan = Plan(one_each, members, batch_size, (1,))
-    total, dim = plan.steps_per_epoch * epochs, rows.shape[1]
-    create, train_step = _compiled(
-        network, dim, total, learning_rate, weight_decay, average_decay
+    epoch_steps, dim = plan.steps_per_epoch, rows.shape[1]
+    create, train_epoch = _compiled(
+        network, dim, epoch_steps * epochs, learning_rate, weight_decay, average_decay
     )
     state = create(jax.random.key(seed))
     peak = {"domain": np.float32(strength)} if network.domains else {}
-    for step in range(total):
-        chosen, _ = plan.batch(step, 0, seed)
-        state, _ = train_step(state, _batch(rows, label, domain, chosen), peak)
+    for start in range(0, epoch_steps * epochs, epoch_steps):
+        steps = range(start, start + epoch_steps)
+        chosen = np.stack([plan.batch(step, 0, seed)[0] for step in steps])
+        state = train_epoch(state, _batch(rows, label, domain, chosen), peak)
     params = jax.device_get(state.average)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
         raise TrainingDiverged(
-            f"a parameter is not finite after {total} steps; try a lower "
+            f"a parameter is not finite after {epochs} epochs; try a lower "
             f"learning_rate or strength"
         )
     return params
@@ -110,7 +111,8 @@ def row_outputs(network: RowNetwork, params: PyTree, rows: np.ndarray) -> Output
         chosen = np.arange(start, start + _ROWS_AT_ONCE)
         chosen[chosen >= len(rows)] = UNKNOWN
         batch = _batch(rows, unknown, unknown, chosen)
-        features, logits = _evaluate(network, params, batch)
+        # On the host, where nothing is compiled for another number of rows.
+        features, logits = jax.device_get(_evaluate(network, params, batch))
         parts.append((features[chosen != UNKNOWN], logits[chosen != UNKNOWN]))
     features, logits = map(np.concatenate, zip(*parts, strict=True))
     return Outputs(features, logits, {})
@@ -119,8 +121,8 @@ def row_outputs(network: RowNetwork, params: PyTree, rows: np.ndarray) -> Output
 def _batch(
     rows: np.ndarray, label: np.ndarray, domain: np.ndarray, chosen: np.ndarray
 ) -> Batch:
-    """The `chosen` rows, `UNKNOWN` for padding, as utterances without dialogues."""
-    places = chosen[:, None].astype(np.int32)
+    """The `chosen` rows `[..., B]`, `UNKNOWN` for padding; each is a dialogue."""
+    places = chosen[..., None].astype(np.int32)
     real = places != UNKNOWN
     return Batch(
         inputs={"x": np.where(real[..., None], rows[places], 0).astype(np.float32)},
@@ -142,8 +144,11 @@ def _compiled(
     learning_rate: float,
     weight_decay: float,
     average_decay: float,
-) -> tuple[Callable[[jax.Array], TrainState], TrainStep]:
-    """From a key to the first state, and the step; compiled once for all fits."""
+) -> tuple[Callable[[jax.Array], TrainState], Callable[..., TrainState]]:
+    """From a key to the first state, and `(state, batches, strength) -> state`.
+
+    They are compiled once for all fits of these shapes, numbers of steps and options.
+    """
     module = network.module()
     optimizer = call_checked(
         "",
@@ -167,7 +172,17 @@ def _compiled(
         schedule=ganin_strength(total_steps),
         average_decay=average_decay,
     )
-    return jax.jit(create), jax.jit(train_step, donate_argnums=0)
+
+    def train_epoch(
+        state: TrainState, batches: Batch, strength: Mapping[str, jax.Array]
+    ) -> TrainState:
+        def one(state: TrainState, batch: Batch) -> tuple[TrainState, None]:
+            return train_step(state, batch, strength)[0], None
+
+        # In one program: a call for each step takes longer than the step.
+        return jax.lax.scan(one, state, batches)[0]
+
+    return jax.jit(create), jax.jit(train_epoch, donate_argnums=0)
 
 
 @functools.partial(jax.jit, static_argnums=0)
