@@ -37,6 +37,7 @@ with epy.lazy_api_imports(globals()):
         leave_one_out,
         ordered_pairs,
     )
+    from dann_jax.training.estimator import DANNClassifier
     from dann_jax.training.mapping import map_replicas
     from dann_jax.training.replicas import Layout, ReplicaLayout, make_mesh
     from dann_jax.training.schedules import (
@@ -61,6 +62,7 @@ __all__ = [
     "Batch",
     "Corpus",
     "CorpusError",
+    "DANNClassifier",
     "Dann",
     "DialogueEncoder",
     "Frames",
