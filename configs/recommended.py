@@ -40,5 +40,5 @@ def get_config() -> ConfigDict:
             "dann_mcc": {"speaker": 0.3, "mcc": 1.0},
         }
     )
-    config.choose.update(folds=3, seeds=1, settings=ConfigDict(SETTINGS))
+    config.choose.update(folds=5, seeds=1, settings=ConfigDict(SETTINGS))
     return config.lock()

@@ -154,3 +154,33 @@ def test_a_leak_of_speakers_leaves_nothing_to_choose_by(corpus: Corpus) -> None:
     )
     with pytest.raises(ProtocolError, match="allowed_leaks names speaker"):
         nested_protocol(protocol, corpus, folds=2)
+
+
+def test_inner_folds_hold_out_what_other_folds_test(corpus: Corpus) -> None:
+    """Who is tested elsewhere, whatever the shares of the classes."""
+    corpus = alone(corpus)
+    by_speaker = by_session(corpus, split_args={"column": "speaker"})
+    nested = nested_protocol(by_speaker, corpus, folds=3)
+    speaker = corpus.column("speaker")
+    tests = nested.protocol.roles == Role.TEST
+    held = [set(speaker[rows]) for rows in tests]
+    assert [len(names) for names in held] == [1] * 3 * len(by_speaker.folds)
+    for outer in range(len(by_speaker.folds)):
+        names = [held[fold] for fold in np.flatnonzero(nested.outer == outer)]
+        assert len(set.union(*names)) == 3
+    # All speakers judge equally often.
+    times = [sum(name in names for names in held) for name in np.unique(speaker)]
+    assert set(times) == {3}
+
+
+def test_where_folds_are_no_parts_the_classes_are_balanced(corpus: Corpus) -> None:
+    corpus = alone(corpus)
+    protocol = by_session(
+        corpus,
+        split="fixed_split",
+        split_args={"column": "session", "train": ("1", "2", "3"), "test": ("4",)},
+    )
+    nested = nested_protocol(protocol, corpus, folds=2)
+    tests = nested.protocol.roles == Role.TEST
+    assert len(nested.outer) == 2
+    assert (tests.sum(0) == (protocol.roles[0] == Role.LABELLED)).all()

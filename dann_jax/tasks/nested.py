@@ -41,10 +41,17 @@ def nested_protocol(protocol: Protocol, corpus: Corpus, *, folds: int) -> Nested
     a tested one is outside: transductive rows are seen without labels, and copies of
     recordings under other names are left out.
 
+    What is held out is what other folds test, wherever these divide the training
+    speakers: so many people, with their own shares of the classes. A method that
+    looks at unlabelled rows may thrive on many people who show all classes in equal
+    parts and fail on the two that a fold tests. Elsewhere training speakers are
+    divided into parts with equal shares of the classes.
+
     Args:
       protocol: of classes, without the leak of speakers.
       corpus: its rows.
-      folds: inner ones of each outer fold; fewer where there are fewer speakers.
+      folds: inner ones of each outer fold, of more that there could be; fewer where
+        there are fewer speakers.
 
     Raises:
       ProtocolError: a fold trains on one speaker alone, an inner fold lacks a class,
@@ -71,7 +78,7 @@ def nested_protocol(protocol: Protocol, corpus: Corpus, *, folds: int) -> Nested
     for fold, name in enumerate(protocol.folds):
         apart = _outside(protocol, corpus, fold)
         labelled = (protocol.roles[fold] == Role.LABELLED) & ~apart
-        parts = _parts(protocol, labelled, groups, name, folds)
+        parts = _parts(protocol, labelled, groups, fold, folds)
         for index, held in enumerate(parts):
             names.append(f"{name} / inner {index + 1}")
             outer.append(fold)
@@ -146,12 +153,10 @@ def _outside(protocol: Protocol, corpus: Corpus, fold: int) -> np.ndarray:
 
 
 def _parts(
-    protocol: Protocol, labelled: np.ndarray, groups: np.ndarray, name: str, folds: int
+    protocol: Protocol, labelled: np.ndarray, groups: np.ndarray, fold: int, folds: int
 ) -> list[np.ndarray]:
-    """The groups that each inner fold holds out, balanced by class."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    rows = np.flatnonzero(labelled & (groups >= 0))
+    """The groups that each inner fold holds out."""
+    rows, name = np.flatnonzero(labelled & (groups >= 0)), protocol.folds[fold]
     available = len(np.unique(groups[rows]))
     if available < 2:
         raise ProtocolError(
@@ -173,9 +178,38 @@ def _parts(
             "fold %r has %d training speakers, so %d inner folds instead of %d",
             *(name, available, available, folds),
         )
+    others = _tested_by_others(protocol, rows, groups, fold)
+    if len(others) > 1:
+        count = min(folds, len(others))
+        return [others[index * len(others) // count] for index in range(count)]
+    # It brings much else, and few need it.
+    from sklearn.model_selection import StratifiedGroupKFold
+
     splitter = StratifiedGroupKFold(n_splits=min(folds, available))
     parts = splitter.split(rows, label, groups[rows])
     return [np.unique(groups[rows[held]]) for _, held in parts]
+
+
+def _tested_by_others(
+    protocol: Protocol, rows: np.ndarray, groups: np.ndarray, fold: int
+) -> list[np.ndarray]:
+    """The groups of `rows` that each other fold tests, from the next fold on.
+
+    Nothing where these are no parts of the rows. Those without which a class would
+    have no row are left out.
+    """
+    count, found = len(protocol.folds), []
+    for other in (np.arange(1, count) + fold) % count:
+        found.append(np.unique(groups[rows[protocol.test_side[other, rows]]]))
+    everyone = np.unique(groups[rows])
+    if not np.array_equal(np.sort(np.concatenate(found or [[]])), everyone):
+        return []
+    parts = []
+    for held in found:
+        kept = rows[~np.isin(groups[rows], held)]
+        if len(held) and len(np.unique(protocol.label[kept])) == len(protocol.labels):
+            parts.append(held)
+    return parts
 
 
 def _roles(
