@@ -158,9 +158,9 @@ def test_parameters_are_refused_by_name(
 def test_domains_are_routed_through_searches_and_pipelines(
     rows: dict[str, np.ndarray],
 ) -> None:
-    model = DANNClassifier(**SMALL).set_fit_request(domain=True)
     given = {"domain": rows["domain"], "groups": rows["domain"]}
     with sklearn.config_context(enable_metadata_routing=True):
+        model = DANNClassifier(**SMALL).set_fit_request(domain=True)
         piped = make_pipeline(StandardScaler(), model)
         search = GridSearchCV(
             piped, {"dannclassifier__strength": [0.0, 0.3]}, cv=LeaveOneGroupOut()

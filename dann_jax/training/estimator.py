@@ -146,7 +146,8 @@ class DANNClassifier(
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable label of each row, `[n]`; `X` is float `[n, dim]`."""
-        return self.classes_[self._outputs(X).label_logits.argmax(-1)]
+        likeliest = self._outputs(X).label_logits.argmax(-1)
+        return self.classes_[likeliest]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities, float32 `[n, classes]`, as in `classes_`; `X` `[n, dim]`."""
