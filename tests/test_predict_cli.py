@@ -1,4 +1,4 @@
-"""`dann-predict` and `dann-export` in processes of their own."""
+"""`dann-predict`, mostly in processes of its own, and `dann-export`."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from commands import Call, assert_refused
 from commands import call as call
 from corpora_and_batches import toy_corpus
 
-from dann_jax.cli import predict
+from dann_jax.cli import export, predict
 
 pytestmark = pytest.mark.slow
 
@@ -165,13 +165,15 @@ def test_a_model_that_cannot_hear_leaves_no_output(
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_an_exported_model_needs_nothing_but_jax(tmp_path: pathlib.Path) -> None:
+def test_an_exported_model_needs_nothing_but_jax(
+    tmp_path: pathlib.Path, call: Call
+) -> None:
     corpus = toy_corpus(1)
     encoder = {"width": 4, "heads": 2, "own_heads": 1, "context": True}
     bundle = tiny_bundle(tmp_path / "bundle", corpus, encoder=encoder)
     artifact = tmp_path / "model.stablehlo"
-    ended = command("export", f"--model={tmp_path}/bundle", f"--output={artifact}")
-    assert ended.returncode == 0, ended.stderr
+    ended = call(export, f"--model={tmp_path}/bundle", f"--output={artifact}")
+    assert ended.code == 0, ended.err
     dialogues = [rows for rows in corpus.dialogues() if len(rows) < 9]
     turns = np.full((len(dialogues), 6), -1)
     for place, own in enumerate(dialogues):

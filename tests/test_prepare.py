@@ -258,7 +258,7 @@ def wait_for_parts(
 
 @pytest.mark.slow
 def test_the_command_says_what_it_did_and_what_went_wrong(
-    tmp_path: pathlib.Path,
+    tmp_path: pathlib.Path, call: Call
 ) -> None:
     corpus = tmp_path / "corpus"
     write_corpus(corpus, 5)
@@ -268,12 +268,13 @@ def test_the_command_says_what_it_did_and_what_went_wrong(
     # The word that the map does not know is named; there is no bar without a terminal.
     assert "glee (2)" in ended.stderr
     assert "utt/s" not in ended.stderr
-    again = run(*command(corpus, tmp_path / "data", "--name=a"))
-    assert (again.returncode, "there already" in again.stdout) == (0, True)
+    again = call(prepare_command, *command(corpus, tmp_path / "data", "--name=a")[3:])
+    assert (again.code, "there already" in again.out) == (0, True)
     (corpus / "0.wav").write_bytes(b"")
-    strict = run(*command(corpus, tmp_path / "data", "--name=b", "--strict"))
-    assert strict.returncode == 1
-    assert strict.stderr.splitlines()[-1].startswith(
+    flags = command(corpus, tmp_path / "data", "--name=b", "--strict")[3:]
+    strict = call(prepare_command, *flags)
+    assert strict.code == 1
+    assert strict.err.splitlines()[-1].startswith(
         "error: 1 of 5 utterances cannot be used, such as '0' (the file is empty"
     )
     assert not (tmp_path / "data" / "b").exists()

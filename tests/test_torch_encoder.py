@@ -12,7 +12,7 @@ import pytest
 
 from dann_jax.data.features import torch_encoder
 from dann_jax.data.features.catalogue import extractor_from, make_extractor
-from dann_jax.data.features.extractor import compute_each, mismatch
+from dann_jax.data.features.extractor import Extractor, compute_each, mismatch
 
 WIDTH, LAYERS = 16, 2
 
@@ -60,10 +60,23 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def extractor(model: pathlib.Path) -> Extractor:
+    """Of the middle layer; each extractor has a process that takes seconds to start."""
+    return make_extractor("pretrained", model=model)
+
+
 def expected(model: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     """Sound, and all hidden states `[layers, frames, width]`."""
     with np.load(model / "expected.npz") as file:
         return file["sound"], file["states"]
+
+
+def encoder_of(extractor: Extractor) -> torch_encoder.TorchEncoder:
+    """What computes its features."""
+    cells = [cell.cell_contents for cell in extractor.compute_batch.__closure__]
+    (bound,) = [cell.states for cell in cells if hasattr(cell, "states")]
+    return bound.__self__
 
 
 @pytest.mark.slow
@@ -83,9 +96,8 @@ def test_features_are_those_of_transformers(model: pathlib.Path) -> None:
 
 @pytest.mark.slow
 def test_the_provenance_says_who_computes_and_makes_the_same_again(
-    model: pathlib.Path, tmp_path: pathlib.Path
+    model: pathlib.Path, extractor: Extractor, tmp_path: pathlib.Path
 ) -> None:
-    extractor = make_extractor("pretrained", model=model)
     made = json.loads(json.dumps(extractor.provenance()))
     assert made["parameters"]["implementation"] == "transformers"
     assert made["parameters"]["layers"] == [1]
@@ -100,9 +112,9 @@ def test_the_provenance_says_who_computes_and_makes_the_same_again(
 
 @pytest.mark.slow
 def test_long_sound_is_cut_and_pooled_as_one(
-    model: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    model: pathlib.Path, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = torch_encoder.TorchEncoder(os.fspath(model))
+    encoder = encoder_of(extractor)
     monkeypatch.setattr(torch_encoder, "_CHUNK_SECONDS", 0.1)
     sound = expected(model)[0]
     (frames,) = encoder.hidden_states([sound], [0, 1], "frames")
@@ -114,13 +126,12 @@ def test_long_sound_is_cut_and_pooled_as_one(
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_costs_one_recording(model: pathlib.Path) -> None:
-    extractor = make_extractor("pretrained", model=model)
+def test_a_process_that_dies_costs_one_recording(
+    model: pathlib.Path, extractor: Extractor
+) -> None:
     sound = expected(model)[0]
     before = extractor.compute(sound)
-    cells = [c.cell_contents for c in extractor.compute_batch.__closure__]
-    (encoder,) = [cell for cell in cells if hasattr(cell, "states")]
-    process = encoder.states.__self__._process._process
+    process = encoder_of(extractor)._process._process
     process.kill()
     process.wait()
     np.testing.assert_array_equal(extractor.compute(sound), before)
