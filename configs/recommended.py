@@ -40,5 +40,7 @@ def get_config() -> ConfigDict:
             "dann_mcc": {"speaker": 0.3, "mcc": 1.0},
         }
     )
-    config.choose.update(folds=5, seeds=1, settings=ConfigDict(SETTINGS))
+    config.choose.update(
+        folds=5, seeds=1, rule="plainest", settings=ConfigDict(SETTINGS)
+    )
     return config.lock()

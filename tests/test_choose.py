@@ -14,19 +14,13 @@ from runs import tiny_corpus, write_table
 
 from dann_jax.cli import evaluate, report, train
 from dann_jax.cli.config import ConfigError, change_config
-from dann_jax.evaluation.choice import (
-    CHOSEN,
-    ORACLE,
-    Candidates,
-    best,
-    inner_scores,
-    score_choice,
-)
+from dann_jax.evaluation.choice import CHOSEN, ORACLE, Candidates, score_choice
+from dann_jax.evaluation.plainest import best, chosen, inner_counts, inner_scores
 from dann_jax.evaluation.summaries import replica_scores
 from dann_jax.experiment.choose_settings import check_choice, settings_of
 from dann_jax.experiment.config import base_config
 from dann_jax.report.choice_tables import choice_tables
-from dann_jax.tasks.nested import nested_protocol
+from dann_jax.tasks.nested import Nested, nested_protocol
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
@@ -72,7 +66,17 @@ def candidates_of(rate: np.ndarray, seeds: int = 1) -> Candidates:
 
 def scored(inner: np.ndarray, rate: np.ndarray, seeds: int = 1) -> dict[str, Any]:
     speaker = CORPUS.column("speaker")
-    return score_choice(candidates_of(rate, seeds), inner, PROTOCOL, speaker)
+    candidates = candidates_of(rate, seeds)
+    return score_choice(candidates, inner, best(inner), PROTOCOL, speaker)
+
+
+def inner_ua(
+    predictions: Predictions, nested: Nested, layout: ReplicaLayout, protocol: Protocol
+) -> np.ndarray:
+    speaker = CORPUS.column("speaker")
+    return inner_scores(
+        inner_counts(predictions, protocol, layout, nested.outer, speaker)
+    )
 
 
 def test_too_few_speakers_for_any_class_are_told_of() -> None:
@@ -92,7 +96,7 @@ def test_inner_scores_pool_the_inner_folds_of_each_fold() -> None:
     layout = layout_of(nested.protocol, 2, seeds=2)
     rate = np.where(np.arange(2) == nested.outer[:, None] % 2, 1.0, 0.0)
     predictions = predicted(nested.protocol, layout, rate)
-    scores = inner_scores(predictions, nested.protocol, layout, nested.outer)
+    scores = inner_ua(predictions, nested, layout, nested.protocol)
     np.testing.assert_array_equal(scores, [[1, 0], [0, 1], [1, 0], [0, 1]])
 
 
@@ -102,17 +106,30 @@ def test_labels_of_tested_rows_choose_nothing() -> None:
     rng = np.random.default_rng(1)
     rate = rng.random((len(nested.outer), 3))
     predictions = predicted(nested.protocol, layout, rate)
-    found = inner_scores(predictions, nested.protocol, layout, nested.outer)
+    found = inner_ua(predictions, nested, layout, nested.protocol)
     for fold in range(len(PROTOCOL.folds)):
         label, tested = PROTOCOL.label.copy(), PROTOCOL.roles[fold] == Role.TEST
         label[tested] = rng.permutation(label[tested])
         shuffled = dataclasses.replace(nested.protocol, label=label)
-        again = inner_scores(predictions, shuffled, layout, nested.outer)
+        again = inner_ua(predictions, nested, layout, shuffled)
         np.testing.assert_array_equal(again[fold], found[fold])
 
 
 def test_of_equal_candidates_the_first_is_taken() -> None:
     assert best(np.array([0.3, 0.1 + 0.2, 0.2])) == 0
+
+
+def test_the_plainest_of_candidates_that_speakers_do_not_tell_apart_is_taken() -> None:
+    # Of 20 rows a class: the second is ahead by chance, the third with every speaker.
+    right = np.array([[18, 12, 15, 14], [16, 16, 15, 14], [19, 20, 18, 19]])
+    counts = np.zeros((1, 3, 4, 2, 2))
+    counts[0, :, :, 0, 0], counts[0, :, :, 0, 1] = right, 20 - right
+    assert chosen(counts, "best", [0, 1, 2]) == chosen(counts, "plainest", [0, 1, 2])
+    assert chosen(counts[:, :2], "best", [0, 1]) == 1
+    assert chosen(counts[:, :2], "plainest", [0, 1]) == 0
+    assert chosen(counts[:, :2], "plainest", [1, 0]) == 1
+    # One speaker says nothing of others: the best is taken.
+    assert chosen(counts[:, :2, 1:2], "plainest", [0, 1]) == 1
 
 
 def test_chosen_is_in_each_fold_the_candidate_that_was_chosen_there() -> None:

@@ -13,17 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dann_jax.evaluation.metrics import scores_of_confusion
+from dann_jax.evaluation.plainest import best
 from dann_jax.evaluation.seed_averages import averaged_scores
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
-    replica_scores,
     speaker_counts,
     summarise,
 )
 from dann_jax.tasks.roles import Protocol
 from dann_jax.training.replicas import ReplicaLayout
-from dann_jax.training.run import Predictions
 
 CHOSEN = "chosen"
 """The arm that is in each fold the candidate that was chosen there."""
@@ -94,50 +93,10 @@ def _with_arms(layout: ReplicaLayout, arms: Sequence[str]) -> ReplicaLayout:
     )
 
 
-def inner_scores(
-    predictions: Predictions,
-    protocol: Protocol,
-    layout: ReplicaLayout,
-    outer: np.ndarray,
-) -> np.ndarray:
-    """UA of each arm on the inner folds of each outer one, float `[outer folds, arms]`.
-
-    All inner folds and seeds of an outer fold are pooled, so that each of its training
-    speakers counts once a seed.
-
-    Args:
-      predictions: `label_logits` of the rows that inner folds test.
-      protocol: of the inner folds.
-      layout: of their replicas.
-      outer: index of the outer fold of each inner one.
-    """
-    replicas = replica_scores(
-        predictions.label_logits, predictions.rows, protocol, layout
-    )
-    scores = np.empty((outer.max() + 1, len(layout.arms)))
-    for arm, counts in enumerate(fold_counts(replicas, layout).values()):
-        pooled = np.zeros((len(scores), *counts.shape[2:]))
-        np.add.at(pooled, outer, counts.sum(0))
-        scores[:, arm] = scores_of_confusion(pooled)["ua"]
-    return scores
-
-
-def best(scores: np.ndarray) -> np.ndarray:
-    """Index of the best score along the last axis; of equal ones the first.
-
-    Args:
-      scores: float `[..., candidates]`, higher is better; rounding is no difference.
-
-    Example:
-      >>> best(np.array([[0.5, 0.7, 0.7], [0.9, 0.1, 0.2]])).tolist()
-      [1, 0]
-    """
-    return np.round(scores, 9).argmax(-1)
-
-
 def score_choice(
     candidates: Candidates,
     inner: np.ndarray,
+    choice: np.ndarray,
     protocol: Protocol,
     speaker: np.ndarray,
 ) -> dict[str, Any]:
@@ -146,6 +105,7 @@ def score_choice(
     Args:
       candidates: on the tested rows.
       inner: UA on inner folds, float `[folds, candidates]`.
+      choice: the candidate of each fold, int `[folds]`.
       protocol: of the folds.
       speaker: `[N]`, of every row of the corpus.
 
@@ -155,7 +115,7 @@ def score_choice(
       fold, by which scores; its differences from every candidate; and the best in
       hindsight.
     """
-    choice, names = best(inner), list(candidates.layout.arms)
+    names = list(candidates.layout.arms)
     chosen = candidates.of_folds(choice, CHOSEN)
     shown = joined([candidates, chosen])
     arms = [names[0], CHOSEN, *names[1:]]

@@ -73,6 +73,21 @@ def speaker_counts(
       protocol: which rows each fold tests.
       layout: of the replicas.
     """
+    return by_seed(group_counts(logits, rows, speaker, protocol, layout), layout)
+
+
+def group_counts(
+    logits: np.ndarray,
+    rows: np.ndarray,
+    speaker: np.ndarray,
+    protocol: Protocol,
+    layout: ReplicaLayout,
+) -> np.ndarray:
+    """Confusion counts of every replica by tested speaker, as in `speaker_counts`.
+
+    Returns:
+      Float `[groups, arms, tested speakers, classes, classes]`.
+    """
     names, ids = np.unique(speaker[rows], return_inverse=True)
     guesses, size = logits.argmax(-1), len(protocol.labels)
     counts = np.zeros((*logits.shape[:2], len(names), size, size))
@@ -85,7 +100,7 @@ def speaker_counts(
             size,
             len(names),
         )
-    return by_seed(counts, layout)
+    return counts
 
 
 def by_seed(table: np.ndarray, layout: ReplicaLayout) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 Every setting is trained twice: on inner folds, in which training speakers of each fold
 are held out in turn, and on the folds themselves. In every fold the candidate (a
-setting with an arm) with the best inner score is taken; the tested speakers score what
-was taken, and choose nothing.
+setting with an arm) with the best inner score is taken, or the plainest that is as
+good; the tested speakers score what was taken, and choose nothing.
 """
 
 import logging
@@ -16,13 +16,15 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.evaluation.choice import CHOSEN, Candidates, joined, score_choice
+from dann_jax.evaluation.plainest import chosen, inner_scores
+from dann_jax.evaluation.summaries import group_counts
 from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.choose_parts import (
     Part,
     Setting,
     build_settings,
     complete,
-    inner_ua,
+    held_out,
 )
 from dann_jax.experiment.choose_settings import candidate_values, settings_of
 from dann_jax.experiment.evaluate import bundle
@@ -35,6 +37,12 @@ from dann_jax.training.run import Predictions
 from dann_jax.utils.files import read_json, write_json
 
 _log = logging.getLogger(__name__)
+
+_WHY = {
+    "best": "has the best UA on speakers left out",
+    "plainest": "is the plainest whose UA on speakers left out is within one standard "
+    "error of the best",
+}
 
 
 def choose(
@@ -100,33 +108,49 @@ def _results(
     predictions: list[Predictions],
 ) -> dict[str, Any]:
     """`results.json` of the choice, from what its parts predict."""
-    inner, outer, kept, origin = [], [], [], []
+    inner, outer, kept, origin, plain = [], [], [], [], []
     for index, (name, setting) in enumerate(settings.items()):
         outside, inside = predictions[2 * index : 2 * index + 2]
-        inner.append(inner_ua(setting.inner, inside))
+        inner.append(held_out(setting.inner, inside))
         kept.append(with_nan(read_json(setting.outer.folder / "results.json")))
         layout = setting.outer.layout
         outer.append(
             Candidates(layout, outside.rows, outside.label_logits, kept[-1]["replicas"])
         )
         origin += [{"setting": name, "arm": arm} for arm in layout.arms]
+        plain += [
+            (index, np.count_nonzero([*a.values()])) for a in layout.arms.values()
+        ]
     task = next(iter(settings.values())).outer.task
     names = [
         f"{each['setting']}: {each['arm']}" if len(settings) > 1 else each["arm"]
         for each in origin
     ]
+    rule, counts = config.choose.get("rule", "best"), np.concatenate(inner, axis=1)
+    candidates, speaker = joined(outer).named(names), task.corpus.column("speaker")
     scores = score_choice(
-        joined(outer).named(names),
-        np.concatenate(inner, axis=1),
+        candidates,
+        inner_scores(counts),
+        chosen(counts, rule, plain),
         task.protocol,
-        task.corpus.column("speaker"),
+        speaker,
     )
     choice = scores["choice"] | {
         "candidates": dict(zip(names, origin, strict=True)),
         "settings": candidate_values(config),
         "inner_folds": config.choose.folds,
+        "rule": rule,
     }
-    choice["recommended"] = _recommended(scores, choice)
+    # For new people all of the corpus chooses, in the same way.
+    everybody = group_counts(
+        candidates.logits,
+        candidates.rows,
+        speaker,
+        task.protocol,
+        candidates.layout,
+    )
+    (taken,) = chosen(everybody.sum(0, keepdims=True), rule, plain)
+    choice["recommended"] = _recommended(names[taken], scores, choice)
     head = {key: kept[0][key] for key in ("system", "corpora", "protocol", "labels")}
     transductive = any(found["protocol"]["transductive"] for found in kept)
     head["protocol"] = {**head["protocol"], "transductive": transductive}
@@ -134,15 +158,16 @@ def _results(
     return {**head, **scores, "choice": choice, "timing": timing}
 
 
-def _recommended(scores: Mapping[str, Any], choice: Mapping[str, Any]) -> dict:
+def _recommended(
+    name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]
+) -> dict[str, Any]:
     """The candidate for new people, and why, in two sentences."""
-    name = choice["best_fixed"]
     fixed, honest = (scores["summary"][arm]["ua"] for arm in (name, CHOSEN))
     times = sum(fold["candidate"] == name for fold in choice["folds"])
     low, high = (100 * end for end in honest["ci95"])
     why = [
         f"For a new person the bundle has {name}: of {len(choice['candidates'])} "
-        f"candidates it has the best UA on speakers left out, "
+        f"candidates it {_WHY[choice['rule']]}, "
         f"{100 * fixed['pooled']:.1f} %, and the inner folds chose it in {times} of "
         f"{len(choice['folds'])} folds.",
         f"That UA chose and so flatters; what to expect of a person whose labels chose "

@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.choice import inner_scores
+from dann_jax.evaluation.plainest import inner_counts
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import build_from_protocol
 from dann_jax.experiment.choose_settings import SETTINGS
@@ -146,9 +146,12 @@ def complete(parts: Sequence[Part]) -> list[Predictions]:
     return found
 
 
-def inner_ua(part: Part, predictions: Predictions) -> np.ndarray:
-    """UA of the arms on inner folds, float `[outer folds, arms]`."""
-    return inner_scores(predictions, part.task.protocol, part.layout, part.outer)
+def held_out(part: Part, predictions: Predictions) -> np.ndarray:
+    """Counts of held-out speakers, float `[outer folds, arms, speakers, C, C]`."""
+    speaker = part.task.corpus.column("speaker")
+    return inner_counts(
+        predictions, part.task.protocol, part.layout, part.outer, speaker
+    )
 
 
 def _train(part: Part) -> Predictions:

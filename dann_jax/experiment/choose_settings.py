@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -74,6 +74,7 @@ class _Choice(NamedTuple):
 
     folds: Folds = 0
     seeds: Seeds = 0
+    rule: Literal["best", "plainest"] = "best"
     settings: Mapping[str, Any] = {}
 
 

@@ -117,6 +117,9 @@ def base_config() -> ConfigDict:
                 "folds": 0,
                 # Seeds of the inner folds; 0 for as many as outside.
                 "seeds": 0,
+                # "best", or "plainest" within one standard error of it: the earlier
+                # setting, and the arm with fewer strengths.
+                "rule": "best",
                 # Key -> values, such as {"encoder": {"width": (32, 64)}}; every
                 # combination is one setting, whose arms are the candidates.
                 "settings": {},

@@ -25,14 +25,15 @@ def chosen_table(results: Mapping[str, Any]) -> Table:
     rows = []
     for fold in results["choice"]["folds"]:
         inner, outer = fold["inner_ua"], fold["outer_ua"]
-        name, ordered = fold["candidate"], sorted(inner.values(), reverse=True)
+        name = fold["candidate"]
+        others = [score for other, score in inner.items() if other != name]
         hindsight = max(outer, key=outer.__getitem__)
         rows.append(
             [
                 fold["fold"],
                 name,
                 Number(inner[name]),
-                Number(ordered[0] - ordered[1], signed=True),
+                Number(inner[name] - max(others), signed=True),
                 Number(outer[name]),
                 Number(outer[hindsight]),
                 hindsight,
