@@ -178,7 +178,8 @@ def _with(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
             changed.update_from_flattened_dict({key: value})
         except (TypeError, ValueError) as error:
             raise ValueError(f"config.choose.settings.{key}: {error}") from None
-    changed.choose.folds, changed.choose.settings = 0, ConfigDict({})
+    changed.choose.update(folds=0, rule="best")
+    changed.choose.settings = ConfigDict({})
     return changed.lock()
 
 
