@@ -58,7 +58,8 @@ def test_layers_stand_one_behind_the_other(layers: Any, numbers: list[int]) -> N
     assert rows.shape[1] == frames.dim == WIDTH * len(numbers)
     for place, number in enumerate(numbers):
         own = rows[:, place * WIDTH : (place + 1) * WIDTH]
-        np.testing.assert_array_equal(own, states([number], "frames")[:, 0])
+        # Another program computes the one layer, and may round the last bit otherwise.
+        np.testing.assert_allclose(own, states([number], "frames")[:, 0], atol=1e-6)
         np.testing.assert_allclose(
             values[2 * place * WIDTH : (2 * place + 1) * WIDTH],
             own.mean(0),

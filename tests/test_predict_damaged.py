@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -76,7 +77,8 @@ def test_every_file_is_a_row_or_an_error(
     errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
     for name in bad:
         assert sum(f"{root}/{name}: " in line for line in errors) == 1, name
-    assert "ffmpeg" in ended.err
+    # What it takes to read it, or what whoever reads it finds.
+    assert re.search("talk[.]m4a: .*(ffmpeg|truncated or damaged)", ended.err)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -10,7 +10,7 @@ import pytest
 from reports import RUDE, made_up_analysis, made_up_epochs, made_up_results
 
 from dann_jax.report.analysis_tables import analysis_tables
-from dann_jax.report.comparison import comparison_page
+from dann_jax.report.comparison import comparison_page, run_table
 from dann_jax.report.drawing import Drawing
 from dann_jax.report.elements import data_table
 from dann_jax.report.exports import write_everything, write_tables
@@ -28,7 +28,6 @@ from dann_jax.report.table import (
     latex,
     markdown,
 )
-from dann_jax.report.tables import run_table
 
 TABLE = Table(
     "toy",
