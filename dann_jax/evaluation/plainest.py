@@ -7,6 +7,7 @@ here the error is that of the paired difference.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +39,9 @@ def inner_counts(
       Float `[outer folds, arms, speakers, classes, classes]`, all seeds together;
       zero where a speaker is not held out.
     """
-    tables = group_counts(
-        predictions.label_logits, predictions.rows, speaker, protocol, layout
-    )
+    logits = predictions.label_logits
+    assert logits is not None
+    tables = group_counts(logits, predictions.rows, speaker, protocol, layout)
     counts = np.zeros((outer.max() + 1, *tables.shape[1:]))
     np.add.at(counts, outer[layout.fold_of[: len(tables)]], tables)
     return counts
@@ -55,7 +56,7 @@ def inner_scores(counts: np.ndarray) -> np.ndarray:
     Args:
       counts: as from `inner_counts`.
     """
-    return scores_of_confusion(counts.sum(2))["ua"]
+    return np.asarray(scores_of_confusion(counts.sum(2))["ua"])
 
 
 def best(scores: np.ndarray) -> np.ndarray:
@@ -71,7 +72,7 @@ def best(scores: np.ndarray) -> np.ndarray:
     return np.round(scores, 9).argmax(-1)
 
 
-def chosen(counts: np.ndarray, rule: str, plain: Sequence[int]) -> np.ndarray:
+def chosen(counts: np.ndarray, rule: str, plain: Sequence[Any]) -> np.ndarray:
     """Index of the candidate to take in each fold, int `[folds]`.
 
     Args:
@@ -79,8 +80,8 @@ def chosen(counts: np.ndarray, rule: str, plain: Sequence[int]) -> np.ndarray:
       rule: `best`, by UA; or `plainest`, of all whose UA is within one standard error
         of the best, the plainest. The error is that of the paired difference, by a
         bootstrap over the speakers.
-      plain: of each candidate how far it is from plain, int `[candidates]`; of equal
-        ones the first is the plainer.
+      plain: of each candidate how far it is from plain, numbers or tuples of them,
+        `[candidates]`; of equal ones the first is the plainer.
 
     Example:
       >>> right = np.array([[9, 10, 10], [9, 9, 9], [10, 10, 8]])  # of 10, by speaker
@@ -96,7 +97,8 @@ def chosen(counts: np.ndarray, rule: str, plain: Sequence[int]) -> np.ndarray:
     for fold, top in enumerate(choice):
         behind = scores[fold, top] - scores[fold]
         alike = behind <= _errors(counts[fold], top) + 1e-9
-        choice[fold] = min(np.flatnonzero(alike), key=lambda index: plain[index])
+        near = np.flatnonzero(alike).tolist()
+        choice[fold] = min(near, key=lambda index: plain[index])
     return choice
 
 
@@ -111,7 +113,7 @@ def _errors(counts: np.ndarray, top: int) -> np.ndarray:
 
     def behind(who: np.ndarray, which: np.ndarray) -> np.ndarray:
         drawn = counts[:, (who + 0 * which)[..., 0, :]].sum(-3)
-        ua = scores_of_confusion(drawn)["ua"]
+        ua = np.asarray(scores_of_confusion(drawn)["ua"])
         return ua[top] - ua
 
     return np.nanstd(bootstrap_draws(behind, 1, counts.shape[1]), axis=-1)

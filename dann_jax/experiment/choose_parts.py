@@ -149,6 +149,7 @@ def complete(parts: Sequence[Part]) -> list[Predictions]:
 def held_out(part: Part, predictions: Predictions) -> np.ndarray:
     """Counts of held-out speakers, float `[outer folds, arms, speakers, C, C]`."""
     speaker = part.task.corpus.column("speaker")
+    assert part.outer is not None
     return inner_counts(
         predictions, part.task.protocol, part.layout, part.outer, speaker
     )
