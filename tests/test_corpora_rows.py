@@ -160,7 +160,9 @@ def test_metadata_of_each_split_is_one_table(tmp_path: pathlib.Path) -> None:
 
 
 def test_an_excel_table(tmp_path: pathlib.Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl = pytest.importorskip(
+        "openpyxl", reason="needs pip install 'dann_jax[excel]'"
+    )
     book = openpyxl.Workbook()
     for row in (["utt_id", "speaker", "emotion"], [1, "Zo\xeb", None], [2.0, 7, "joy"]):
         book.active.append(row)

@@ -14,7 +14,7 @@ from dann_jax.data.features.audio import AudioError, read_audio
 
 def write_media(path: pathlib.Path, seconds: float = 2.0) -> np.ndarray:
     """A voice as AAC in an mp4, or as Opus in a webm; the samples that went in."""
-    av = pytest.importorskip("av")
+    av = pytest.importorskip("av", reason="needs pip install 'dann_jax[media]'")
     samples = voice(seconds, seed=0)
     codec = {".webm": "libopus"}.get(path.suffix, "aac")
     with av.open(str(path), "w") as container:
@@ -82,7 +82,7 @@ def test_a_truncated_file_is_refused(tmp_path: pathlib.Path, suffix: str) -> Non
 
 
 def test_text_of_such_a_name_is_refused(tmp_path: pathlib.Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av", reason="needs pip install 'dann_jax[media]'")
     (tmp_path / "talk.m4a").write_text("no sound\n" * 99)
     with pytest.raises(AudioError, match="damaged: Invalid data"):
         read_audio(tmp_path / "talk.m4a", sample_rate=RATE)

@@ -22,7 +22,7 @@ from etils import epath
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.identifiers import spelled
-from dann_jax.data.renamed_files import find_files
+from dann_jax.data.moved_files import find_files
 from dann_jax.data.rows import TABLES, read_rows
 from dann_jax.utils.files import on_disk, write_whole
 from dann_jax.utils.words import shorten, shortened

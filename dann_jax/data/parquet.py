@@ -10,20 +10,11 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.features.sound_names import suffix_of
 from dann_jax.data.own_table import write_once
 from dann_jax.utils.files import write_whole
 from dann_jax.utils.walk import walk
 from dann_jax.utils.words import listed, shorten
-
-_SUFFIXES = {
-    b"RIFF": ".wav",
-    b"fLaC": ".flac",
-    b"OggS": ".ogg",
-    b"ID3": ".mp3",
-    b"\xff\xfb": ".mp3",
-    b"\xff\xf3": ".mp3",
-}
-"""First bytes of sound -> the suffix of such a file."""
 
 Row = dict[str, Any]
 
@@ -140,8 +131,7 @@ def _write_sound(
             f"{path}: row {name} holds no sound (the name {own!r} alone); save the "
             f"dataset with its sound embedded"
         )
-    known = (end for head, end in _SUFFIXES.items() if content.startswith(head))
-    file = folder / f"{name}{epath.Path(own).suffix or next(known, '.wav')}"
+    file = folder / f"{name}{epath.Path(own).suffix or suffix_of(content)}"
     if not (file.exists() and file.read_bytes() == content):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, content)

@@ -12,9 +12,9 @@ from dann_jax.data.corpus import Corpus, check
 from dann_jax.data.features.extraction import extract
 from dann_jax.data.features.extraction_worker import FeatureSpecs
 from dann_jax.data.features.joining import (
-    MANY_LOST,
     Problem,
     count_reasons,
+    many_lost,
     problems_csv,
     table_problems,
 )
@@ -189,21 +189,14 @@ def _summary(corpus: Corpus, problems: list[Problem], store: epath.Path) -> str:
     for severity in ("error", "warning"):
         of_this = [problem for problem in problems if problem.severity == severity]
         if of_this:
+            lost = {p.utt_id for p in of_this if p.severity == "error"}
+            loud = many_lost(len(lost), len(corpus) + len(lost))
+            where = store / "problems.csv"
             lines.append(
-                f"{severity}s: {len(of_this)}, in {store / 'problems.csv'}"
-                f"{_loudly(of_this, len(corpus))}"
+                f"{severity}s: {len(of_this)}, in {where}{f': {loud}' * bool(loud)}"
             )
             lines += [f"  {reason}" for reason in count_reasons(of_this)]
     return "\n".join([*lines, f"store: {store}", _next_step(store)])
-
-
-def _loudly(problems: Sequence[Problem], usable: int) -> str:
-    """That many recordings are lost, where they are."""
-    errors = {p.utt_id for p in problems if p.severity == "error"}
-    share = len(errors) / (usable + len(errors))
-    if share <= MANY_LOST:
-        return ""
-    return f": {100 * share:.0f} % OF ALL RECORDINGS ARE LOST"
 
 
 def _hours(corpus: Corpus) -> str:

@@ -27,12 +27,12 @@ from dann_jax.data.features.extraction_worker import (
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.features.items import Columns, Root, items_of
 from dann_jax.data.features.joining import (
-    MANY_LOST,
     SAME,
     Problem,
     find_problems,
     join_tables,
     join_values,
+    many_lost,
     shapes,
     unusable,
     write_problems,
@@ -180,11 +180,10 @@ def _report(
             f"{unusable(problems, utterances)}; all of them are in {path}"
         )
     if errors:
-        share = len(errors) / utterances
-        loud = f"WARNING: {100 * share:.0f} % OF ALL RECORDINGS ARE LOST: "
+        loud = many_lost(len(errors), utterances)
         _log.warning(
             "%s%s; they are left out",
-            *(loud if share > MANY_LOST else "", unusable(problems, utterances)),
+            *(f"WARNING: {loud}: " * bool(loud), unusable(problems, utterances)),
         )
 
 

@@ -109,6 +109,18 @@ def unusable(problems: Sequence[Problem], utterances: int) -> str | None:
     return f"{len(errors)} of {utterances} utterances cannot be used{why}"
 
 
+def many_lost(lost: int, utterances: int) -> str:
+    """What to shout where so many recordings cannot be used; empty where few cannot.
+
+    Example:
+      >>> many_lost(3, 10), many_lost(1, 100)
+      ('30 % OF ALL RECORDINGS ARE LOST', '')
+    """
+    if lost <= MANY_LOST * utterances:
+        return ""
+    return f"{100 * lost / utterances:.0f} % OF ALL RECORDINGS ARE LOST"
+
+
 def count_reasons(problems: Sequence[Problem], limit: int = 8) -> list[str]:
     """How often each reason occurs, the most frequent first.
 

@@ -24,8 +24,15 @@ _MAGIC = {
 }
 """Offset and bytes -> what such a file is usually called."""
 
-_DECODABLE = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b".snd", b"caff")
-"""What libsndfile decodes, whatever it is called."""
+_DECODABLE = {
+    **dict.fromkeys((b"RIFF", b"RIFX", b"RF64"), ".wav"),
+    **{b"FORM": ".aiff", b"fLaC": ".flac", b"OggS": ".ogg"},
+    **{b".snd": ".au", b"caff": ".caf"},
+}
+"""First bytes of what libsndfile decodes, whatever it is called -> a suffix."""
+
+_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xf3")
+"""How an mp3 file may begin; a tag of ID3 may be before other sound, too."""
 
 
 def media_format(head: bytes, suffix: str) -> str:
@@ -43,4 +50,17 @@ def media_format(head: bytes, suffix: str) -> str:
     for (offset, magic), name in _MAGIC.items():
         if head[offset:].startswith(magic):
             return own or name
-    return "" if head.startswith(_DECODABLE) else own
+    return "" if head.startswith(tuple(_DECODABLE)) else own
+
+
+def suffix_of(head: bytes) -> str:
+    """A suffix for sound that has no name, by its first bytes; `.wav` if in doubt.
+
+    Example:
+      >>> suffix_of(b"fLaC"), suffix_of(b"ID3")
+      ('.flac', '.mp3')
+    """
+    if head.startswith(_MP3):
+        return ".mp3"
+    known = (suffix for magic, suffix in _DECODABLE.items() if head.startswith(magic))
+    return next(known, ".wav")
