@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
+from planted_files import plant
 
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.harmonise import EMOTIONS, emotion_map
@@ -16,14 +17,6 @@ from dann_jax.data.readers.catalogue import read_audio_corpus
 from dann_jax.data.readers.filenames import Counts, differences
 
 Columns = dict[str, np.ndarray]
-
-
-def plant(root: pathlib.Path, *files: str) -> pathlib.Path:
-    for file in files:
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
 
 
 def only_row(columns: Columns) -> dict[str, str]:

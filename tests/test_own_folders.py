@@ -7,6 +7,7 @@ import pathlib
 import pytest
 from commands import Call, assert_refused
 from commands import call as call
+from planted_files import plant
 
 from dann_jax.cli import prepare
 from dann_jax.data.corpus import CorpusError
@@ -19,14 +20,6 @@ from dann_jax.data.readers.catalogue import Reading
 from dann_jax.data.readers.folders import read_folders
 
 KNOWN = emotion_map("manifest")
-
-
-def plant(root: pathlib.Path, *files: str) -> pathlib.Path:
-    for file in files:
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
 
 
 def read(root: pathlib.Path, **given: str) -> list[tuple[str, ...]]:
@@ -99,10 +92,10 @@ def test_a_name_that_is_no_text_does_not_stop_the_others(
 
 
 def test_splits_and_other_folders_are_columns(tmp_path: pathlib.Path) -> None:
-    plant(tmp_path, "train/home/sad/p1.wav", "test/work/angry/p2.wav")
+    plant(tmp_path, "train/car/sad/p1.wav", "test/room/angry/p2.wav")
     columns = read_folders(tmp_path, known=KNOWN, speaker=r"(p\d)")
     assert columns["split"].tolist() == ["test", "train"]
-    assert columns["folder2"].tolist() == ["work", "home"]
+    assert columns["folder2"].tolist() == ["room", "car"]
 
 
 def test_two_formats_of_one_name_have_ids_of_their_own(tmp_path: pathlib.Path) -> None:
@@ -225,14 +218,14 @@ def test_files_of_another_machine_are_found_by_their_names(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plant(tmp_path, "ann/1.wav", "bob/1.wav", "bob/2.wav", "cat/3.wav", "dan/3.wav")
-    names = ["C:\\x\\ann\\1.wav", "/home/me/bob/1.wav", "2", "3.wav"]
+    names = ["C:\\x\\ann\\1.wav", "/sound/bob/1.wav", "2", "3.wav"]
     table = "\n".join(["file,speaker", *(f"{name},s" for name in names)])
     (tmp_path / "manifest.csv").write_text(table)
     columns = read_audio_manifest(tmp_path)
     found = dict(zip(columns["utt_id"], columns["file"], strict=True))
     assert found == {
         "C:\\x\\ann\\1": "ann/1.wav",
-        "/home/me/bob/1": "bob/1.wav",
+        "/sound/bob/1": "bob/1.wav",
         "2": "bob/2.wav",
         # One of two files: it is missing, and counted when recordings are read.
         "3": "3.wav",
