@@ -37,11 +37,12 @@ def averaged_scores(
     """Scores of every arm when the seeds of a fold predict together.
 
     Args:
-      logits: float `[groups, arms, n, classes]` for corpus rows `rows`.
+      logits: float `[groups, arms, n, classes]`; it and what follows as in
+        `speaker_counts`.
       rows: int `[n]`.
-      speaker: `[N]`, of every row of the corpus.
-      protocol: which rows each fold tests.
-      layout: of the replicas.
+      speaker: `[N]`.
+      protocol: of the run.
+      layout: of its replicas.
       arms: their order, the baseline first; by default that of the layout.
 
     Returns:

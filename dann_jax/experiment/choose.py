@@ -108,24 +108,19 @@ def _results(
     predictions: list[Predictions],
 ) -> dict[str, Any]:
     """`results.json` of the choice, from what its parts predict."""
-    inner, outer, kept, origin, plain = [], [], [], [], []
-    for index, (name, setting) in enumerate(settings.items()):
+    inner, outer, kept = [], [], []
+    for index, setting in enumerate(settings.values()):
         outside, inside = predictions[2 * index : 2 * index + 2]
         inner.append(held_out(setting.inner, inside))
         kept.append(with_nan(read_json(setting.outer.folder / "results.json")))
-        layout = setting.outer.layout
-        outer.append(
-            Candidates(layout, outside.rows, outside.label_logits, kept[-1]["replicas"])
-        )
-        origin += [{"setting": name, "arm": arm} for arm in layout.arms]
-        plain += [
-            (index, np.count_nonzero([*a.values()])) for a in layout.arms.values()
-        ]
-    task = next(iter(settings.values())).outer.task
+        layout, replicas = setting.outer.layout, kept[-1]["replicas"]
+        outer.append(Candidates(layout, outside.rows, outside.label_logits, replicas))
+    origin, plain = _origin(settings)
     names = [
         f"{each['setting']}: {each['arm']}" if len(settings) > 1 else each["arm"]
         for each in origin
     ]
+    task = next(iter(settings.values())).outer.task
     rule, counts = config.choose.get("rule", "best"), np.concatenate(inner, axis=1)
     candidates, speaker = joined(outer).named(names), task.corpus.column("speaker")
     scores = score_choice(
@@ -156,6 +151,18 @@ def _results(
     head["protocol"] = {**head["protocol"], "transductive": transductive}
     timing = {"train_s": sum(found["timing"]["train_s"] for found in kept)}
     return {**head, **scores, "choice": choice, "timing": timing}
+
+
+def _origin(
+    settings: Mapping[str, Setting],
+) -> tuple[list[dict[str, str]], list[tuple[int, int]]]:
+    """Setting and arm of every candidate, and how far it is from plain."""
+    origin, plain = [], []
+    for index, (name, setting) in enumerate(settings.items()):
+        for arm, strengths in setting.outer.layout.arms.items():
+            origin.append({"setting": name, "arm": arm})
+            plain.append((index, np.count_nonzero([*strengths.values()])))
+    return origin, plain
 
 
 def _recommended(

@@ -16,8 +16,9 @@ def choice_section(run: RunFiles) -> Section | None:
         chosen,
         note(
             "Inner UA: training speakers of the fold held out in turn, its tested "
-            "speakers never seen. Ahead by: over the next best. In hindsight: by the "
-            "labels of the tested speakers, which chose nothing."
+            "speakers never seen. Ahead by: of the best other; below zero where a "
+            "plainer one, as good within one standard error, was taken. In hindsight: "
+            "by the labels of the tested speakers, which chose nothing."
         ),
         candidates,
         note(
