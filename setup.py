@@ -72,6 +72,8 @@ setuptools.setup(
             "dill",
             "av>=14",
             "openpyxl>=3.1",
+            "onnx>=1.16",
+            "onnxruntime>=1.20",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
@@ -79,6 +81,8 @@ setuptools.setup(
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],
         "excel": ["openpyxl>=3.1"],
+        # To export to ONNX, and to try what was exported.
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

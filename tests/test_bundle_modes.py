@@ -9,7 +9,8 @@ from bundles import LABELS, tiny_bundle
 from corpora_and_batches import toy_corpus
 
 from dann_jax.bundle import Bundle, BundleError
-from dann_jax.bundle.export import export_bundle, how_to_call
+from dann_jax.bundle.export import export_bundle
+from dann_jax.bundle.export_programs import how_to_call
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 

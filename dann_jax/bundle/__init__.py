@@ -11,7 +11,8 @@ MODEL_CARD.md      for people
 """
 
 from dann_jax.bundle.description import BundleError, Description, Modality
-from dann_jax.bundle.files import load_bundle, write_bundle
+from dann_jax.bundle.files import write_bundle
+from dann_jax.bundle.loading import load_bundle
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.run import bundle_run
 from dann_jax.evaluation.scorers.table import Prediction, Rating

@@ -15,6 +15,9 @@ FILES = (
     "model.safetensors.index.json",
     "model-*-of-*.safetensors",
     "README.md",
+    # Of a trained model, `bundle.loading`.
+    "standardiser.safetensors",
+    "checksums.txt",
 )
 """What is fetched of a model."""
 
