@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import yaml
-from bundles import tiny_bundle
+from bundles import hearing_bundle, tiny_bundle, tone, write_tones
 from commands import Call, assert_refused
 from commands import call as call
 from corpora_and_batches import toy_corpus
@@ -286,3 +287,25 @@ def test_the_card_claims_nothing_that_is_not_known(tmp_path: pathlib.Path) -> No
     assert fields["language"] == ["de", "it"]
     # The scores of an adapted model are of other models.
     assert "model-index" not in fields and "metrics" not in fields
+
+
+def test_the_programs_in_the_docs_run(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    page = pathlib.Path(__file__).parents[1] / "docs" / "export.md"
+    makes_features, runs = re.findall("```python\n(.*?)```", page.read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
+    bundle = hearing_bundle(tmp_path / "runs" / "mine")
+    write_tones(tmp_path, {"talk.wav": 0.5})
+    exec(makes_features, {})
+    write_export(bundle, "mine.onnx", "onnx")
+    (tmp_path / "run.py").write_text(runs)
+    command = [sys.executable, "run.py", "mine.onnx", "features.npy"]
+    done = subprocess.run(command, capture_output=True, timeout=120, text=True)
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    expected = bundle.predict(tone(0, 0.5, 16000), 16000).probabilities
+    for label, probability in expected.items():
+        assert float(found[label].strip("[]")) == pytest.approx(probability, abs=2e-3)
