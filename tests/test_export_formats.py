@@ -11,8 +11,9 @@ import jax
 import jaxtyping
 import numpy as np
 import pytest
+import soundfile
 import yaml
-from bundles import hearing_bundle, tiny_bundle, tone, write_tones
+from bundles import hearing_bundle, tiny_bundle, write_tones
 from commands import Call, assert_refused
 from commands import call as call
 from corpora_and_batches import toy_corpus
@@ -306,6 +307,6 @@ def test_the_programs_in_the_docs_run(
     done = subprocess.run(command, capture_output=True, timeout=120, text=True)
     assert done.returncode == 0, done.stderr
     found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    expected = bundle.predict(tone(0, 0.5, 16000), 16000).probabilities
+    expected = bundle.predict(*soundfile.read("talk.wav")).probabilities
     for label, probability in expected.items():
         assert float(found[label].strip("[]")) == pytest.approx(probability, abs=2e-3)
