@@ -24,6 +24,7 @@ from dann_jax.bundle.export import export_bundle, flat_prediction, prediction_fu
 from dann_jax.bundle.export_onnx import drawn_inputs, onnx_difference, onnx_model
 from dann_jax.bundle.export_programs import how_to_call
 from dann_jax.bundle.formats import write_export
+from dann_jax.bundle.onnx import OnnxError, onnx_bytes
 from dann_jax.cli import export
 from dann_jax.data.corpus import Corpus
 
@@ -135,6 +136,17 @@ def test_an_onnx_model_that_answers_otherwise_is_not_written(
     other = tiny_bundle(tmp_path / "two", corpus, temperature=3.0)
     with pytest.raises(BundleError, match="onnxruntime answers otherwise"):
         onnx_difference(other, content)
+
+
+def test_what_has_no_translation_is_refused_by_name() -> None:
+    pytest.importorskip("onnx")
+    inputs = {"x": jax.ShapeDtypeStruct((4,), "float32")}
+    with pytest.raises(OnnxError, match="'cumsum' has no translation"):
+        onnx_bytes(lambda arrays: {"y": jax.lax.cumsum(arrays["x"])}, inputs, {})
+    with pytest.raises(OnnxError, match="'pad' with padding between elements"):
+        onnx_bytes(
+            lambda arrays: {"y": jax.lax.pad(arrays["x"], 0.0, [(0, 0, 1)])}, inputs, {}
+        )
 
 
 def test_without_onnx_one_sentence_says_what_to_install(

@@ -40,7 +40,8 @@ def type_of(atom: Any) -> np.dtype:
 def require(known: bool, eqn: Any, what: str) -> None:
     """Raise `OnnxError` where an operation is used in a way that is not translated."""
     if not known:
-        raise OnnxError(f"JAX's operation {eqn.primitive.name!r} with {what}")
+        name = eqn.primitive.name
+        raise OnnxError(f"JAX's operation {name!r} with {what} has no translation")
 
 
 def _same(op: str) -> Translation:

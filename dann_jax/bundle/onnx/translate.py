@@ -84,7 +84,7 @@ def _results(graph: Graph, eqn: Any, values: list[Value]) -> Sequence[Value]:
         return [np.asarray(x) for x in (known if several else [known])]
     translate = {**PRIMITIVES, **INDEXING}.get(name)
     if translate is None:
-        raise OnnxError(f"JAX's operation {name!r}")
+        raise OnnxError(f"JAX's operation {name!r} has no translation")
     found = translate(graph, eqn, *values)
     return [found] if isinstance(found, str | np.ndarray) else found
 
