@@ -128,13 +128,16 @@ class _Samples:
         self, file: BinaryIO, channels: int, claimed: int | None, report: Report
     ) -> None:
         self._file, self._channels, self._left = file, channels, claimed
-        self._report = report
+        self._report, self._began = report, False
 
     def __call__(self, count: int) -> np.ndarray:
         wanted = count if self._left is None else min(count, self._left)
         size = 2 * self._channels
         content = self._file.read(wanted * size)
         came = len(content) // size
+        if not came and not self._began:
+            self._report("-: no sound came")
+        self._began = True
         if self._left is not None:
             self._left -= came
             if came < wanted:
