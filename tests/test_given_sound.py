@@ -32,6 +32,7 @@ def test_every_type_is_the_same_sound(given: np.ndarray) -> None:
     ("given", "reason"),
     [
         (TONE > 0, "type bool"),
+        (np.round(TONE * 2**15).astype(np.int64), "type int64"),
         (TONE * 1j, "type complex128"),
         (np.array([1, "a"], object), "type object"),
         (np.array(["a"]), "type <U1"),

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.features.audio import SILENT, AudioError, resample
+from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.extractor import Extractor, compute_each
-from dann_jax.data.features.given_sound import as_mono, checked_rate
 from dann_jax.data.frames import Frames
 from dann_jax.tasks.plan import padded_frames
 
@@ -60,45 +59,6 @@ def features_of(
             *(extractor, values, modality), name=name, max_frames=max_frames
         )
     return features
-
-
-def corpus_of_sound(
-    extractors: Mapping[str, Extractor],
-    waveforms: Sequence[np.ndarray],
-    sample_rate: int,
-    *,
-    max_frames: int = 0,
-) -> Corpus:
-    """A corpus of the features of these waveforms, each an utterance by itself.
-
-    Args:
-      extractors: modality -> its extractor.
-      waveforms: each `[n]` or `[n, channels]`, as `as_mono` takes them.
-      sample_rate: of all of them, in Hz; they are resampled to what features need.
-      max_frames: as for `features_of`.
-    """
-    sample_rate, features = checked_rate(sample_rate), []
-    for waveform in map(as_mono, waveforms):
-        samples = {
-            rate: resample(waveform, sample_rate, rate) for rate in rates_of(extractors)
-        }
-        features.append(features_of(extractors, samples, max_frames=max_frames))
-    return corpus_of(extractors, features)
-
-
-def with_sound(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The waveforms that are not silent, each mixed down to `[n]`.
-
-    Raises:
-      AudioError: there are none.
-    """
-    loud = [one for one in map(as_mono, waveforms) if np.ptp(one) >= 2 * SILENT]
-    if not loud:
-        raise AudioError(
-            f"{len(waveforms)} clips and none with sound: a person is enrolled by one "
-            f"recording of their voice at least"
-        )
-    return loud
 
 
 def _checked(

@@ -3,17 +3,18 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any, Self
 
 import jax
 import numpy as np
 from etils import epath
 from flax import linen as nn
 
-from dann_jax.bundle.audio_features import corpus_of_sound, with_sound
 from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.bundle.enrolment import enrolled_standardiser, require_enrolment
 from dann_jax.bundle.ensemble import Ensemble
+from dann_jax.bundle.given_sounds import Sound, corpus_of_sounds
 from dann_jax.bundle.priors import Priors
 from dann_jax.bundle.provenance import extractors_of, require_features
 from dann_jax.bundle.rejection import rejected, require_rejection
@@ -72,7 +73,7 @@ class Bundle:
         """The columns that a table of its predictions has."""
         return self.scorer.columns(self.labels)
 
-    def member(self, place: int) -> "Bundle":
+    def member(self, place: int) -> Self:
         """One member by itself: the model of `description.members[place]`."""
         only = slice(place, place + 1)
         members = self.description.members[only]
@@ -155,14 +156,14 @@ class Bundle:
         return self._ensemble.outputs(assembler, plan, output)
 
     def predict(
-        self, waveform: np.ndarray, sample_rate: int, *, reject: float = 0.0
+        self, waveform: Sound, sample_rate: int | None = None, *, reject: float = 0.0
     ) -> Prediction | Rating:
         """Predict one utterance by itself.
 
         Args:
           waveform: `[n]`, or `[n, channels]`, which are averaged: float in [-1, 1], or
-            integers, which are scaled by the range of their type.
-          sample_rate: in Hz; any, it is resampled to what the features need.
+            integers, which are scaled by the range of their type; or a path.
+          sample_rate: of an array, in Hz; any, it is resampled to what features need.
           reject: the label is `unknown` where no probability is so high, in [0, 1].
 
         Raises:
@@ -170,24 +171,25 @@ class Bundle:
           AudioError: the waveform is not one, or shorter than a frame.
         """
         require_rejection(self.description, reject)
-        corpus = self._corpus_of([waveform], sample_rate)
-        return rejected(self.named(self.predict_corpus(corpus)[0]), reject)
+        (row,) = self.predict_corpus(self._corpus_of([waveform], sample_rate))
+        return rejected(self.named(row), reject)
 
-    def enrol(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> "Bundle":
+    def enrol(self, waveforms: Sequence[Sound], sample_rate: int | None = None) -> Self:
         """The same model for the one person whose unlabelled clips these are.
 
         Args:
           waveforms: one or more, each as for `predict`; silent ones are passed over.
-          sample_rate: of all of them, in Hz.
+          sample_rate: of all arrays, in Hz.
 
         Raises:
           BundleError: the model standardises everybody's features alike.
           AudioError: as `predict`, or no clip has sound.
         """
         require_enrolment(self.description)
-        return self.enrol_corpus(self._corpus_of(with_sound(waveforms), sample_rate))
+        clips = self._corpus_of(waveforms, sample_rate, only_with_sound=True)
+        return self.enrol_corpus(clips)
 
-    def enrol_corpus(self, corpus: Corpus) -> "Bundle":
+    def enrol_corpus(self, corpus: Corpus) -> Self:
         """The same model for the people of a corpus, each by all of their rows in it.
 
         Args:
@@ -208,9 +210,9 @@ class Bundle:
         bundle.__dict__["_ensemble"] = self._ensemble
         return bundle
 
-    def _corpus_of(self, waveforms: Sequence[np.ndarray], sample_rate: int) -> Corpus:
+    def _corpus_of(self, *sounds: Any, **options: bool) -> Corpus:
         extractors, limit = self.extractors(), self.description.max_frames
-        return corpus_of_sound(extractors, waveforms, sample_rate, max_frames=limit)
+        return corpus_of_sounds(extractors, *sounds, max_frames=limit, **options)
 
     def named(self, row: np.ndarray) -> Prediction | Rating:
         """A row of `predict_corpus` in words."""
@@ -223,11 +225,11 @@ class Bundle:
           BundleError: a modality is not made from audio, nobody knows how it was made,
             or this version of the package makes it otherwise.
         """
-        if self.description.standardised_by:
+        if standardised_by := self.description.standardised_by:
             raise BundleError(
-                f"this model takes features standardised by "
-                f"{self.description.standardised_by!r} over a whole corpus, and a "
-                f"recording is none; prepare a corpus and use Bundle.predict_corpus"
+                f"this model takes features standardised by {standardised_by!r} over a "
+                "whole corpus, and a recording is none; prepare a corpus and use "
+                "Bundle.predict_corpus"
             )
         return extractors_of(self.description.modalities, self.encoder)
 

@@ -19,7 +19,7 @@ from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.recordings import Clip, Report, batches
 from dann_jax.bundle.rejection import rejected, require_rejection
 from dann_jax.data.corpus import Corpus
-from dann_jax.data.features.audio import AudioError, read_audio
+from dann_jax.data.features.audio import AudioError, Recording, read_audio
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.evaluation.scorers.table import Prediction, Rating
 from dann_jax.utils.text import one_line
@@ -31,20 +31,26 @@ _MOST_SECONDS = 960.0
 
 
 class ReadClip(NamedTuple):
-    """A clip, its duration in seconds, its features, and whether it is silent."""
+    """A clip, its duration in seconds, its features, and `Recording.problems`."""
 
     clip: Clip
     duration: float
     features: UtteranceFeatures
-    silent: bool = False
+    problems: tuple[str, ...] = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to be heard."""
+        return "silent" in self.problems
 
 
 class ClipPrediction(NamedTuple):
-    """A clip, its duration in seconds, and its prediction."""
+    """A clip, its duration in seconds, its prediction, and `Recording.problems`."""
 
     clip: Clip
     duration: float
     prediction: Prediction | Rating
+    problems: tuple[str, ...] = ()
 
 
 def predict_clips(
@@ -111,7 +117,7 @@ def predict_read(
         for one, row in zip(batch, outputs, strict=True):
             if np.isfinite(row).all():
                 prediction = rejected(bundle.named(row), reject)
-                yield ClipPrediction(one.clip, one.duration, prediction)
+                yield ClipPrediction(one.clip, one.duration, prediction, one.problems)
             else:
                 report(f"{one.clip.name}: the model's output is not a finite number")
 
@@ -185,6 +191,8 @@ def _read(
             )
             for rate in rates_of(extractors)
         }
+        recording = next(iter(read.values()))
+        _warn(clip, recording)
         samples = {rate: recording.samples for rate, recording in read.items()}
         features = features_of(
             extractors, samples, name=clip.file, max_frames=max_frames
@@ -195,9 +203,21 @@ def _read(
         is_named = isinstance(error, AudioError)
         report(reason if is_named else f"{clip.name}: {type(error).__name__}: {reason}")
         return None
-    recording = next(iter(read.values()))
-    if recording.problems:
-        name = one_line(clip.name)
-        _log.warning("warning: %s is %s", name, ", ".join(recording.problems))
-    silent = "silent" in recording.problems
-    return ReadClip(clip, recording.duration, features, silent)
+    return ReadClip(clip, recording.duration, features, recording.problems)
+
+
+def _warn(clip: Clip, recording: Recording) -> None:
+    """Log what is doubtful in a recording, before its features take their time."""
+    if not recording.problems:
+        return
+    notes = {
+        "silent": " (its prediction means nothing)",
+        "long": f" ({recording.duration:.0f} s, taken as one utterance)",
+    }
+    cut = clip.start or clip.end is not None
+    _log.warning(
+        "warning: %s%s is %s",
+        one_line(clip.name),
+        f", {clip.start:g} to {clip.start + recording.duration:g} s," if cut else "",
+        ", ".join(f"{one}{notes.get(one, '')}" for one in recording.problems),
+    )

@@ -2,39 +2,35 @@
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from absl import app, flags
 from etils import epath
 
-from dann_jax.bundle import load_bundle
-from dann_jax.bundle.enrolment import require_enrolment
+from dann_jax.bundle.model import Bundle
+from dann_jax.bundle.pace import with_pace
 from dann_jax.bundle.people import (
     NameOf,
     enrol_everybody,
-    enrol_one,
     name_of,
     with_names,
 )
 from dann_jax.bundle.prediction_files import FORMATS
 from dann_jax.bundle.predictions import (
+    ClipPrediction,
     predict_clips,
     predict_read,
     read_clips,
 )
-from dann_jax.bundle.recordings import (
-    MANIFESTS,
-    Clip,
-    Report,
-    cut_into_windows,
-    find_clips,
-)
-from dann_jax.bundle.rejection import require_rejection
+from dann_jax.bundle.recordings import Clip
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message, start_logging
+from dann_jax.cli.model_flags import ModelFlags
+from dann_jax.cli.predict_source import Source
+from dann_jax.data.features.speech import DETECTORS
 from dann_jax.training.compilation import use_compilation_cache
 from dann_jax.utils.files import open_whole
 from dann_jax.utils.text import one_line
@@ -52,19 +48,7 @@ SHORTEST = 0.01
 """Seconds of a window, and between two: less would be no sound, and endless."""
 
 _FLAGS = flags.FlagValues()
-_MODEL = flags.DEFINE_string(
-    "model",
-    None,
-    "A bundle, or the work directory that holds it.",
-    flag_values=_FLAGS,
-)
-_ALLOW_CODE = flags.DEFINE_bool(
-    "allow_code",
-    False,
-    "Import the modules that the model names as its makers' own; they can do whatever "
-    "you can.",
-    flag_values=_FLAGS,
-)
+_MODEL = ModelFlags(_FLAGS)
 _FORMAT = flags.DEFINE_enum(
     "format", "csv", list(FORMATS), "Of the output: csv or jsonl.", flag_values=_FLAGS
 )
@@ -89,28 +73,6 @@ _HOP = flags.DEFINE_float(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 16, "Recordings at a time.", lower_bound=1, flag_values=_FLAGS
 )
-_ENCODER = flags.DEFINE_string(
-    "encoder",
-    None,
-    "Folder of the pretrained encoder that the model's features are made by, where it "
-    "lies elsewhere than the Hugging Face cache.",
-    flag_values=_FLAGS,
-)
-_REJECT = flags.DEFINE_float(
-    "reject",
-    None,
-    "Print the label unknown where no class has this probability, in (0, 1]; the "
-    "probabilities are printed all the same.",
-    flag_values=_FLAGS,
-)
-_ENROL = flags.DEFINE_multi_string(
-    "enrol",
-    [],
-    "Recordings of the one person in all that is predicted (a file, folder, pattern or "
-    "manifest; without labels; one is enough): their own statistics standardise the "
-    "features of a model that was trained with data.standardise_by=speaker.",
-    flag_values=_FLAGS,
-)
 _SPEAKERS = flags.DEFINE_string(
     "speakers",
     None,
@@ -122,19 +84,92 @@ _SPEAKERS = flags.DEFINE_string(
 _STDIN_AUDIO = flags.DEFINE_bool(
     "stdin_audio",
     False,
-    "Read one recording from standard input.",
+    "Read one recording from standard input; with --window while it comes.",
+    flag_values=_FLAGS,
+)
+_SEGMENTS = flags.DEFINE_bool(
+    "segments",
+    False,
+    "Cut recordings where somebody speaks, a row for each; with --window these too.",
+    flag_values=_FLAGS,
+)
+_VAD = flags.DEFINE_enum(
+    "vad",
+    "energy",
+    list(DETECTORS),
+    "What finds speech for --segments: energy, which needs nothing, or silero, a "
+    "network (pip install 'dann_jax[vad]').",
     flag_values=_FLAGS,
 )
 
 
 def main(arguments: list[str]) -> None:
     """Predict; exit with 1 if anything could not be read."""
-    command.require_flags(_MODEL)
+    _MODEL.check()
     arguments = arguments[1:]
+    _check_cuts(arguments)
+    name = _checked_people(arguments)
+    start_logging()
+    use_compilation_cache()
+    failures: list[str] = []
+
+    def report(reason: str) -> None:
+        failures.append(reason)
+        print(f"error: {one_line(reason)}", file=sys.stderr)
+
+    with (
+        exit_with_message(interrupted="interrupted"),
+        tempfile.TemporaryDirectory() as folder,
+        _open_output() as file,
+    ):
+        size = {"report": report, "batch_size": _BATCH_SIZE.value}
+        bundle = _MODEL.load(**size, enrols=name is not None)
+        detector = DETECTORS[_VAD.value] if _SEGMENTS.value else None
+        source = Source(
+            *(arguments, _STDIN_AUDIO.value, _WINDOW.value, _HOP.value, detector)
+        )
+        head, reject = source.head(), _MODEL.reject
+        if live := source.is_live(head):
+            if name is not None:
+                raise app.UsageError(
+                    "--speakers reads all recordings first, and a stream has no end"
+                )
+            predictions = source.predict_live(
+                bundle, head, report=report, reject=reject
+            )
+        else:
+            clips = source.clips(head, folder, report)
+            predictions = _predictions(bundle, clips, name, reject=reject, **size)
+        timed = live or source.is_timed
+        try:
+            FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough. Python would
+            # complain once more when it closes the stream.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+    if failures:
+        sys.exit(1)
+
+
+def _predictions(
+    bundle: Bundle, clips: Iterable[Clip], name: NameOf | None, **options: Any
+) -> Iterator[ClipPrediction]:
+    """Of recordings, whose people `name` names, where there is one."""
+    if name is None:
+        return with_pace(predict_clips(bundle, clips, **options))
+    size = {one: options[one] for one in ("report", "batch_size")}
+    read = list(read_clips(bundle, with_names(clips, name), **size))
+    bundle = enrol_everybody(bundle, read)
+    return with_pace(predict_read(bundle, read, **options))
+
+
+def _check_cuts(arguments: list[str]) -> None:
+    """Raise `UsageError` unless the flags for cuts make sense together."""
     if bool(arguments) == _STDIN_AUDIO.value:
         raise app.UsageError(
             "name files, folders, patterns or manifests, or `-` for a list of paths "
-            "on standard input; or give --stdin_audio and nothing else"
+            "or sound on standard input; or give --stdin_audio and nothing else"
         )
     if _HOP.value is not None and _WINDOW.value is None:
         raise app.UsageError("--hop needs --window")
@@ -148,64 +183,13 @@ def main(arguments: list[str]) -> None:
             f"--hop must be at most the window, {_WINDOW.value:g} s, or sound is left "
             f"out; got {_HOP.value:g}"
         )
-    reject = 0.0 if _REJECT.value is None else _REJECT.value
-    if _REJECT.value is not None and not 0.0 < reject <= 1.0:
-        raise app.UsageError(
-            f"--reject is a probability above 0 and up to 1, such as .5; got {reject:g}"
-        )
-    name = _checked_people(arguments)
-    start_logging()
-    use_compilation_cache()
-    failures: list[str] = []
-
-    def report(reason: str) -> None:
-        failures.append(reason)
-        print(f"error: {one_line(reason)}", file=sys.stderr)
-
-    with (
-        exit_with_message(interrupted="interrupted"),
-        _open_output() as file,
-        _clips(arguments, report) as clips,
-    ):
-        bundle = load_bundle(
-            _MODEL.value, allow_code=_ALLOW_CODE.value, encoder=_ENCODER.value
-        )
-        # Whether it can be done at all, before a line is written.
-        bundle.require_answers()
-        require_rejection(bundle.description, reject)
-        bundle.extractors()
-        if _ENROL.value or name is not None:
-            require_enrolment(bundle.description)
-        timed = any(argument.lower().endswith(MANIFESTS) for argument in arguments)
-        if _WINDOW.value is not None:
-            hop = _WINDOW.value if _HOP.value is None else _HOP.value
-            clips, timed = cut_into_windows(clips, window=_WINDOW.value, hop=hop), True
-        size = {"report": report, "batch_size": _BATCH_SIZE.value}
-        if _ENROL.value:
-            voice = find_clips(_ENROL.value, listed=(), report=report)
-            bundle = enrol_one(bundle, voice, **size)
-        if name is None:
-            predictions = predict_clips(bundle, clips, reject=reject, **size)
-        else:
-            read = list(read_clips(bundle, with_names(clips, name), **size))
-            bundle = enrol_everybody(bundle, read)
-            predictions = predict_read(bundle, read, reject=reject, **size)
-        try:
-            FORMATS[_FORMAT.value](file, predictions, bundle.columns, timed=timed)
-        except BrokenPipeError:
-            # Whoever read the output, such as `head`, has seen enough. Python would
-            # complain once more when it closes the stream.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-    if failures:
-        sys.exit(1)
 
 
 def _checked_people(arguments: list[str]) -> NameOf | None:
     """How recordings name their people, where `--speakers` says so."""
     if _SPEAKERS.value is None:
         return None
-    if _ENROL.value:
+    if _MODEL.enrol.value:
         raise app.UsageError(
             "--enrol is for recordings of one person, --speakers for those of many; "
             "give one of them"
@@ -219,21 +203,6 @@ def _checked_people(arguments: list[str]) -> NameOf | None:
         return name_of(_SPEAKERS.value)
     except ValueError as error:
         raise app.UsageError(f"--speakers: {error}") from None
-
-
-@contextlib.contextmanager
-def _clips(arguments: list[str], report: Report) -> Iterator[Iterator[Clip]]:
-    if arguments:
-        # Not every name of a file is text; as an argument it comes like this, too.
-        with contextlib.suppress(AttributeError):
-            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
-        yield find_clips(arguments, listed=sys.stdin, report=report)
-        return
-    with tempfile.NamedTemporaryFile() as file:
-        # A pipe cannot be sought in, which many a format needs.
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.flush()
-        yield iter([Clip(file.name, "-")])
 
 
 def _open_output() -> contextlib.AbstractContextManager:

@@ -28,7 +28,8 @@ def as_mono(waveform: np.ndarray) -> np.ndarray:
       array([ 0.25, -1.  ], dtype=float32)
     """
     array = np.asarray(waveform)
-    if array.dtype.kind not in "fiu":
+    # 64 bits are Python's integers: nobody knows the range that they were meant in.
+    if array.dtype.kind not in "fiu" or array.dtype in (np.int64, np.uint64):
         raise AudioError(
             f"the waveform is of type {array.dtype}; expected floats in [-1, 1] or "
             f"integers of 8, 16 or 32 bits"
