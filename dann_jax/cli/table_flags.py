@@ -12,7 +12,7 @@ flags.disclaim_key_flags()
 
 
 class TableFlags:
-    """The flags `table`, `columns`, `emotion` and `speaker` of a command."""
+    """The flags `table`, `columns`, `raters`, `emotion` and `speaker` of a command."""
 
     def __init__(self, command_flags: flags.FlagValues) -> None:
         self._table = flags.DEFINE_string(
@@ -27,6 +27,14 @@ class TableFlags:
             [],
             "Of --corpus=manifest: other names of its columns, such as "
             "path:file,label:emotion,spk:speaker.",
+            flag_values=command_flags,
+        )
+        self._raters = flags.DEFINE_list(
+            "raters",
+            [],
+            "Of --corpus=manifest: the columns of several raters: words, a rater each "
+            "(r1,r2,r3) or all in one (anger;anger;sadness); or numbers, a column an "
+            "emotion (anger,happiness,neutral).",
             flag_values=command_flags,
         )
         self._emotion = flags.DEFINE_string(
@@ -60,6 +68,7 @@ class TableFlags:
         belongs = (
             (self._table, (MANIFEST,)),
             (self._columns, (MANIFEST, PARQUET)),
+            (self._raters, (MANIFEST, PARQUET)),
             (self._emotion, (FOLDERS,)),
             (self._speaker, (FOLDERS,)),
         )
@@ -73,6 +82,7 @@ class TableFlags:
             columns=_pairs(self._columns.value),
             emotion=self._emotion.value,
             speaker=self._speaker.value,
+            raters=tuple(self._raters.value),
         )
 
 

@@ -87,6 +87,9 @@ def base_config() -> ConfigDict:
                 "labelled_target": 0,
                 # Where there are no labels above, those of so many training speakers.
                 "label_speakers": 0,
+                # Whether the loss has the shares of several raters, where the corpus
+                # has their votes; if not, what most of them say.
+                "rater_shares": True,
                 # Rating columns, such as "arousal", to predict in the place of labels.
                 "targets": (),
                 # A column, such as "speaker", makes it the oracle of the target; then
