@@ -72,6 +72,7 @@ setuptools.setup(
             "dill",
             "av>=14",
             "openpyxl>=3.1",
+            "audformat>=1.1",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
@@ -79,6 +80,7 @@ setuptools.setup(
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],
         "excel": ["openpyxl>=3.1"],
+        "audformat": ["audformat>=1.1"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

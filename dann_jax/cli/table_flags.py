@@ -40,7 +40,8 @@ class TableFlags:
         self._emotion = flags.DEFINE_string(
             "emotion",
             None,
-            "Of --corpus=folders: a regular expression that finds the word for the "
+            "Of --corpus=folders: a regular expression (where --emotions is a table of "
+            "words) that finds the word for the "
             "emotion in the name of a file or else in its path below --source, by its "
             "first group. Unset, folders named by emotions, or such a word in the "
             "names of files.",
@@ -63,11 +64,17 @@ class TableFlags:
         Raises:
           UsageError: a flag is for another layout, or is no list of names.
         """
-        from dann_jax.data.readers.catalogue import FOLDERS, MANIFEST, PARQUET, Reading
+        from dann_jax.data.readers.catalogue import (
+            AUDFORMAT,
+            FOLDERS,
+            MANIFEST,
+            PARQUET,
+            Reading,
+        )
 
         belongs = (
             (self._table, (MANIFEST,)),
-            (self._columns, (MANIFEST, PARQUET)),
+            (self._columns, (MANIFEST, PARQUET, AUDFORMAT)),
             (self._raters, (MANIFEST, PARQUET)),
             (self._emotion, (FOLDERS,)),
             (self._speaker, (FOLDERS,)),

@@ -46,6 +46,7 @@ AUDIO_CORPORA: Mapping[str, Callable[[epath.PathLike], dict[str, np.ndarray]]] =
 """Name -> reader: folder -> column -> string array `[N]`."""
 
 FOLDERS, MANIFEST, PARQUET = "folders", "manifest", "parquet"
+AUDFORMAT = "audformat"
 LAYOUTS = (*AUDIO_CORPORA, FOLDERS)
 """What `read_audio_corpus` reads."""
 
@@ -102,8 +103,9 @@ def read_audio_corpus(
     """
     if name not in LAYOUTS:
         raise CorpusError(
-            f"no corpus {name!r}; there are {', '.join((*LAYOUTS, PARQUET))}. Audio of "
-            f"any other layout is read as {FOLDERS} or through a {MANIFEST}"
+            f"no corpus {name!r}; there are "
+            f"{', '.join((*LAYOUTS, PARQUET, AUDFORMAT))}. Audio of any other layout "
+            f"is read as {FOLDERS} or through a {MANIFEST}"
         )
     mapping = emotion_map(MANIFEST if name == FOLDERS else name, emotions)
     columns = clean_columns(_read(name, source, mapping, reading))
