@@ -60,7 +60,7 @@ def read_database(
         columns["emotion"] = [(only | labels)[key] for key in keys]
     if any(splits.values()):
         columns["split"] = [splits[key] for key in keys]
-    others = {*database.schemes, "gender", "language"} - {*names.values()}
+    others = {*database.schemes, "gender", "language"} - {*names, *names.values()}
     for name, scheme in (
         ("speaker", names["speaker"]),
         *((given.get(scheme, scheme), scheme) for scheme in sorted(others)),
