@@ -47,6 +47,7 @@ Any key of the config can be set, after its dotted name; --show_config lists the
   --config.selection=source-validation --config.protocol.validation_folds=5
                                      keep the epoch that is best for training speakers
                                      who are held out (never for tested ones)
+  --config.timetable.patience=5      with it: stop after 5 epochs without a better one
 
 FILE is looked for from here, then among the configs that come with the package
 (voices, synthetic, speakers, lian2019, ...). A stopped run goes on when it is started
