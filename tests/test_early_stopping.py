@@ -29,7 +29,8 @@ def test_a_run_stops_early_and_is_found_finished(tmp_path: pathlib.Path) -> None
     config = tiny_config(write_table(tmp_path, tiny_corpus()), changes)
     work = tmp_path / "run"
     results = train_and_evaluate(config, work)
-    epochs = [json.loads(line)["epoch"] for line in (work / "metrics.jsonl").open()]
+    lines = (work / "metrics.jsonl").read_text().splitlines()
+    epochs = [json.loads(line)["epoch"] for line in lines]
     assert max(epochs) < 40
     # The same call takes no further step and ends with the same numbers.
     again = train_and_evaluate(config, work)

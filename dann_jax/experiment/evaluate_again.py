@@ -105,9 +105,8 @@ def restored(
         loader = BatchLoader(task.training, plan, layout, shuffle=True)
         untrained = program.initial_state(loader.batch(0))
         state = checkpoints.restore(step, untrained, layout)
-        if step != total and not timetable.patience_ends(
-            step, best_step(state, layout)
-        ):
+        best = best_step(state, layout)
+        if step != total and not timetable.patience_ends(step, best):
             raise unfinished
     timing = {}
     if (workdir / "results.json").exists():

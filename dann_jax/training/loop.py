@@ -122,7 +122,7 @@ def fit(
 
 
 def best_step(state: TrainState, layout: ReplicaLayout) -> np.ndarray:
-    """The step that each replica keeps, int32 `[groups, arms]`; waits for the device."""
+    """The step that each replica keeps, int32 `[groups, arms]`."""
     return np.asarray(layout.get(state.best_step))
 
 
