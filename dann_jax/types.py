@@ -50,6 +50,8 @@ class Batch(NamedTuple):
       feature_domain: int32 `[B, T]`; whose statistics standardise the inputs of a row:
         an index into `Standardiser`. None where those of the fold do, and once they
         are standardised.
+      shares: float `[B, T, labels]`, the share of the raters who named each class, in
+        rows with a label; NaN in others. None where labels are hard.
     """
 
     inputs: Mapping[str, Array]
@@ -63,6 +65,7 @@ class Batch(NamedTuple):
     value: Array | None = None
     norm_domain: Array | None = None
     feature_domain: Array | None = None
+    shares: Array | None = None
 
 
 class Outputs(NamedTuple):

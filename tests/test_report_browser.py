@@ -82,6 +82,36 @@ def test_a_page_asks_for_nothing_complains_of_nothing_and_fits(
     assert tab.run("document.documentElement.scrollWidth") == width
 
 
+OUTSIDE = """
+[...document.querySelectorAll('nav a, nav input, nav button, .verdict, .said li')]
+  .filter((own) => {
+    const box = own.getBoundingClientRect();
+    return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight;
+  }).map((own) => own.outerHTML)
+"""
+ROWS = """
+[...document.querySelectorAll('caption')]
+  .filter((own) => own.textContent.startsWith('Paired differences'))
+  .flatMap((own) => [...own.parentElement.querySelectorAll('tbody tr')])
+  .map((own) => own.getBoundingClientRect().height)
+"""
+
+
+def test_verdict_scores_and_every_control_are_in_view_on_a_phone(
+    tab: Page, files: dict[str, pathlib.Path]
+) -> None:
+    tab.show_as(width=390, height=844, scheme="light")
+    for name in ("run", "old"):
+        tab.open(files[name])
+        assert tab.run(OUTSIDE) == []
+        assert "UA of all tested rows" in tab.run(
+            "document.querySelector('.said').innerText"
+        )
+        heights = tab.run(ROWS)
+        # A row is one line of text high.
+        assert heights and max(heights) < 40
+
+
 def test_every_control_and_image_has_a_name_and_every_id_is_one(opened: Page) -> None:
     opened.run("document.querySelectorAll('details').forEach(own => own.open = true)")
     nodes = opened.call("Accessibility.getFullAXTree")["nodes"]

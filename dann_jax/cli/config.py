@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from dann_jax.cli.options import add_options, unset_options
 from dann_jax.experiment.checks import annotation_of
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.unused import without_effect
@@ -98,6 +99,7 @@ def change_config(config: ConfigDict, words: list[str]) -> list[str]:
     words = _with_settings(config, words)
     end = words.index("--") if "--" in words else len(words)
     changed = [*filter(None, map(_OVERRIDE.match, words[:end]))]
+    add_options(config, {change[1]: (change[2] or "")[1:] for change in changed})
     for change in changed:
         _require_key(config, change[1])
     words = [*_with_lists(words[:end], config), *words[end:]]
@@ -211,7 +213,7 @@ def _require_key(config: ConfigDict, key: str) -> None:
         here = here[part]
     else:
         return
-    known = [name for name, _ in keys(config)]
+    known = [name for name, _ in (*keys(config), *unset_options(config))]
     inner = {name.rsplit(".", 1)[-1]: name for name in known}
     close = difflib.get_close_matches(key, known, 2, 0.7)
     last = difflib.get_close_matches(key.rsplit(".", 1)[-1], inner, 1, 0.7)

@@ -28,7 +28,9 @@ machines --shard=1/3, 2/3 and 3/3 compute a part each before.
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
                       and emotion; --table=FILE where it lies elsewhere, and
                       --columns=path:file,label:emotion where columns have other names
+                      and --raters=r1,r2,r3 where several raters labelled each row
   --corpus=parquet    DIR holds parquet files of Hugging Face's datasets with sound
+  --corpus=audformat  DIR holds a database of audformat (pip install audformat)
   --corpus=ravdess    (or another that is read as it comes; a wrong name lists them)
   --features=logmel,functionals   (or mfcc, prosody, waveform, egemaps, sentence)
   --features=pretrained --pretrained.model=openai/whisper-base   (or a folder; also
@@ -69,7 +71,8 @@ _DATA_DIR = flags.DEFINE_string(
 _EMOTIONS = flags.DEFINE_string(
     "emotions",
     None,
-    "A table of one's own from a corpus's words to emotions.",
+    "A CSV file with the columns word,emotion, such as wut,anger, for words that are "
+    "not known. (--emotion, without the s, says where the word stands in a name.)",
     flag_values=_FLAGS,
 )
 _TABLE_FLAGS = TableFlags(_FLAGS)

@@ -12,7 +12,7 @@ flags.disclaim_key_flags()
 
 
 class TableFlags:
-    """The flags `table`, `columns`, `emotion` and `speaker` of a command."""
+    """The flags `table`, `columns`, `raters`, `emotion` and `speaker` of a command."""
 
     def __init__(self, command_flags: flags.FlagValues) -> None:
         self._table = flags.DEFINE_string(
@@ -29,10 +29,19 @@ class TableFlags:
             "path:file,label:emotion,spk:speaker.",
             flag_values=command_flags,
         )
+        self._raters = flags.DEFINE_list(
+            "raters",
+            [],
+            "Of --corpus=manifest: the columns of several raters: words, a rater each "
+            "(r1,r2,r3) or all in one (anger;anger;sadness); or numbers, a column an "
+            "emotion (anger,happiness,neutral).",
+            flag_values=command_flags,
+        )
         self._emotion = flags.DEFINE_string(
             "emotion",
             None,
-            "Of --corpus=folders: a regular expression that finds the word for the "
+            "Of --corpus=folders: a regular expression (where --emotions is a table of "
+            "words) that finds the word for the "
             "emotion in the name of a file or else in its path below --source, by its "
             "first group. Unset, folders named by emotions, or such a word in the "
             "names of files.",
@@ -55,11 +64,18 @@ class TableFlags:
         Raises:
           UsageError: a flag is for another layout, or is no list of names.
         """
-        from dann_jax.data.readers.catalogue import FOLDERS, MANIFEST, PARQUET, Reading
+        from dann_jax.data.readers.catalogue import (
+            AUDFORMAT,
+            FOLDERS,
+            MANIFEST,
+            PARQUET,
+            Reading,
+        )
 
         belongs = (
             (self._table, (MANIFEST,)),
-            (self._columns, (MANIFEST, PARQUET)),
+            (self._columns, (MANIFEST, PARQUET, AUDFORMAT)),
+            (self._raters, (MANIFEST, PARQUET)),
             (self._emotion, (FOLDERS,)),
             (self._speaker, (FOLDERS,)),
         )
@@ -73,6 +89,7 @@ class TableFlags:
             columns=_pairs(self._columns.value),
             emotion=self._emotion.value,
             speaker=self._speaker.value,
+            raters=tuple(self._raters.value),
         )
 
 

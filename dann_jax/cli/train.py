@@ -15,6 +15,7 @@ from dann_jax.cli.config import keys
 from dann_jax.cli.configured import run_with_config
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
+from dann_jax.cli.options import unset_options
 from dann_jax.cli.signals import ends_at_once
 from dann_jax.cli.sweep import swept
 from dann_jax.experiment.choose_settings import SETTINGS
@@ -40,6 +41,13 @@ Any key of the config can be set, after its dotted name; --show_config lists the
   --sweep=arms.dann.speaker=0.1,1    an arm for every strength in its place
   --config.encoder.width=128         how large the network is
   --config.protocol.labels=anger,neutral   a list
+  --config.protocol.split=group_k_fold --config.protocol.split_args.k=5
+                                     five groups of speakers, each tested by the others
+  --config.objective.label_balanced=True   each class counts alike, however frequent
+  --config.selection=source-validation --config.protocol.validation_folds=5
+                                     keep the epoch that is best for training speakers
+                                     who are held out (never for tested ones)
+  --config.timetable.patience=5      with it: stop after 5 epochs without a better one
 
 FILE is looked for from here, then among the configs that come with the package
 (voices, synthetic, speakers, lian2019, ...). A stopped run goes on when it is started
@@ -94,7 +102,8 @@ def main(words: list[str], config: ConfigDict) -> None:
     with exit_with_message():
         config = swept(config, _SWEEP.value)
     if _SHOW.value:
-        print("\n".join(f"{key} = {value!r}" for key, value in keys(config)))
+        shown = sorted([*keys(config), *unset_options(config)])
+        print("\n".join(f"{key} = {value!r}" for key, value in shown))
         return
     workdir = _WORKDIR.value or default_workdir(_CONFIG.value)
     start_logging()

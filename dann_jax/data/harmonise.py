@@ -17,6 +17,7 @@ from etils import epath
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.identifiers import NOBODY, is_unknown_name, spelled
 from dann_jax.data.manifest import read_manifest
+from dann_jax.data.raters import VOTES, mapped_votes
 from dann_jax.utils.words import listed, shorten
 
 EMOTIONS = (
@@ -103,7 +104,7 @@ def describe_unknown(unknown: Mapping[str, int], flag: str) -> str:
 def with_emotions(
     corpus: Corpus, labels: Sequence[str] = (), own: epath.PathLike | None = None
 ) -> Corpus:
-    """The corpus with one word for each emotion in its column `emotion`.
+    """The corpus with one word for each emotion in its column `emotion`, and its votes.
 
     Args:
       corpus: any; one without that column comes back as it is.
@@ -121,6 +122,13 @@ def with_emotions(
     known |= _read_map(epath.Path(own)) if own else {}
     emotion = match_labels(corpus.columns["emotion"], labels, known)
     columns = {**corpus.columns, "emotion": emotion}
+    if VOTES in columns:
+        columns[VOTES] = mapped_votes(
+            columns[VOTES],
+            lambda word: str(match_labels(np.array([word]), labels, known)[0]),
+            columns["utt_id"],
+            f"corpus {corpus.name!r}",
+        )
     return dataclasses.replace(corpus, columns=columns)
 
 

@@ -23,6 +23,7 @@ from etils import epath
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.identifiers import spelled
 from dann_jax.data.moved_files import find_files
+from dann_jax.data.raters import VOTES
 from dann_jax.data.rows import TABLES, read_rows
 from dann_jax.utils.files import on_disk, write_whole
 from dann_jax.utils.words import shorten, shortened
@@ -44,6 +45,7 @@ def read_audio_manifest(
     *,
     table: epath.PathLike | None = None,
     given: Mapping[str, str] = {},
+    labelled: bool = True,
 ) -> dict[str, np.ndarray]:
     """Read the manifest of a folder of audio.
 
@@ -56,6 +58,7 @@ def read_audio_manifest(
         either may be empty. Every other column is kept.
       table: the manifest, if it lies elsewhere; files are relative to `source`.
       given: name in the table -> that of the column.
+      labelled: whether it should have an emotion; False where raters say it.
 
     Returns:
       Column -> string array `[N]`, rows sorted by `utt_id`; empty strings where a
@@ -72,14 +75,16 @@ def read_audio_manifest(
     """
     path = epath.Path(table) if table else _manifest_path(epath.Path(source))
     root = epath.Path(source) if table else path.parent
-    lines, rows = read_rows(path, ("file", "speaker"), hoped=("emotion",), given=given)
+    hoped = ("emotion",) if labelled else ()
+    lines, rows = read_rows(path, ("file", "speaker"), hoped=hoped, given=given)
     for line, row in zip(lines, rows, strict=True):
         if not row["file"]:
             raise CorpusError(f"{path}, line {line}: the file is empty")
         row["utt_id"] = spelled(row.get("utt_id") or _default_id(row))
         _check_numbers(f"{path}, line {line}", row)
     if "emotion" not in rows[0]:
-        _log.warning("%s has no column 'emotion': no row is labelled", path)
+        if labelled and VOTES not in rows[0]:
+            _log.warning("%s has no column 'emotion': no row is labelled", path)
         rows = [{**row, "emotion": ""} for row in rows]
     _check_ids(path, lines, rows)
     files = _files_there(path, root, dict.fromkeys(row["file"] for row in rows))

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
+from dann_jax.data.audformat_tables import read_database
 from dann_jax.data.features.items import Columns
-from dann_jax.data.own_table import overview, write_table
+from dann_jax.data.own_table import overview, write_once, write_table
 from dann_jax.data.parquet import unpack_parquet
 from dann_jax.data.readers.catalogue import (
     AS_IT_COMES,
+    AUDFORMAT,
     FOLDERS,
     MANIFEST,
     PARQUET,
@@ -29,7 +31,7 @@ class Given(NamedTuple):
     Attributes:
       sources: name of a corpus -> folder.
       layouts: name of a corpus -> its layout, where the name is another one: one of
-        `LAYOUTS`, or `parquet`.
+        `LAYOUTS`, `parquet` or `audformat`.
       emotions: a map of the user's own from words to emotions.
       reading: of the layouts `manifest` and `folders`.
     """
@@ -60,8 +62,9 @@ class Table(NamedTuple):
 def read_table(given: Given, name: str, data_dir: epath.PathLike) -> Table:
     """Read one table of all corpora, with their names before ids if they are several.
 
-    What was not a finished table is shown. Of a folder a manifest is written beside the
-    store, `NAME.manifest.csv`; what parquet files hold is unpacked there, `NAME.sound`.
+    What was not a finished table is shown. Of a folder or a database a manifest is
+    written beside the store, `NAME.manifest.csv`; what parquet files hold is unpacked
+    there, `NAME.sound`.
 
     Args:
       given: what to read.
@@ -69,7 +72,8 @@ def read_table(given: Given, name: str, data_dir: epath.PathLike) -> Table:
       data_dir: where stores are kept.
 
     Raises:
-      CorpusError: as `read_audio_corpus`, `write_table` and `unpack_parquet`.
+      CorpusError: as `read_audio_corpus`, `write_table`, `unpack_parquet` and
+        `read_database`.
     """
     tables, sources = {}, dict(given.sources)
     for corpus, source in given.sources.items():
@@ -78,12 +82,17 @@ def read_table(given: Given, name: str, data_dir: epath.PathLike) -> Table:
         if layout == PARQUET:
             source = unpack_parquet(source, epath.Path(data_dir) / f"{stem}.sound")
             sources[corpus], layout = source, MANIFEST
-        table = read_audio_corpus(layout, source, given.emotions, given.reading)
-        if layout == FOLDERS or given.reading != AS_IT_COMES:
+        reading, manifest = given.reading, epath.Path(data_dir) / f"{stem}.manifest.csv"
+        if layout == AUDFORMAT:
+            again = f"--corpus=manifest --source={source} --table={manifest}"
+            columns = read_database(source, reading.columns)
+            write_once(manifest, columns, source, again)
+            reading, layout = reading._replace(table=manifest, columns={}), MANIFEST
+        table = read_audio_corpus(layout, source, given.emotions, reading)
+        if layout == FOLDERS or reading != AS_IT_COMES:
             _log.info("%s\n%s", source, overview(table))
         if layout == FOLDERS:
-            path = epath.Path(data_dir) / f"{stem}.manifest.csv"
-            write_table(path, table, source)
+            write_table(manifest, table, source)
         tables[corpus] = table
     return Table(_joined(tables), sources)
 

@@ -87,6 +87,8 @@ def base_config() -> ConfigDict:
                 "labelled_target": 0,
                 # Where there are no labels above, those of so many training speakers.
                 "label_speakers": 0,
+                # Whether raters' shares are learned, where the corpus has their votes.
+                "rater_shares": True,
                 # Rating columns, such as "arousal", to predict in the place of labels.
                 "targets": (),
                 # A column, such as "speaker", makes it the oracle of the target; then
@@ -232,6 +234,9 @@ def base_config() -> ConfigDict:
                 "checkpoint_every": 10,
                 # How often the gradients in the encoder are looked at; 0 for never.
                 "gradients_every": 2,
+                # Early stopping: after so many evaluations in which the score of
+                # "selection" rose for no replica; 0 for never.
+                "patience": 0,
             },
         }
     )

@@ -16,7 +16,7 @@ from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
-from dann_jax.training.loop import Timetable
+from dann_jax.training.loop import Timetable, best_step
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import WorkdirError, read_json
@@ -95,15 +95,19 @@ def restored(
     total = timetable.steps_per_epoch * timetable.epochs
     with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
         step = checkpoints.latest_step()
-        if step != total:
-            raise WorkdirError(
-                f"the run in {workdir} has taken {step or 0} of {total} steps; "
-                f"dann-train goes on with it"
-            )
+        unfinished = WorkdirError(
+            f"the run in {workdir} has taken {step or 0} of {total} steps; dann-train "
+            f"goes on with it"
+        )
+        if not step or (step != total and not timetable.patience):
+            raise unfinished
         program = compiled(config, task, layout, timetable)
         loader = BatchLoader(task.training, plan, layout, shuffle=True)
         untrained = program.initial_state(loader.batch(0))
         state = checkpoints.restore(step, untrained, layout)
+        best = best_step(state, layout)
+        if step != total and not timetable.patience_ends(step, best):
+            raise unfinished
     timing = {}
     if (workdir / "results.json").exists():
         timing = read_json(workdir / "results.json").get("timing", {})

@@ -38,6 +38,8 @@ def without_effect(config: ConfigDict) -> Mapping[str, str]:
         reasons["protocol.label_speakers"] = "config.protocol.labels names classes"
     if not config.choose.folds:
         reasons["choose.seeds"] = "config.choose.folds is 0"
+    if config.selection == "last":
+        reasons["timetable.patience"] = "config.selection is 'last'"
     if protocol.targets:
         reasons["protocol.label_column"] = "config.protocol.targets names columns"
     if not config.adversaries:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from dann_jax.objectives.batch_losses import concordance
 from dann_jax.objectives.groups import balancing_weights
@@ -19,10 +19,13 @@ def source_only(
 ) -> Objective:
     """Cross-entropy of the labelled rows and nothing else.
 
+    Where `batch.shares` has those of raters, they are its targets.
+
     Args:
       label_smoothing: share of the target spread over all classes, in [0, 1).
       label_balanced: give each class of the batch the same weight, however frequent
-        it is (one over its frequency among the labelled rows).
+        it is (one over its frequency among the labelled rows); of soft labels, each
+        class of the hard ones.
 
     Example:
       >>> from types import SimpleNamespace
@@ -43,9 +46,7 @@ def source_only(
     ) -> tuple[Float[Array, ""], Metrics]:
         del strength
         logits, labels = outputs.label_logits, batch.label
-        losses, known = cross_entropy(
-            logits=logits, labels=labels, smoothing=label_smoothing
-        )
+        losses, known = label_losses(logits, batch, smoothing=label_smoothing)
         weight = known
         if label_balanced:
             weight = balancing_weights(labels, logits.shape[-1])
@@ -53,6 +54,27 @@ def source_only(
         return loss, {"loss/label": loss, "accuracy/label": accuracy(logits, labels)}
 
     return objective
+
+
+def label_losses(
+    logits: Float[Array, "*rows classes"], batch: Any, *, smoothing: float = 0.0
+) -> tuple[Float[Array, "*rows"], Bool[Array, "*rows"]]:
+    """Cross-entropy of each row of a batch, to the shares of raters if there are any.
+
+    Args:
+      logits: float `[..., classes]`.
+      batch: its `label`, and its `shares` if it has any, say what is right.
+      smoothing: share of the target spread over all classes, in [0, 1).
+
+    Returns:
+      Losses `[...]`, 0 where a row has no label, and a bool mask `[...]`.
+    """
+    return cross_entropy(
+        logits=logits,
+        labels=batch.label,
+        smoothing=smoothing,
+        shares=getattr(batch, "shares", None),
+    )
 
 
 def regression() -> Objective:

@@ -40,6 +40,7 @@ def cross_entropy(
     logits: Float[Array, "*rows classes"],
     labels: Int[Array, "*rows"],
     smoothing: float = 0.0,
+    shares: Float[Array, "*rows classes"] | None = None,
 ) -> tuple[Float[Array, "*rows"], Bool[Array, "*rows"]]:
     """Softmax cross-entropy of each row, and which rows have a label.
 
@@ -50,9 +51,16 @@ def cross_entropy(
       logits: float `[..., classes]`, unnormalised.
       labels: int `[...]` in `0 ... classes - 1`, or `UNKNOWN`.
       smoothing: share of the target spread evenly over the classes, in [0, 1).
+      shares: float `[..., classes]`, the share of the raters who named each class: soft
+        targets of the rows with a label, in the place of all on one class. What the
+        others hold means nothing.
 
     Returns:
       Losses `[...]` in nats and a bool mask `[...]`.
+
+    Reference:
+      Fayek et al., "Modeling Subjectiveness in Emotion Recognition", IJCNN 2016, for
+      the shares of raters as soft labels.
 
     Example:
       >>> import jax.numpy as jnp
@@ -63,7 +71,10 @@ def cross_entropy(
     """
     known = labels != UNKNOWN
     safe_logits = jnp.where(known[..., None], logits, 0.0)
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    targets = jax.nn.one_hot(labels, logits.shape[-1])
+    if shares is not None:
+        targets = jnp.where(known[..., None], shares, targets)
+    targets = optax.smooth_labels(targets, smoothing)
     losses = optax.softmax_cross_entropy(safe_logits, targets)
     return jnp.where(known, losses, 0.0), known
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
-from dann_jax.objectives.labels import accuracy
+from dann_jax.objectives.labels import accuracy, label_losses
 from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.stateful import stateless
 from dann_jax.types import (
@@ -51,11 +51,14 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
         ratio = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
         mixed = batch._replace(inputs=_mixed_inputs(batch, partner, ratio))
         logits = forward(params, mixed, strength, key).label_logits
-        row_loss, known = cross_entropy(
-            logits=logits, labels=batch.label, smoothing=label_smoothing
+        row_loss, known = label_losses(logits, batch, smoothing=label_smoothing)
+        shares = batch.shares
+        partners_batch = batch._replace(
+            label=_take(batch.label, partner),
+            shares=None if shares is None else _take(shares, partner),
         )
-        partner_loss, _ = cross_entropy(
-            logits=logits, labels=_take(batch.label, partner), smoothing=label_smoothing
+        partner_loss, _ = label_losses(
+            logits, partners_batch, smoothing=label_smoothing
         )
         loss = masked_mean((1.0 - ratio) * row_loss + ratio * partner_loss, known)
         metrics = {"loss/label": loss, "accuracy/label": accuracy(logits, batch.label)}
@@ -175,7 +178,7 @@ def _summed_losses(
     """Sums, not means: the movement of a row must not depend on the batch size."""
     # Strength -1: the gradient of the domain loss arrives at the input as it is.
     outputs = forward(params, batch, dict.fromkeys(batch.domain, -1.0), key)
-    label, _ = cross_entropy(logits=outputs.label_logits, labels=batch.label)
+    label, _ = label_losses(outputs.label_logits, batch)
     domains = [
         cross_entropy(logits=logits, labels=batch.domain[name])[0].sum()
         for name, logits in outputs.domain_logits.items()

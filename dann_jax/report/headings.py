@@ -7,9 +7,10 @@ from dann_jax.evaluation.unsupervised import ORACLE, described_choice
 from dann_jax.evaluation.verdicts import is_error
 from dann_jax.tasks.oracle import leak_notes
 
+MEASURES = "WA: share of the rows that are right. UA: mean recall of the classes."
 LEGEND = (
-    "WA: share of the rows that are right. UA: mean recall of the classes. Mean over "
-    "folds ± standard deviation over seeds; pooled: all tested rows together."
+    f"{MEASURES} Mean over folds ± standard deviation over seeds; pooled: all tested "
+    f"rows together."
 )
 """Under a table of emotions."""
 

@@ -19,6 +19,7 @@ from dann_jax.report.sections.origin import data_section, making_section
 from dann_jax.report.sections.outcome import outcome_section
 from dann_jax.report.sections.people import people_section
 from dann_jax.report.sections.target import target_section
+from dann_jax.report.summary import hiding_sentence, score_sentence
 from dann_jax.report.tables import title as name_of
 from dann_jax.report.verdict import run_verdict, sentences
 from dann_jax.tasks.oracle import leak_notes
@@ -66,8 +67,11 @@ def report_page(run: RunFiles) -> str:
 
 def _said(run: RunFiles) -> Markup | None:
     """The main numbers, below the verdict."""
-    lines = sentences(run.results)
-    if not 0 < len(lines) <= 2:
+    differences = sentences(run.results)
+    lines = differences if len(differences) <= 2 else []
+    lines = [*lines, score_sentence(run.results), hiding_sentence(run)]
+    lines = [line for line in lines if line]
+    if not lines:
         return None
     return tag("ul", (tag("li", line) for line in lines), class_="said")
 

@@ -4,8 +4,7 @@ A `Plan` decides which dialogues make up which batch; `Assembler.index_batch` ma
 index of them, a `Batch` with masks, labels and, for inputs, places in tables of
 features; `gather_features` makes the finished batch of it, with standardised features
 for inputs, on the host or on a device that keeps the tables. `training.batch_loader`
-does these one after the other. Nothing is remembered between steps, so a run can start
-at any of them.
+does both. Nothing is remembered between steps, so a run can start at any of them.
 """
 
 import dataclasses
@@ -36,6 +35,7 @@ class Assembler:
       value: float32 `[F, N, targets]`, for `Batch.value`, already erased and
         standardised; None for none.
       feature_domain: int32 `[N]`, for `Batch.feature_domain`; None for none.
+      shares: float32 `[F, N, labels]`, for `Batch.shares`, erased; None for none.
     """
 
     corpus: Corpus
@@ -47,6 +47,7 @@ class Assembler:
     norm_domain: np.ndarray | None = None
     value: np.ndarray | None = None
     feature_domain: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         # Looked up for every batch, computed once.
@@ -58,8 +59,7 @@ class Assembler:
     ) -> Batch:
         """The finished batch `[G, B, T]`: dialogues `[G, B]`, each row under a fold.
 
-        The leading axis is that of replica groups: those of one fold may stand in it
-        more than once, with other dialogues.
+        The leading axis is that of replica groups; a fold may stand in it repeatedly.
         """
         index = self.index_batch(dialogues, bucket, folds)
         return gather_features(index, self.tables(), self.standardiser_of(folds))
@@ -85,6 +85,14 @@ class Assembler:
         def of_fold(table: np.ndarray, fill: int | bool) -> np.ndarray:
             return np.where(real, table[fold, rows], fill)
 
+        def numbers(table: np.ndarray | None) -> np.ndarray | None:
+            if table is None:
+                return None
+            return np.where(real[..., None], table[fold, rows], np.nan)
+
+        def of_row(table: np.ndarray | None, fill: int) -> np.ndarray | None:
+            return None if table is None else np.where(real, table[rows], fill)
+
         visible = of_fold(self.visible, False)
         present = {
             name: visible & flags[rows] for name, flags in self.corpus.present.items()
@@ -107,15 +115,10 @@ class Assembler:
             },
             row=rows,
             num_frames=num_frames,
-            value=None
-            if self.value is None
-            else np.where(real[..., None], self.value[fold, rows], np.nan),
-            norm_domain=None
-            if self.norm_domain is None
-            else np.where(real, self.norm_domain[rows], UNKNOWN),
-            feature_domain=None
-            if self.feature_domain is None
-            else np.where(real, self.feature_domain[rows], 0),
+            value=numbers(self.value),
+            norm_domain=of_row(self.norm_domain, UNKNOWN),
+            feature_domain=of_row(self.feature_domain, 0),
+            shares=numbers(self.shares),
         )
 
     def tables(self) -> dict[str, np.ndarray]:
@@ -230,6 +233,7 @@ def training_assembler(
         norm_domain,
         None if units is None else standardised_values(protocol, units),
         feature_domain,
+        protocol.erased_shares(),
     )
 
 

@@ -147,6 +147,8 @@ def _derived(task: Task) -> dict[str, Part]:
         "roles": np.concatenate([np.int8(side) for side in sides]).T,
         "dialogue and turn": _neighbours(corpus),
     }
+    if protocol.shares is not None:
+        arrays["shares of raters"] = protocol.shares
     arrays |= {
         f"domain of the adversary {name!r}": ids.T
         for name, ids in sorted(task.training.domain.items())

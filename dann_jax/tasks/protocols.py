@@ -13,6 +13,7 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.harmonise import emotion_map, match_labels
 from dann_jax.data.identifiers import IDENTIFIERS, codes
+from dann_jax.data.raters import VOTES
 from dann_jax.tasks.corpus_labels import corpus_labels
 from dann_jax.tasks.domains import value_ids
 from dann_jax.tasks.fold_roles import (
@@ -32,6 +33,7 @@ from dann_jax.tasks.guards import (
 )
 from dann_jax.tasks.oracle import oracle_roles, oracle_splits
 from dann_jax.tasks.protocol_names import protocol_name
+from dann_jax.tasks.rater_shares import label_shares
 from dann_jax.tasks.roles import TARGET, Protocol, Role
 from dann_jax.tasks.splits import SPLITS, ProtocolError, Split
 from dann_jax.types import UNKNOWN
@@ -55,6 +57,7 @@ def assign_roles(
     labelled_target: CountOrNone = 0,
     targets: Sequence[str] = (),
     label_speakers: CountOrNone = 0,
+    rater_shares: bool = True,
 ) -> Protocol:
     """Turn splits into a protocol, and check it for leaks.
 
@@ -85,6 +88,8 @@ def assign_roles(
         any of them is known.
       label_speakers: where `labels` are left to the corpus, those of at least so many
         training speakers in every fold.
+      rater_shares: learn the shares of the raters, where the corpus has their votes
+        (`label_shares`) and the labels are emotions; scores are by the hard labels.
 
     Raises:
       ProtocolError: labelled and test rows share a speaker, a class is absent from
@@ -107,6 +112,7 @@ def assign_roles(
     """
     require_pools(unlabelled)
     require("protocol.labels", labels, Sequence[str])
+    shares = None
     if targets:
         if labels or open_set or labelled_target:
             raise ProtocolError(
@@ -119,6 +125,8 @@ def assign_roles(
         column, value = corpus.column(label_column), None
         labels = labels or corpus_labels(corpus, label_column, splits, label_speakers)
         label = _indices(column, labels, exact=label_column in IDENTIFIERS)
+        if rater_shares and VOTES in corpus.columns and label_column == "emotion":
+            shares = label_shares(corpus.column(VOTES), label, labels)
         known = label != UNKNOWN
         scored = column != "" if open_set else known
     if open_set:
@@ -166,6 +174,7 @@ def assign_roles(
         open_set=open_set,
         targets=tuple(targets),
         value=value,
+        shares=shares,
     )
     if protocol.target_fold is not None:
         protocol = without_unused_labels(protocol)

@@ -49,6 +49,9 @@ class Protocol:
       targets: the rating columns to predict, where there are no classes to name.
       value: float64 `[N, targets]`, NaN where a row has no such number; None where
         there are no targets. Use `erased_values` in training.
+      shares: float64 `[N, labels]`, of the raters of each row who named each class, NaN
+        in rows without a label; None where labels are hard. Use `erased_shares` in
+        training.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Protocol:
     open_set: bool = False
     targets: tuple[str, ...] = ()
     value: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     @property
     def kind(self) -> str:
@@ -99,8 +103,16 @@ class Protocol:
 
     def erased_values(self) -> np.ndarray:
         """Ratings for training, `[F, N, targets]`: NaN unless the row is labelled."""
-        labelled = (self.roles == Role.LABELLED)[..., None]
-        return np.where(labelled, self.value, np.nan)
+        return self._erased(self.value)
+
+    def erased_shares(self) -> np.ndarray | None:
+        """Shares for training, float32 `[F, N, labels]`: NaN unless it is labelled."""
+        if self.shares is None:
+            return None
+        return self._erased(self.shares.astype(np.float32))
+
+    def _erased(self, numbers: np.ndarray) -> np.ndarray:
+        return np.where((self.roles == Role.LABELLED)[..., None], numbers, np.nan)
 
     def erased_labels(self) -> np.ndarray:
         """Labels for training, int32 `[F, N]`: `UNKNOWN` unless the row is labelled."""

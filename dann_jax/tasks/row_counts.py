@@ -46,10 +46,18 @@ def describe_rows(protocol: Protocol, corpus: Corpus) -> list[str]:
         return [f"{len(corpus)} rows: {labelled}; {used} used, {tested} tested"]
     known = protocol.label != UNKNOWN
     words = corpus.column(protocol.label_column)[~known]
-    return [
+    lines = [
         f"{len(corpus)} rows: {known.sum()} labelled ({_class_counts(protocol)}), "
         f"{len(words)} unlabelled{_by_word(words)}; {used} used, {tested} tested"
     ]
+    if protocol.shares is not None:
+        divided = int(((protocol.shares > 0).sum(1) > 1).sum())
+        lines.append(
+            f"soft labels: what each row is trained on is the share of its raters who "
+            f"named each class; in {divided} labelled rows they differ "
+            f"(config.protocol.rater_shares=False trains on the hard label)"
+        )
+    return lines
 
 
 def describe_unknown_emotions(corpus: Corpus, labels: Sequence[str]) -> list[str]:

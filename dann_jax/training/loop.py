@@ -1,9 +1,8 @@
 """The loop: steps, validation, selection, checkpoints, and going on after a stop."""
 
 import contextlib
-import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,56 +13,16 @@ from dann_jax.training.diagnostics import require_label_loss
 from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 from dann_jax.training.writer import MetricWriter
 from dann_jax.types import Array, Batch, PyTree
-from dann_jax.utils.arguments import Count, CountOrNone
 from dann_jax.utils.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 
 class TrainingDiverged(RuntimeError):
     """A loss or parameter is not finite; the message names the replica and step."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Timetable:
-    """When things happen, in epochs.
-
-    Attributes:
-      steps_per_epoch: optimiser steps in an epoch.
-      epochs: of the whole run.
-      evaluate_every: epochs between validations; the last epoch always has one.
-      checkpoint_every: epochs between checkpoints; the last epoch always has one.
-      gradients_every: epochs between looks at the gradients in the encoder; the last
-        epoch always has one; 0 for never.
-    """
-
-    steps_per_epoch: int
-    epochs: Count
-    evaluate_every: Count = 1
-    checkpoint_every: Count = 5
-    gradients_every: CountOrNone = 0
-
-    def due(self, every: int, epoch: int) -> bool:
-        """Whether what happens `every` so many epochs happens after `epoch` of them."""
-        return every > 0 and (epoch % every == 0 or epoch == self.epochs)
-
-    def in_steps(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The same options, with those named `..._epochs` as `..._steps`.
-
-        A config speaks of epochs, of whose length only a run knows; what is called at
-        every step counts steps. More than no epochs are at least one step.
-
-        Example:
-          >>> options = {"name": "addi", "pretraining_epochs": 2}
-          >>> Timetable(steps_per_epoch=10, epochs=30).in_steps(options)
-          {'name': 'addi', 'pretraining_steps': 20}
-        """
-        converted = dict(options)
-        for name in [name for name in converted if name.endswith("_epochs")]:
-            epochs = converted.pop(name)
-            steps = max(round(epochs * self.steps_per_epoch), int(epochs > 0))
-            converted[f"{name.removesuffix('epochs')}steps"] = steps
-        return converted
 
 
 def fit(
@@ -81,7 +40,8 @@ def fit(
 ) -> TrainState:
     """Train all replicas from wherever `state` stands to the last epoch.
 
-    SIGTERM or Ctrl-C ends it after the step that is under way, whose state is saved.
+    With `patience` it ends earlier, where validations no longer rise. SIGTERM or Ctrl-C
+    ends it after the step that is under way, whose state is saved.
 
     Args:
       state: `[groups, arms]`, on the mesh.
@@ -103,6 +63,9 @@ def fit(
         infinite. The checkpoints before it stay.
       Interrupted: a signal asked to stop, and the state is saved.
     """
+    if timetable.patience and timetable.patience_ends(start, best_step(state, layout)):
+        # An earlier call has stopped there.
+        return state
     strength = layout.put(layout.peak_strength())
     total = timetable.steps_per_epoch * timetable.epochs
     step, previous, sums = start, None, checkpoints.metrics(start, layout)
@@ -137,14 +100,30 @@ def fit(
             if stop_signal and inside:
                 sums.append(_checked(metrics, step, layout))
             due = timetable.due(timetable.checkpoint_every, epoch) and not inside
-            if stop_signal or due:
+            # Without patience nothing waits for the device.
+            over = bool(timetable.patience and not inside) and timetable.patience_ends(
+                step, best_step(state, layout)
+            )
+            if stop_signal or due or over:
                 # A finite loss may have had a gradient that is not.
                 finite = layout.get(_finite_replicas(state.params))
                 _require_finite("parameter", finite, step, layout)
                 checkpoints.save(step, state, _of_all(sums, step, layout))
             if stop_signal:
                 raise Interrupted(stop_signal, step)
+            if over:
+                _log.info(
+                    "stopped after epoch %d: no replica was better in the last %d "
+                    "validations",
+                    *(epoch, timetable.patience),
+                )
+                break
     return state
+
+
+def best_step(state: TrainState, layout: ReplicaLayout) -> np.ndarray:
+    """The step that each replica keeps, int32 `[groups, arms]`."""
+    return np.asarray(layout.get(state.best_step))
 
 
 @contextlib.contextmanager

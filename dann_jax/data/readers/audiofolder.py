@@ -24,13 +24,14 @@ def splits_of(source: epath.PathLike) -> list[str]:
 
 
 def read_splits(
-    source: epath.PathLike, given: Mapping[str, str]
+    source: epath.PathLike, given: Mapping[str, str], *, labelled: bool = True
 ) -> dict[str, np.ndarray]:
     """Read the metadata of all `splits_of` a folder; its name is the column `split`.
 
     Args:
       source: the folder.
       given: name in a table -> that of the column.
+      labelled: as in `read_audio_manifest`.
 
     Returns:
       As `read_audio_manifest`, with files and ids below the folder.
@@ -40,7 +41,9 @@ def read_splits(
     """
     tables = []
     for split in splits_of(source):
-        table = read_audio_manifest(epath.Path(source) / split, given=given)
+        table = read_audio_manifest(
+            epath.Path(source) / split, given=given, labelled=labelled
+        )
         below = {
             name: np.array([os.path.join(split, value) for value in table[name]])
             for name in ("utt_id", "file")

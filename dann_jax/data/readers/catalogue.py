@@ -1,7 +1,7 @@
 """The corpora of audio by name, with one set of names for their emotions."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from dann_jax.data.harmonise import (
 )
 from dann_jax.data.identifiers import clean_columns
 from dann_jax.data.manifest import read_audio_manifest
+from dann_jax.data.raters import VOTES
 from dann_jax.data.readers.audiofolder import read_splits, splits_of
 from dann_jax.data.readers.crema_d import read_crema_d
 from dann_jax.data.readers.emodb import read_emodb
@@ -24,6 +25,7 @@ from dann_jax.data.readers.emovo import read_emovo
 from dann_jax.data.readers.folders import read_folders
 from dann_jax.data.readers.iemocap import read_iemocap_release
 from dann_jax.data.readers.msp_improv import read_msp_improv
+from dann_jax.data.readers.rated import warn_of_several, with_votes
 from dann_jax.data.readers.ravdess import read_ravdess
 from dann_jax.data.readers.savee import read_savee
 from dann_jax.data.readers.tess import read_tess
@@ -44,6 +46,7 @@ AUDIO_CORPORA: Mapping[str, Callable[[epath.PathLike], dict[str, np.ndarray]]] =
 """Name -> reader: folder -> column -> string array `[N]`."""
 
 FOLDERS, MANIFEST, PARQUET = "folders", "manifest", "parquet"
+AUDFORMAT = "audformat"
 LAYOUTS = (*AUDIO_CORPORA, FOLDERS)
 """What `read_audio_corpus` reads."""
 
@@ -56,12 +59,15 @@ class Reading(NamedTuple):
       columns: of a manifest: name in the table -> that of the column.
       emotion: of `folders`: the regular expression that finds it; see `read_folders`.
       speaker: likewise; empty for nobody.
+      raters: columns of a manifest that hold what several raters said, as in
+        `raters.column_of_votes`.
     """
 
     table: epath.PathLike | None = None
     columns: Mapping[str, str] = {}
     emotion: str | None = None
     speaker: str | None = None
+    raters: Sequence[str] = ()
 
 
 AS_IT_COMES = Reading()
@@ -97,14 +103,18 @@ def read_audio_corpus(
     """
     if name not in LAYOUTS:
         raise CorpusError(
-            f"no corpus {name!r}; there are {', '.join((*LAYOUTS, PARQUET))}. Audio of "
-            f"any other layout is read as {FOLDERS} or through a {MANIFEST}"
+            f"no corpus {name!r}; there are "
+            f"{', '.join((*LAYOUTS, PARQUET, AUDFORMAT))}. Audio of any other layout "
+            f"is read as {FOLDERS} or through a {MANIFEST}"
         )
     mapping = emotion_map(MANIFEST if name == FOLDERS else name, emotions)
     columns = clean_columns(_read(name, source, mapping, reading))
     report_doubts(columns, str(source))
+    if reading.raters or VOTES in columns:
+        columns = with_votes(columns, reading.raters, mapping, source)
     words = columns["emotion"]
     unknown = unknown_words(words, mapping)
+    warn_of_several(unknown, mapping, source)
     if unknown:
         _log.warning(
             "%s: %d utterances are unlabelled: %s",
@@ -122,8 +132,11 @@ def _read(
         return read_folders(
             source, known=known, emotion=reading.emotion, speaker=reading.speaker
         )
-    if name == MANIFEST and not reading.table and splits_of(source):
-        return read_splits(source, reading.columns)
     if name == MANIFEST:
-        return read_audio_manifest(source, table=reading.table, given=reading.columns)
+        given, labelled = reading.columns, not reading.raters
+        if not reading.table and splits_of(source):
+            return read_splits(source, given, labelled=labelled)
+        return read_audio_manifest(
+            source, table=reading.table, given=given, labelled=labelled
+        )
     return AUDIO_CORPORA[name](source)

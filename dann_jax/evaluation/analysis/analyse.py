@@ -12,6 +12,7 @@ from dann_jax.evaluation.analysis.domains import domain_frequencies
 from dann_jax.evaluation.analysis.maps import map_records
 from dann_jax.evaluation.analysis.options import probed_columns
 from dann_jax.evaluation.analysis.probes import a_distance_records, probe_records
+from dann_jax.evaluation.analysis.raters import rater_records
 from dann_jax.evaluation.analysis.sample import draw_sample
 from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.maps import PROJECTIONS
@@ -69,6 +70,8 @@ def analyse(
         "probed": sample.names(run.layout),
         "data": describe_data(task),
     }
+    if raters := rater_records(task):
+        analysis["raters"] = raters
     analysis["diagnoses"] = diagnoses(
         analysis, sample, metrics, adversaries, run.layout
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
+from dann_jax.evaluation.analysis.raters import AGREEMENT, with_agreement
 from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.summaries import speaker_counts
 from dann_jax.tasks.roles import Role
@@ -13,7 +14,7 @@ from dann_jax.tasks.task import Task
 from dann_jax.training.run import Run
 
 GROUPS = ("gender", "language", "corpus")
-"""The columns whose values are scored apart."""
+"""The columns whose values are scored apart, beside what raters agree on."""
 
 
 def breakdown(logits: np.ndarray, rows: np.ndarray, run: Run) -> dict[str, Any]:
@@ -28,21 +29,21 @@ def breakdown(logits: np.ndarray, rows: np.ndarray, run: Run) -> dict[str, Any]:
       run: whose rows they are.
     """
     task = run.task
+    corpus = with_agreement(task.corpus)
 
     def counted(column: str) -> dict[str, np.ndarray]:
-        values = task.corpus.column(column)
+        values = corpus.column(column)
         return speaker_counts(logits, rows, values, task.protocol, run.layout)
 
     by_speaker = counted("speaker")
     groups = [
         record
-        for column in GROUPS
-        if column in task.corpus.columns
-        and len(np.unique(task.corpus.column(column)[rows])) > 1
-        for record in group_records(task.corpus, rows, column, counted(column))
+        for column in (*GROUPS, AGREEMENT)
+        if column in corpus.columns and len(np.unique(corpus.column(column)[rows])) > 1
+        for record in group_records(corpus, rows, column, counted(column))
     ]
     return {
-        "speakers": speaker_records(task.corpus, rows, by_speaker),
+        "speakers": speaker_records(corpus, rows, by_speaker),
         "groups": groups,
         **confusions(by_speaker),
     }

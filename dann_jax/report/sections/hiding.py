@@ -76,8 +76,20 @@ def _probe_chart(run: RunFiles, column: str, probes: list[Mapping[str, Any]]) ->
                 sum(chances) / len(chances) if chances else None,
             )
         )
-    caption = f"Probe for {column}: accuracy in %"
+    caption = f"Probe for {column}: accuracy in %{_meaning(run, column)}"
     return bars(caption, rows, run.arms, label="where", note="probe")
+
+
+def _meaning(run: RunFiles, column: str) -> str:
+    """What the accuracy of a probe says, where it could be taken for a score."""
+    adversaries = run.config.get("adversaries", {}).values()
+    if column == run.config.get("protocol", {}).get("label_column", "emotion"):
+        return (
+            "; the encoder may have learned from these people: no score of new ones, "
+            "as WA and UA are"
+        )
+    hidden = any(own.get("column") == column for own in adversaries)
+    return "; at chance it is hidden" if hidden else ""
 
 
 def _distances(run: RunFiles) -> Markup | None:

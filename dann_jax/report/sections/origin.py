@@ -12,11 +12,12 @@ from dann_jax.report.elements import (
     details,
     facts,
     flattened,
+    note,
 )
 from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.notes import caution
 from dann_jax.report.run import RunFiles
-from dann_jax.report.table import Table
+from dann_jax.report.table import Number, Table
 
 
 def data_section(run: RunFiles) -> Section:
@@ -45,6 +46,7 @@ def data_section(run: RunFiles) -> Section:
         facts(pairs),
         cautions("Who speaks", caution(run.results, "people")),
         _counts(data.get("labels", {})),
+        *raters(run),
         _roles(data.get("roles", {}), run.results["protocol"]["transductive"]),
         _tree("How the features were made", data.get("provenance", {})),
     ]
@@ -56,6 +58,45 @@ def _counts(labels: Mapping[str, int]) -> Markup | None:
         return None
     rows = [[label, str(count)] for label, count in labels.items()]
     return data_table(Table("labels", "Rows of every class", ["class", "rows"], rows))
+
+
+def raters(run: RunFiles) -> list[Markup]:
+    """How far several raters of the corpus agree, class by class."""
+    record = run.analysis.get("raters")
+    if not record:
+        return []
+    rows = [
+        ("all", record["all"]),
+        *record["classes"].items(),
+        ("none (a tie, or no class)", record["unlabelled"]),
+    ]
+    table = Table(
+        "raters",
+        "How far the raters agree: entropy of their votes in bits",
+        ["class", "rows", "mean entropy", "all agree, %"],
+        [
+            [
+                name,
+                of_class["rows"],
+                Number(_measured(of_class["entropy"]), scale=1.0),
+                Number(_measured(of_class["agree"]), digits=1),
+            ]
+            for name, of_class in rows
+        ],
+    )
+    learned = "the share of each emotion" if record["learned"] else "the hard label"
+    return [
+        data_table(table),
+        note(
+            "0 bits: every rater of a row names the same emotion; 1 bit: two halves "
+            f"name two. Trained on: {learned}. Scores: by the emotion named most often "
+            "(or the table's own label); rows that tie are not scored."
+        ),
+    ]
+
+
+def _measured(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup | None:

@@ -7,8 +7,11 @@ from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.charts import Strip, forest
 from dann_jax.report.elements import Section, cautions, data_table, details, note
 from dann_jax.report.headings import (
+    LEGEND,
+    MEASURES,
     TITLES,
     comparison_rule,
+    distinct,
     headline,
     scored_folds,
 )
@@ -16,7 +19,7 @@ from dann_jax.report.markup import Markup, join, tag
 from dann_jax.report.notes import caution
 from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
-from dann_jax.report.tables import difference, pooled_number, result_tables
+from dann_jax.report.tables import difference, pooled_number, probed, result_tables
 from dann_jax.report.verdict import sentences
 
 
@@ -29,7 +32,9 @@ def outcome_section(run: RunFiles) -> Section:
     )
     folds = [table for name, table in tables.items() if name not in shown]
     content = [
-        map(data_table, main + targets),
+        map(data_table, main),
+        note(_meaning(run)),
+        map(data_table, targets),
         map(data_table, averaged),
         note(
             "A bundle averages what its members say; above are the scores of one "
@@ -50,6 +55,18 @@ def outcome_section(run: RunFiles) -> Section:
         details("Every fold", map(data_table, folds)) if folds else None,
     ]
     return Section("results", "Results", "Results", join(content))
+
+
+def _meaning(run: RunFiles) -> str:
+    """What the columns of the first table are."""
+    of_classes, domain = "", probed(run.results)
+    if {"wa", "ua"} <= set(headline(run.results)):
+        of_classes = LEGEND if distinct(run.results, "seed") > 1 else MEASURES
+    return (
+        f"{of_classes} {domain} probe: how often a fresh classifier names the {domain} "
+        f"from the features (in brackets by chance); at chance the {domain} is hidden. "
+        f"It is no score of emotions."
+    )
 
 
 def forest_charts(runs: Mapping[str, RunFiles]) -> list[Table]:
