@@ -26,7 +26,8 @@ from dann_jax.bundle.priors import (
     prior_shapes,
     priors_from,
 )
-from dann_jax.models.network import initialise, user_code
+from dann_jax.models.named_modules import user_code
+from dann_jax.models.network import initialise
 from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree
