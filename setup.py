@@ -72,6 +72,7 @@ setuptools.setup(
             "dill",
             "av>=14",
             "openpyxl>=3.1",
+            "tensorboardX>=2.6",
         ],
         "types": ["basedpyright>=1.30"],
         "bench": ["torch>=2.6"],
@@ -84,7 +85,7 @@ setuptools.setup(
         "hub": ["huggingface_hub>=0.30"],
         "transformers": ["transformers>=5", "torch>=2.6"],
         "sentence": ["sentence-transformers>=3"],
-        "tensorboard": ["tensorboard>=2.19"],
+        "tensorboard": ["tensorboardX>=2.6", "tensorboard>=2.19"],
     },
     entry_points={
         "console_scripts": [
