@@ -75,6 +75,14 @@ setuptools.setup(
             "tensorboardX>=2.6",
         ],
         "types": ["basedpyright>=1.30"],
+        # The site (`mkdocs build`), and what executes its notebooks.
+        "docs": [
+            "mkdocs-material>=9.6",
+            "mkdocstrings[python]>=0.30",
+            "mkdocs-jupyter>=0.25",
+            "nbclient>=0.10",
+            "ipykernel>=6",
+        ],
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
