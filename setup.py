@@ -73,6 +73,8 @@ setuptools.setup(
             "av>=14",
             "openpyxl>=3.1",
             "tensorboardX>=2.6",
+            # A wheel is built without a network; older ones need `wheel` for it.
+            "setuptools>=70.1",
         ],
         "types": ["basedpyright>=1.30"],
         # The site (`mkdocs build`), and what executes its notebooks.
