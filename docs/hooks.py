@@ -10,6 +10,7 @@ import re
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -44,6 +45,23 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         return "](" + posixpath.relpath(target, posixpath.dirname(here) or ".")
 
     return _LINK.sub(moved, markdown)
+
+
+def on_page_content(html: str, page: Page, files: Files, **_: object) -> str:
+    """The same in notebooks, whose links come as HTML."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    folder = posixpath.dirname(page.file.src_uri)
+
+    def moved(link: re.Match) -> str:
+        file = files.get_file_from_path(
+            posixpath.normpath(posixpath.join(folder, link[1]))
+        )
+        if file is None:
+            raise PluginError(f"{page.file.src_uri}: {link[1]} is no page")
+        return f'href="{file.url_relative_to(page.file)}"'
+
+    return re.sub(r'href="([^":]+\.(?:md|ipynb))"', moved, html)
 
 
 class ExampleSections(griffe.Extension):
