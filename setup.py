@@ -75,8 +75,19 @@ setuptools.setup(
             "onnx>=1.16",
             "onnxruntime>=1.20",
             "audformat>=1.1",
+            "tensorboardX>=2.6",
+            # A wheel is built without a network; older ones need `wheel` for it.
+            "setuptools>=70.1",
         ],
         "types": ["basedpyright>=1.30"],
+        # The site (`mkdocs build`), and what executes its notebooks.
+        "docs": [
+            "mkdocs-material>=9.6",
+            "mkdocstrings[python]>=0.30",
+            "mkdocs-jupyter>=0.25",
+            "nbclient>=0.10",
+            "ipykernel>=6",
+        ],
         "bench": ["torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
@@ -92,7 +103,7 @@ setuptools.setup(
         "hub": ["huggingface_hub>=0.30"],
         "transformers": ["transformers>=5", "torch>=2.6"],
         "sentence": ["sentence-transformers>=3"],
-        "tensorboard": ["tensorboard>=2.19"],
+        "tensorboard": ["tensorboardX>=2.6", "tensorboard>=2.19"],
     },
     entry_points={
         "console_scripts": [

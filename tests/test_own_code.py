@@ -19,8 +19,11 @@ from dann_jax.cli import predict
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.models import network
 from dann_jax.models.network import initialise
+from dann_jax.objectives import source_only
+from dann_jax.objectives.penalised import penalised
 from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
+from dann_jax.types import Outputs
 from dann_jax.utils.named import lookup
 
 MODULE = """
@@ -50,6 +53,22 @@ class Encoder(DialogueEncoder):
 
 class Frames(FrameEncoder):
     pass
+
+class Utterance(nn.Module):
+    width: int
+    dropout: float
+    dtype: jnp.dtype
+    hidden: int = 3
+    @nn.compact
+    def __call__(self, inputs, present, *, deterministic):
+        x = [jnp.where(present[n][..., None], inputs[n], 0) for n in sorted(inputs)]
+        hidden = nn.tanh(nn.Dense(self.hidden)(jnp.concatenate(x, -1)))
+        return nn.Dense(self.width)(hidden)
+
+def penalty(*, power: float = 2.0):
+    def value(outputs, batch, name):
+        return (abs(outputs.features) ** power).mean()
+    return value
 
 def objective(*, factor: float = 1.0):
     base = source_only()
@@ -91,6 +110,33 @@ def test_an_encoder_of_ones_own_takes_the_same_keys_and_more(module: str) -> Non
     assert found["label_head"]["Dense_0"]["kernel"].shape[0] == 5
     with pytest.raises(ValueError, match="nonsense"):
         parameters({"name": f"{module}:Encoder", "nonsense": 5})
+
+
+def test_an_encoder_of_utterances_of_ones_own_has_arguments_of_its_own(
+    module: str,
+) -> None:
+    own = {"name": f"{module}:Utterance", "hidden": 5}
+    found = parameters({"utterance": own})
+    assert found["encoder"]["fusion"]["Dense_0"]["kernel"].shape[-1] == 5
+    assert found["label_head"] == parameters({})["label_head"]
+    for wrong in ({"nonsense": 5}, {"width": 5}):
+        with pytest.raises(ValueError, match="no argument .*; it has hidden"):
+            parameters({"utterance": own | wrong})
+    ours = parameters({"utterance": {"name": "attention"}})
+    assert jax.tree.structure(ours) == jax.tree.structure(parameters({}))
+
+
+def test_a_penalty_of_ones_own_is_added_with_its_strength(module: str) -> None:
+    outputs = Outputs(np.full((3, 2), 2.0), np.zeros((3, 2)), {})
+    batch = toy_batch()._replace(label=np.array([0, 1, 1]), domain={})
+    own = {"name": f"{module}:penalty", "power": 3.0, "on": "speaker", "weight": 0.5}
+    loss, metrics = penalised(source_only(), {"mine": own})(
+        outputs, batch, {"mine": 0.1}
+    )
+    assert metrics["mine/speaker"] == 8.0
+    np.testing.assert_allclose(loss - metrics["loss/label"], 0.1 * 0.5 * 8.0, rtol=1e-5)
+    with pytest.raises(ValueError, match="penalty 'mine': .*'strange'"):
+        penalised(source_only(), {"mine": own | {"strange": 1}})
 
 
 def program_of(changes: dict) -> Program:
@@ -138,8 +184,9 @@ def test_what_is_nowhere_is_named(word: object, told: str) -> None:
         {"name": "their_own:Encoder"},
         {"context": True, "context_encoder": "their_own:Mean"},
         {"frames": {"name": "their_own:Frames"}},
+        {"utterance": {"name": "their_own:Utterance", "hidden": 5}},
     ],
-    ids=["encoder", "context", "frames"],
+    ids=["encoder", "context", "frames", "utterance"],
 )
 def test_a_bundle_imports_what_is_not_ours_only_when_it_is_told_to(
     module: str, tmp_path: pathlib.Path, call: Call, own: dict

@@ -139,7 +139,7 @@ def test_penalties_stand_beside_an_adversary() -> None:
 
 
 def test_an_unknown_penalty_or_balance_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown penalty corall; choose from"):
+    with pytest.raises(ValueError, match="'corall'; did you mean coral"):
         penalised(source_only(), {"corall": {}})
     with pytest.raises(ValueError, match="choose from rows, domains"):
         dann(balance="speakers")

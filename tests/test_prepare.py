@@ -86,7 +86,7 @@ def test_a_store_of_dialogues_is_made_and_found_again(tmp_path: pathlib.Path) ->
         "emotions: anger 3, fear 3, unlabelled 2",
         f"errors: 1, in {store}/problems.csv: 11 % OF ALL RECORDINGS ARE LOST",
         f"store: {store}",
-        f"train: dann-train --config=speakers --config.data.source={store.parent} "
+        f"train: dann-train --config=recommended --config.data.source={store.parent} "
         "--workdir=runs/mine",
     ]
     # Nothing but the store is left.

@@ -11,7 +11,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/guide.md", "docs/estimator.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "docs/guide.md", "docs/estimator.md", "docs/extending.md"],
+)
 def test_every_python_example_runs(name: str) -> None:
     page = ROOT / name
     examples = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)

@@ -19,7 +19,8 @@ from dann_jax.bundle.description import (
 )
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.priors import ABOVE_0, Priors, prior_shapes, priors_from
-from dann_jax.models.network import initialise, user_code
+from dann_jax.models.named_modules import user_code
+from dann_jax.models.network import initialise
 from dann_jax.models.pretrained.hub import find_folder
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree

@@ -54,7 +54,7 @@ def find_clips(
 
     Args:
       arguments: each a file; a folder, for all audio below it, sorted; a pattern with
-        `*`, `?` or `[`; a manifest (`.csv` or `.jsonl`) with a column `file`,
+        `*`, `?` or `[`; a manifest (one of `MANIFESTS`) with a column `file`,
         relative to its folder, and perhaps `start`, `end`, `dialogue` and `speaker`;
         or `-`, for `listed`.
       listed: paths, one a line; read as they are needed.

@@ -21,11 +21,11 @@ USAGE = """\
 dann-adapt --data.source=STORE --to=RECORDINGS --workdir=DIR [--config.KEY=VALUE ...]
 
 Adapts to recordings that have no labels, and predicts them. STORE is a labelled corpus,
-as dann-prepare makes it; RECORDINGS is a folder of sound files, a manifest with a
-column `file`, a single file, or another store. Their features are made as those of
-STORE were. Leaves DIR/predictions.csv, DIR/bundle for dann-predict, and DIR/report.html
-with what can be said of it without labels: docs/adaptation.md says what cannot.
-Stopped at any moment, the same command goes on."""
+as dann-prepare makes it; RECORDINGS is a folder of sound files, a table (.csv, .tsv,
+.jsonl or .xlsx) with a column `file`, a single file, or another store. Their features
+are made as those of STORE were. Leaves DIR/predictions.csv, DIR/bundle for
+dann-predict, and DIR/report.html with what can be said of it without labels:
+docs/adaptation.md says what cannot. Stopped at any moment, the same command goes on."""
 
 _FLAGS = flags.FlagValues()
 _SOURCE = flags.DEFINE_string(

@@ -39,10 +39,11 @@ USAGE = """\
 dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv
 
 Prints, for every recording, its most probable emotion and the probability of each.
-Arguments are audio files, folders of them, patterns, manifests (.csv or .jsonl with a
-column `file`), or `-` for a list of paths on standard input. What cannot be read is
-reported, the rest is predicted, and the exit code is 1. In CSV, text that a spreadsheet
-would take for a formula (it begins with = + - @) gets an apostrophe before it."""
+Arguments are audio files, folders of them, patterns, tables (.csv, .tsv, .jsonl or
+.xlsx with a column `file`), or `-` for a list of paths on standard input. What cannot
+be read is reported, the rest is predicted, and the exit code is 1. In CSV, text that a
+spreadsheet would take for a formula (it begins with = + - @) gets an apostrophe before
+it."""
 
 SHORTEST = 0.01
 """Seconds of a window, and between two: less would be no sound, and endless."""

@@ -26,7 +26,8 @@ machines --shard=1/3, 2/3 and 3/3 compute a part each before.
   --corpus=folders    folders or names of files say emotion and speaker:
                       angry/spk01_003.wav with --speaker='(spk\\d+)'
   --corpus=manifest   DIR holds manifest.csv or .jsonl with the columns file, speaker
-                      and emotion; --table=FILE where it lies elsewhere, and
+                      and emotion; --table=FILE (.csv, .tsv, .txt, .jsonl or .xlsx)
+                      where it lies elsewhere or has another name, and
                       --columns=path:file,label:emotion where columns have other names
                       and --raters=r1,r2,r3 where several raters labelled each row
   --corpus=parquet    DIR holds parquet files of Hugging Face's datasets with sound

@@ -25,6 +25,7 @@ from dann_jax.report.exports import write_page
 from dann_jax.report.table import markdown
 from dann_jax.report.tables import result_table
 from dann_jax.training.checkpoint_folders import complete_steps
+from dann_jax.training.trackers import tracker_named
 
 USAGE = """\
 dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
@@ -73,6 +74,13 @@ _SWEEP = flags.DEFINE_multi_string(
     "An arm for every strength: --sweep=arms.dann.speaker=0.03,0.1,0.3.",
     flag_values=_FLAGS,
 )
+_TRACKER = flags.DEFINE_multi_string(
+    "tracker",
+    [],
+    "What else is given the metrics of every epoch: tensorboard, or your own as "
+    "package.module:Name (docs/trackers.md).",
+    flag_values=_FLAGS,
+)
 _SHOW = flags.DEFINE_bool(
     "show_config",
     False,
@@ -101,6 +109,7 @@ def main(words: list[str], config: ConfigDict) -> None:
     command.require_no_arguments(words)
     with exit_with_message():
         config = swept(config, _SWEEP.value)
+        trackers = [tracker_named(word) for word in _TRACKER.value]
     if _SHOW.value:
         shown = sorted([*keys(config), *unset_options(config)])
         print("\n".join(f"{key} = {value!r}" for key, value in shown))
@@ -116,7 +125,7 @@ def main(words: list[str], config: ConfigDict) -> None:
             if jax.process_index():
                 logging.getLogger("dann_jax").setLevel(logging.WARNING)
         results = train_and_evaluate(
-            config, workdir, data_parallel=_DATA_PARALLEL.value
+            config, workdir, data_parallel=_DATA_PARALLEL.value, trackers=trackers
         )
         if jax.process_index():
             return

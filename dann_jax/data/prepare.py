@@ -210,7 +210,7 @@ def _next_step(store: epath.Path) -> str:
     names = itertools.chain([first], (f"{first}-{n}" for n in itertools.count(2)))
     workdir = next(name for name in names if not _is_older(name, store))
     return (
-        f"train: dann-train --config=speakers --config.data.source={store.parent} "
+        f"train: dann-train --config=recommended --config.data.source={store.parent} "
         f"--workdir={workdir}"
     )
 

@@ -7,7 +7,7 @@ good; the tested speakers score what was taken, and choose nothing.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -34,6 +34,7 @@ from dann_jax.report.exports import write_page
 from dann_jax.report.run import with_nan
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.training.run import Predictions
+from dann_jax.training.trackers import MakeTracker
 from dann_jax.utils.files import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,11 @@ _WHY = {
 
 
 def choose(
-    config: ConfigDict, workdir: epath.PathLike, *, data_parallel: int = 1
+    config: ConfigDict,
+    workdir: epath.PathLike,
+    *,
+    data_parallel: int = 1,
+    trackers: Sequence[MakeTracker] = (),
 ) -> dict[str, Any]:
     """Compare settings and arms as `config.choose` says, or go on with it.
 
@@ -55,6 +60,7 @@ def choose(
       workdir: of the choice; every setting has an ordinary work directory below it,
         in `settings/NAME`, and beside it `inner/`.
       data_parallel: as in `train_and_evaluate`, which also says what is raised.
+      trackers: as there.
 
     Returns:
       What `results.json` holds: candidates as arms, with `chosen` after the baseline,
@@ -76,7 +82,7 @@ def choose(
     claim(workdir, config.to_dict(), fingerprint(first.task))
     parts = [part for setting in settings.values() for part in setting]
     _announce(settings, parts)
-    predictions = complete(parts)
+    predictions = complete(parts, trackers)
     results = _results(config, settings, predictions)
     results["data"] = data_of(workdir)
     recommended = results["choice"]["recommended"]

@@ -23,6 +23,7 @@ from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.task import Task
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Predictions, Run
+from dann_jax.training.trackers import MakeTracker
 from dann_jax.utils.files import WorkdirError, open_whole
 from dann_jax.utils.processes import by_first
 
@@ -122,7 +123,9 @@ def build_settings(
     return settings
 
 
-def complete(parts: Sequence[Part]) -> list[Predictions]:
+def complete(
+    parts: Sequence[Part], trackers: Sequence[MakeTracker] = ()
+) -> list[Predictions]:
     """Train whatever is not done yet, and return what every part predicts.
 
     Says how much there is to do, and how long it may take once that can be told.
@@ -140,7 +143,7 @@ def complete(parts: Sequence[Part]) -> list[Predictions]:
             *(number, len(parts), part.name, f"{left:,}", minutes),
         )
         began = time.perf_counter()
-        found.append(_train(part))
+        found.append(_train(part, trackers if part.outer is None else ()))
         spent += time.perf_counter() - began
         done, left = done + part.work, left - part.work
     return found
@@ -155,9 +158,9 @@ def held_out(part: Part, predictions: Predictions) -> np.ndarray:
     )
 
 
-def _train(part: Part) -> Predictions:
+def _train(part: Part, trackers: Sequence[MakeTracker]) -> Predictions:
     """Train a part; its predictions are written last, and say that it is done."""
-    trained = train(part.config, part.task, part.layout, part.folder)
+    trained = train(part.config, part.task, part.layout, part.folder, trackers=trackers)
     if part.outer is None:
         evaluate(part.config, part.task, part.layout, trained)
     predictions = _predict(part, trained)

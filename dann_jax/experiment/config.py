@@ -3,9 +3,10 @@
 A section has the arguments of the constructor that the comment above it names, whose
 docstring says more of each. Its arguments that only some systems need are no keys yet,
 and are set by adding them: `encoder.name`, `encoder.context_encoder`,
-`heads.class_wise`, `heads.generator_hidden`, `objective.penalties`,
-`optimizer.players`; likewise those of another objective, schedule or frame encoder,
-which come with its name. One that the constructor does not take is refused.
+`encoder.utterance`, `heads.class_wise`, `heads.generator_hidden`,
+`objective.penalties`, `optimizer.players`; likewise those of another objective,
+schedule or frame encoder, which come with its name. One that the constructor does not
+take is refused.
 """
 
 from collections.abc import Sequence

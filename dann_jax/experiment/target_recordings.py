@@ -25,7 +25,7 @@ def recordings_of(to: epath.PathLike, speakers: str = "") -> dict[str, np.ndarra
     """The recordings of a folder, a manifest or a single file.
 
     Args:
-      to: a sound file; a manifest (`.csv` or `.jsonl` with a column `file`, relative
+      to: a sound file; a manifest (one of `MANIFESTS` with a column `file`, relative
         to its folder); or a folder, of one `manifest.csv` or `manifest.jsonl`, or else
         of all sound below it.
       speakers: who speaks: `folder`, for the folder that a recording lies in; a

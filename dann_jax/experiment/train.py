@@ -5,7 +5,7 @@ Only this package and the commands see a config; below them there are plain argu
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -32,6 +32,7 @@ from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
+from dann_jax.training.trackers import MakeTracker
 from dann_jax.training.writer import open_writer
 from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import read_json, strict
@@ -85,6 +86,7 @@ def train(
     *,
     selecting: Task | None = None,
     watch: Callable[[Program, TrainState], None] | None = None,
+    trackers: Sequence[MakeTracker] = (),
 ) -> Trained:
     """Train all replicas, or go on where an earlier call stopped.
 
@@ -95,6 +97,7 @@ def train(
       workdir: as in `train_and_evaluate`, which also says what is raised.
       selecting: the task whose validation rows select, if it is another one.
       watch: looks at the state at every validation and changes nothing.
+      trackers: see `train_and_evaluate`.
     """
     plan = task.plan(task.protocol.visible())
     timetable = call_checked(
@@ -125,7 +128,7 @@ def train(
             _log.info("going on from step %d in %s", start, workdir)
             state = checkpoints.restore(start, state, layout)
         with (
-            open_writer(workdir, resume_step=start) as writer,
+            open_writer(workdir, resume_step=start, trackers=trackers) as writer,
             measure_compilations() as compilations,
         ):
             state = fit(

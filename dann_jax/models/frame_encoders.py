@@ -7,9 +7,9 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from dann_jax.models.frames import FrameEncoder
+from dann_jax.models.named_modules import make_named
 from dann_jax.models.tdnn_lstm import TdnnLstm
 from dann_jax.models.waveform import WaveformEncoder
-from dann_jax.utils.named import lookup
 
 FRAME_ENCODERS = {
     "attentive": FrameEncoder,
@@ -39,15 +39,11 @@ def make_frame_encoder(
       >>> make_frame_encoder({"name": "tdnn_lstm", "width": 8}, dtype=jnp.float32).width
       8
     """
-    arguments = dict(options)
-    name = arguments.pop("name", "attentive")
-    encoder = lookup("encoder.frames.name", name, FRAME_ENCODERS)
-    set_by_caller = {"parent", "name", "dtype"}
-    valid = sorted(set(encoder.__dataclass_fields__) - set_by_caller)
-    unknown = sorted(set(arguments) - set(valid))
-    if unknown:
-        raise ValueError(
-            f"the frame encoder {name!r} has no argument {', '.join(unknown)}; "
-            f"it has {', '.join(valid)}"
-        )
-    return encoder(**arguments, dtype=dtype, name=module)
+    return make_named(
+        "encoder.frames",
+        options,
+        FRAME_ENCODERS,
+        default="attentive",
+        dtype=dtype,
+        name=module,
+    )

@@ -11,15 +11,16 @@ from flax import linen as nn
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.context_encoders import CONTEXT_ENCODERS
 from dann_jax.models.frame_encoders import make_frame_encoder
-from dann_jax.models.fusion import AttentionFusion
 from dann_jax.models.generation import generate
 from dann_jax.models.heads import ClassifierHead
 from dann_jax.models.layer_mix import PREFIX, LayerMix
+from dann_jax.models.named_modules import make_named
 from dann_jax.models.normalisation import normalise
 from dann_jax.models.reversal import reverse_gradient, scale_gradient
+from dann_jax.models.utterance_encoders import UTTERANCE_ENCODERS
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 from dann_jax.utils.arguments import Count, CountOrNone, Rate, Width, call_checked
-from dann_jax.utils.named import is_user_code, lookup
+from dann_jax.utils.named import lookup
 
 
 class DialogueEncoder(nn.Module):
@@ -40,6 +41,8 @@ class DialogueEncoder(nn.Module):
       context_encoder: one of `CONTEXT_ENCODERS`, or `package.module:Name`.
       layers: modality -> how many layers of a pretrained encoder stand one behind the
         other in it; they go through a `LayerMix` before all else.
+      utterance: `name` in `UTTERANCE_ENCODERS` and arguments of what makes one vector
+        of the modalities.
     """
 
     width: Width = 100
@@ -54,6 +57,7 @@ class DialogueEncoder(nn.Module):
     normalisation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     context_encoder: str = "gru_attention"
     layers: Mapping[str, Count] = dataclasses.field(default_factory=dict)
+    utterance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @nn.compact
     def __call__(self, batch: Batch, *, deterministic: bool) -> Array:
@@ -73,9 +77,17 @@ class DialogueEncoder(nn.Module):
             inputs[name] = encode(augmented, count, deterministic=deterministic)
         # What is not visible must not even reach a gradient as NaN times zero.
         present = {name: flags & batch.visible for name, flags in batch.present.items()}
-        utterance = AttentionFusion(self.width, self.dropout, dtype, name="fusion")(
-            inputs, present, deterministic=deterministic
+        encode = make_named(
+            "encoder.utterance",
+            self.utterance,
+            UTTERANCE_ENCODERS,
+            default="attention",
+            width=self.width,
+            dropout=self.dropout,
+            dtype=dtype,
+            name="fusion",
         )
+        utterance = encode(inputs, present, deterministic=deterministic)
         utterance = normalise(
             utterance, batch, deterministic=deterministic, **self.normalisation
         )
@@ -200,20 +212,6 @@ def build(
         num_domains=num_domains,
         **heads,
     )
-
-
-def user_code(encoder: Mapping[str, Any]) -> list[str]:
-    """The words of an encoder's section that `build` would import.
-
-    Example:
-      >>> user_code({"width": 4, "frames": {"name": "my_models:Frames"}})
-      ['my_models:Frames']
-    """
-    words = [encoder.get("name"), encoder.get("context_encoder")]
-    # A bundle may hold anything.
-    if isinstance(frames := encoder.get("frames"), Mapping):
-        words.append(frames.get("name"))
-    return [word for word in words if is_user_code(word)]
 
 
 def as_apply(module: nn.Module) -> Apply:

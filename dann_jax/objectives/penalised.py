@@ -23,6 +23,7 @@ from dann_jax.objectives.penalties import (
 )
 from dann_jax.types import Array, Metrics, Objective, Outputs, Scalar
 from dann_jax.utils.arguments import Weight, call_checked
+from dann_jax.utils.named import lookup
 
 PENALTIES = {
     "coral": coral,
@@ -50,9 +51,10 @@ def penalised(
     Args:
       objective: what it is added to.
       penalties: key -> arguments of the penalty, and beside them `name`, a key of
-        `PENALTIES` (by default the same key), `weight` (1 by default) and `on`. A
-        penalty that is `on` an adversary uses only the column of that adversary, and
-        `strength[key]`; any other uses every column, and `strength[column]`.
+        `PENALTIES` (by default the same key) or `package.module:Name`, `weight` (1 by
+        default) and `on`. A penalty that is `on` an adversary uses only the column of
+        that adversary, and `strength[key]`; any other uses every column, and
+        `strength[column]`.
 
     Raises:
       ValueError: there is no such penalty.
@@ -79,10 +81,8 @@ def penalised(
 def _term(
     key: str, *, name: str = "", weight: Weight = 1.0, on: str = "", **options: Any
 ) -> tuple[Penalty, float, str]:
-    name = name or key
-    if name not in PENALTIES:
-        raise ValueError(f"unknown penalty {name}; choose from {', '.join(PENALTIES)}")
-    return call_checked(f"penalty {key!r}", PENALTIES[name], **options), weight, on
+    penalty = lookup(f"penalty {key!r}", name or key, PENALTIES)
+    return call_checked(f"penalty {key!r}", penalty, **options), weight, on
 
 
 def penalty_strength_names(objective: Mapping[str, Any]) -> tuple[str, ...]:

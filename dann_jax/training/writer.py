@@ -1,15 +1,18 @@
-"""Metrics of a run, as JSON lines and, where it is installed, for TensorBoard."""
+"""Metrics of a run, as JSON lines and for whatever else tracks it."""
 
 import contextlib
-import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 from etils import epath
 
+from dann_jax.training.trackers import MakeTracker, Tracker
 from dann_jax.utils.files import write_whole
+
+_log = logging.getLogger(__name__)
 
 
 class MetricWriter:
@@ -22,11 +25,22 @@ class MetricWriter:
       directory: of the run.
       resume_step: what was written after this step by an earlier, interrupted
         process is dropped: the steps will be taken again.
+      trackers: that are given the same. One that fails later on is told of and left
+        out; the run goes on.
+
+    Raises:
+      ValueError: `metrics.jsonl` is damaged, or a tracker cannot be made.
     """
 
-    def __init__(self, directory: epath.Path, *, resume_step: int = 0) -> None:
-        self._directory, self._path = directory, directory / "metrics.jsonl"
-        self._board = None
+    def __init__(
+        self,
+        directory: epath.Path,
+        *,
+        resume_step: int = 0,
+        trackers: Sequence[MakeTracker] = (),
+    ) -> None:
+        self._path = directory / "metrics.jsonl"
+        self._trackers: list[Tracker] = []
         if jax.process_index():
             return
         self._lines = [
@@ -35,6 +49,8 @@ class MetricWriter:
             if metrics["step"] <= resume_step
         ]
         write_whole(self._path, "".join(self._lines))
+        for make in trackers:
+            self._trackers.append(_made(make, directory, resume_step))
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Record scalars of one step."""
@@ -42,26 +58,42 @@ class MetricWriter:
             return
         self._lines.append(json.dumps({"step": step, **metrics}) + "\n")
         write_whole(self._path, "".join(self._lines))
-        if importlib.util.find_spec("tensorboard") is not None:
-            # Not before: no first step should wait for this import.
-            import tensorflow as tf
-
-            if self._board is None:
-                place = self._directory / "tensorboard"
-                self._board = tf.summary.create_file_writer(str(place))
-            with self._board.as_default(step=step):
-                for name, value in metrics.items():
-                    tf.summary.scalar(name, value)
+        self._each(lambda tracker: tracker.write(step, metrics))
 
     def close(self) -> None:
-        if self._board is not None:
-            self._board.close()
+        self._each(lambda tracker: tracker.close())
+
+    def _each(self, act: Callable[[Tracker], None]) -> None:
+        """Do something with every tracker; one that fails is not asked again."""
+        for tracker in [*self._trackers]:
+            try:
+                act(tracker)
+            # It is code of others, which a network may fail: no reason to stop a run.
+            except Exception as error:
+                self._trackers.remove(tracker)
+                _log.warning(
+                    "the tracker %s failed and gets no more metrics (%s: %s); all of "
+                    "them are in %s",
+                    *(type(tracker).__name__, type(error).__name__, error, self._path),
+                )
+
+
+def _made(make: MakeTracker, directory: epath.Path, resume_step: int) -> Tracker:
+    try:
+        return make(str(directory), resume_step)
+    except Exception as error:
+        name = getattr(make, "__name__", make)
+        raise ValueError(
+            f"the tracker {name} cannot be used ({type(error).__name__}: {error})"
+        ) from error
 
 
 @contextlib.contextmanager
-def open_writer(directory: epath.Path, *, resume_step: int) -> Iterator[MetricWriter]:
+def open_writer(
+    directory: epath.Path, *, resume_step: int, trackers: Sequence[MakeTracker] = ()
+) -> Iterator[MetricWriter]:
     """`MetricWriter`, closed at the end."""
-    writer = MetricWriter(directory, resume_step=resume_step)
+    writer = MetricWriter(directory, resume_step=resume_step, trackers=trackers)
     try:
         yield writer
     finally:
