@@ -22,7 +22,7 @@ from dann_jax.types import PyTree
 
 pytestmark = pytest.mark.slow
 
-GROUPS, EPOCHS = 3, 16
+GROUPS, EPOCHS = 3, 12
 
 CONFIG = """
 import sys
@@ -34,7 +34,7 @@ def get_config():
         {table!r},
         {{
             "encoder.context": False,
-            "batches.batch_size": 1,
+            "batches.batch_size": 2,
             "batches.num_buckets": 1,
             "timetable.epochs": {epochs},
             "seeds": {groups},
