@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import multiprocessing.forkserver
 import os
 import pathlib
 import shutil
@@ -50,12 +51,22 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 use_compilation_cache()
 
+# Worker processes are forked from one that has imported what they compute with; each
+# would take two seconds for it.
+_OF_WORKERS = [
+    *("dann_jax.data.features.catalogue", "dann_jax.data.features.extraction_worker"),
+    *("dann_jax.data.store", "librosa.filters", "librosa.util.utils", "scipy.signal"),
+    "soundfile",
+]
+
 
 def pytest_collection_finish() -> None:
     """What all tests share from here on need not be gone through for garbage again.
 
     Nor do traced and compiled programs, millions of objects, that nothing will free.
     """
+    multiprocessing.set_forkserver_preload(_OF_WORKERS)
+    multiprocessing.forkserver.ensure_running()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 50)

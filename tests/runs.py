@@ -58,7 +58,6 @@ def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDic
         # Most tests are of something else, and probes take seconds.
         "analysis.rows": 0,
         "timetable.epochs": 2,
-        "timetable.checkpoint_every": 1,
     }
     config.update_from_flattened_dict({**tiny, **changes})
     return config

@@ -170,7 +170,11 @@ class Runs:
 
     @staticmethod
     def _config(table: pathlib.Path) -> ConfigDict:
-        changes = {"encoder.context": False, "batches.num_buckets": 1}
+        changes = {
+            "encoder.context": False,
+            "batches.num_buckets": 1,
+            "timetable.checkpoint_every": 1,
+        }
         return tiny_config(table, changes)
 
     def go_on(self, how: str) -> dict:

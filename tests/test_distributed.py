@@ -1,7 +1,6 @@
 """Devices of two processes, and several devices for one model, against one device."""
 
 import json
-import pathlib
 import re
 from collections.abc import Iterator
 
@@ -83,29 +82,20 @@ class Steps:
 
 
 HOST = """
-import json, sys
+import json, pathlib, sys
+from unittest import mock
 import jax
 jax.config.update("jax_num_cpu_devices", 4)
 jax.distributed.initialize()
+from dann_jax.experiment import train
+from dann_jax.experiment.run import train_and_evaluate
+from runs import tiny_config
 from test_distributed import CASES, SMALL, Steps
 found = {}
 for case in CASES:
     steps = Steps(sys.argv[1], case, **SMALL)
     assert steps.layout.mesh.size == 8 and jax.local_device_count() == 4
     found[case] = {"losses": list(steps.losses()), "read": steps.read()}
-print("found:", json.dumps(found))
-"""
-
-
-ANALYSING = """
-import json, pathlib, sys
-from unittest import mock
-import jax
-jax.config.update("jax_num_cpu_devices", 1)
-jax.distributed.initialize()
-from dann_jax.experiment import train
-from dann_jax.experiment.run import train_and_evaluate
-from runs import tiny_config
 changes = {"encoder.context": False, "batches.num_buckets": 1, "seeds": 2,
            "analysis.rows": 60, "analysis.maps": (), "analysis.columns": ("gender",)}
 workdir = pathlib.Path(sys.argv[2])
@@ -113,7 +103,8 @@ with mock.patch.object(train, "fit", lambda state, **_: state):
     results = train_and_evaluate(tiny_config(sys.argv[1], changes), workdir)
 if not jax.process_index():
     assert json.loads((workdir / "analysis.json").read_text())["probes"]
-print("found:", json.dumps(results["summary"]))
+found["summary"] = results["summary"]
+print("found:", json.dumps(found))
 """
 
 
@@ -123,10 +114,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def hosts(table: str) -> list[dict]:
+def hosts(table: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What two processes of four devices each found in every case."""
-    found = []
-    for code, out, errors in outcomes(start_together(["-c", HOST, table])):
+    found, workdir = [], tmp_path_factory.mktemp("hosts") / "run"
+    for code, out, errors in outcomes(start_together(["-c", HOST, table, workdir])):
         assert code == 0, errors
         found.append(json.loads(out.split("found:")[1]))
     return found
@@ -145,15 +136,8 @@ def alone(table: str) -> dict[str, Steps]:
 
 
 @pytest.mark.slow
-def test_two_processes_analyse_what_they_trained(
-    table: str, tmp_path: pathlib.Path
-) -> None:
-    processes = start_together(["-c", ANALYSING, table, tmp_path / "run"])
-    summaries = []
-    for code, out, errors in outcomes(processes, timeout=300):
-        assert code == 0, errors
-        summaries.append(out.split("found:")[1])
-    assert summaries[0] == summaries[1]
+def test_two_processes_analyse_what_they_trained(hosts: list[dict]) -> None:
+    assert hosts[0]["summary"] == hosts[1]["summary"]
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ SOURCE_SESSIONS = ("1", "2")
 CONFIG = {
     "batches.num_buckets": 1,
     "timetable.epochs": 3,
+    "timetable.checkpoint_every": 1,
     # A GRU takes long to compile and changes nothing here.
     "encoder.context": False,
 }

@@ -72,14 +72,17 @@ def network(layers: int, **encoder):
 
 
 def outputs(module, params: PyTree, batch: Batch):
-    return as_apply(module)(params, batch, {"speaker": 1.0}, None)
+    # Compiled as a whole: one operation after the other takes seconds.
+    return jax.jit(lambda *given: as_apply(module)(*given, {"speaker": 1.0}, None))(
+        params, batch
+    )
 
 
 @pytest.mark.parametrize("make", [layered, layered_frames])
 def test_an_untrained_network_is_that_of_the_mean_of_the_layers(make) -> None:
     """The mix comes first: of frames, before whatever pools them."""
     batch = batch_of(make(utterances(), LAYERS))
-    params = initialise(network(3), batch, jax.random.key(0))
+    params = jax.jit(partial(initialise, network(3)))(batch, jax.random.key(0))
     given = batch.inputs["pretrained"]
     mean = given.reshape(*given.shape[:-1], 3, WIDTH).mean(-2)
     single = unfreeze(params)
@@ -118,7 +121,8 @@ def test_the_emotion_and_the_adversary_both_move_the_weights() -> None:
             logits = {"label": found.label_logits, **found.domain_logits}[output]
             return (logits**2).mean()
 
-        return jax.grad(loss)(params)["encoder"]["layers_pretrained"]["logits"]
+        gradient = jax.jit(jax.grad(loss))(params)
+        return gradient["encoder"]["layers_pretrained"]["logits"]
 
     assert (slope("label", 0.0) != 0).all()
     assert (slope("speaker", 0.0) == 0).all()

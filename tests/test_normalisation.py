@@ -44,9 +44,14 @@ def applied(
     group: np.ndarray | None = GROUP,
     **scales: np.ndarray,
 ) -> np.ndarray:
-    params = module.init(jax.random.key(0), x, visible, group, deterministic=True)
-    params = {"params": {**params["params"], **scales}}
-    return np.asarray(module.apply(params, x, visible, group, deterministic=False))
+    # Compiled as a whole: one operation after the other takes seconds.
+    @jax.jit
+    def both(x, visible, group, scales):
+        params = module.init(jax.random.key(0), x, visible, group, deterministic=True)
+        params = {"params": {**params["params"], **scales}}
+        return module.apply(params, x, visible, group, deterministic=False)
+
+    return np.asarray(both(x, visible, group, scales))
 
 
 def test_joint_statistics_are_those_of_scikit_learn() -> None:
@@ -100,7 +105,8 @@ def test_rows_of_no_domain_and_lonely_rows_have_the_statistics_of_all() -> None:
 
 def test_moments_of_parts_add_up_to_those_of_the_whole() -> None:
     def moments(part: slice) -> dict[str, np.ndarray]:
-        found = row_moments(X[part], VISIBLE[part], GROUP[part], 3)
+        compiled = jax.jit(row_moments, static_argnums=3)
+        found = compiled(X[part], VISIBLE[part], GROUP[part], 3)
         return jax.tree.map(np.float64, found)
 
     total = merged(moments(slice(0, 1)), moments(slice(1, 4)))
@@ -128,7 +134,7 @@ def test_the_gradient_passes_through_the_statistics() -> None:
         return (normed**3).sum()
 
     # A shift of all rows of a domain changes nothing.
-    gradient = np.asarray(jax.grad(loss)(X))
+    gradient = np.asarray(jax.jit(jax.grad(loss))(X))
     for group in (0, 1):
         total = gradient[VISIBLE & (group == GROUP)].sum(0)
         np.testing.assert_allclose(total, 0.0, atol=1e-3)

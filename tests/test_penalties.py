@@ -37,7 +37,9 @@ HARD = -scipy.special.log_softmax(LOGITS, -1)[
 
 
 def penalty_of(word: str, **options: object) -> float:
-    return float(PENALTIES[word](**options)(OUTPUTS, BATCH, "speaker"))
+    # Compiled as a whole: one operation after the other takes seconds.
+    penalty = jax.jit(PENALTIES[word](**options), static_argnums=2)
+    return float(penalty(OUTPUTS, BATCH, "speaker"))
 
 
 def by_speaker() -> np.ndarray:
@@ -47,7 +49,7 @@ def by_speaker() -> np.ndarray:
 def test_discrepancies_compare_the_features_of_the_domains() -> None:
     features = OUTPUTS.features
     assert penalty_of("coral") == pytest.approx(
-        float(discrepancy.coral(features, by_speaker()))
+        float(jax.jit(discrepancy.coral)(features, by_speaker()))
     )
     assert penalty_of("mmd", scale=1.0, multiples=(2.0,)) == pytest.approx(
         float(discrepancy.mmd(features, by_speaker(), scale=1.0, multiples=(2.0,)))
@@ -58,7 +60,7 @@ def test_conditional_mmd_takes_labels_where_there_are_and_posteriors_elsewhere()
     None
 ):
     posterior = np.where(LABELLED[..., None], np.eye(LABELS)[LABEL], CHANCES)
-    expected = discrepancy.conditional_mmd(
+    expected = jax.jit(discrepancy.conditional_mmd)(
         OUTPUTS.features, by_speaker(), posterior.astype(np.float32)
     )
     assert penalty_of("conditional_mmd") == pytest.approx(float(expected), rel=1e-5)
@@ -70,10 +72,10 @@ def test_entropy_confusion_and_information_are_of_the_unlabelled_rows() -> None:
     target = OUTPUTS.label_logits[TARGET]
     everything = np.ones(len(target), bool)
     assert penalty_of("mcc") == pytest.approx(
-        float(class_confusion(target, everything)), rel=1e-5
+        float(jax.jit(class_confusion)(target, everything)), rel=1e-5
     )
     assert penalty_of("information_maximisation") == pytest.approx(
-        float(information_loss(target, everything)), rel=1e-4
+        float(jax.jit(information_loss)(target, everything)), rel=1e-4
     )
 
 
@@ -131,7 +133,7 @@ def test_a_penalty_is_weighed_by_its_weight_and_every_strength() -> None:
 
 def test_penalties_stand_beside_an_adversary() -> None:
     options = {"coral": {}, "soft_labels": {"target": 0, "weight": 0.1}}
-    loss, metrics = dann(penalties=options)(OUTPUTS, BATCH, ONES)
+    loss, metrics = jax.jit(dann(penalties=options))(OUTPUTS, BATCH, ONES)
     expected = sum(metrics[f"loss/{part}"] for part in ("label", *DOMAINS))
     for name in DOMAINS:
         expected += metrics[f"coral/{name}"] + 0.1 * metrics[f"soft_labels/{name}"]
@@ -156,7 +158,7 @@ def domain_losses(name: str = "speaker") -> np.ndarray:
 
 
 def reported(options: Mapping[str, object], name: str = "loss/speaker") -> float:
-    return float(dann(**options)(OUTPUTS, BATCH, ONES)[1][name])
+    return float(jax.jit(dann(**options))(OUTPUTS, BATCH, ONES)[1][name])
 
 
 def test_balanced_domains_count_alike() -> None:
@@ -187,7 +189,9 @@ def test_certain_rows_weigh_more_in_the_domain_loss() -> None:
 
 def test_the_weight_of_certainty_is_a_constant_to_the_label_head() -> None:
     gradients = [
-        jax.grad(lambda o, f=objective: f(o, BATCH, ONES)[0])(OUTPUTS).label_logits
+        jax.jit(jax.grad(lambda o, f=objective: f(o, BATCH, ONES)[0]))(
+            OUTPUTS
+        ).label_logits
         for objective in (dann(certainty=True), source_only())
     ]
     np.testing.assert_allclose(*gradients, atol=1e-7)
@@ -216,7 +220,7 @@ def test_a_row_is_judged_by_the_discriminator_of_its_class() -> None:
     outputs, losses = class_wise_losses()
     rows = LABELLED & (SPEAKER != UNKNOWN)
     own = np.take_along_axis(losses, np.maximum(LABEL, 0)[..., None], -1)[..., 0]
-    found = class_wise_dann()(outputs, BATCH, ONES)[1]["loss/speaker"]
+    found = jax.jit(class_wise_dann())(outputs, BATCH, ONES)[1]["loss/speaker"]
     np.testing.assert_allclose(found, own[rows].mean(), rtol=1e-5)
 
 
@@ -231,7 +235,8 @@ def test_unlabelled_rows_are_judged_as_far_as_they_are_of_the_class() -> None:
 
 def test_discriminators_of_other_classes_learn_nothing_from_a_row() -> None:
     outputs, _ = class_wise_losses()
-    gradient = jax.grad(lambda o: class_wise_dann()(o, BATCH, ONES)[0])(outputs)
+    loss = lambda o: class_wise_dann()(o, BATCH, ONES)[0]  # noqa: E731
+    gradient = jax.jit(jax.grad(loss))(outputs)
     touched = np.any(gradient.domain_logits["speaker"] != 0, -1)
     rows = LABELLED & (SPEAKER != UNKNOWN)
     expected = rows[..., None] & (LABEL[..., None] == np.arange(LABELS))

@@ -1,5 +1,7 @@
 """Objectives that call the network themselves: players, perturbations and memories."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,11 +47,16 @@ ZEROS = dict.fromkeys(DOMAINS, jnp.float32(0.0))
 ONES = dict.fromkeys(DOMAINS, jnp.float32(1.0))
 
 
+_compiled: dict[str, Callable] = {}
+
+
 def gradient(name: str, strength: dict = ONES, params: PyTree = PARAMS, **options):
     """Gradient, metrics and state of a first step of an objective with options."""
-    objective = objective_of(name, **options)
-    function = jax.jit(jax.grad(loss_of(objective), has_aux=True))
-    found, (metrics, state) = function(params, AUDIO, strength, state_of(objective))
+    objective, key = objective_of(name, **options), repr((name, options))
+    if key not in _compiled:
+        _compiled[key] = jax.jit(jax.grad(loss_of(objective), has_aux=True))
+    state = state_of(objective)
+    found, (metrics, state) = _compiled[key](params, AUDIO, strength, state)
     return found, metrics, state
 
 
@@ -89,7 +96,7 @@ def test_the_encoder_descends_on_confusion_scaled_by_the_strength(
 ) -> None:
     found = gradient("confusion", dict.fromkeys(DOMAINS, jnp.float32(strength)))[0]
     label = gradient("source_only")[0]["encoder"]
-    alone = jax.grad(confusion_loss)(PARAMS)["encoder"]
+    alone = jax.jit(jax.grad(confusion_loss))(PARAMS)["encoder"]
     assert np.abs(alone).max() > 1e-3
     np.testing.assert_allclose(
         found["encoder"] - label, strength * alone, rtol=1e-3, atol=1e-6
@@ -388,7 +395,8 @@ def test_the_balance_stays_where_no_domain_can_be_told(wrong: float) -> None:
 
 def test_a_classifier_that_knows_nothing_errs_in_half_of_the_pairs() -> None:
     outputs = game_apply(PARAMS, AUDIO, ZEROS, None)
-    observed = _observed(_start(outputs)["speaker"], outputs, AUDIO, "speaker", 0.5)
+    observe = jax.jit(lambda b: _observed(b, outputs, AUDIO, "speaker", 0.5))
+    observed = observe(_start(outputs)["speaker"])
     assert observed.seen[0] > 0
     np.testing.assert_allclose(observed.wrong, 0.5 * observed.seen, rtol=1e-6)
 
@@ -413,10 +421,10 @@ def test_each_player_of_addi_has_its_own_gradient() -> None:
     rows = AUDIO.label != UNKNOWN
     for ids in AUDIO.domain.values():
         rows |= ids != UNKNOWN
-    loss, expected = jax.value_and_grad(judge)(PARAMS["data_head"])
+    loss, expected = jax.jit(jax.value_and_grad(judge))(PARAMS["data_head"])
     np.testing.assert_allclose(metrics["loss/data"], loss, rtol=1e-5)
     np.testing.assert_allclose(found["data_head"], expected, rtol=1e-4, atol=1e-6)
-    expected = jax.grad(generator)(PARAMS["generator"])
+    expected = jax.jit(jax.grad(generator))(PARAMS["generator"])
     np.testing.assert_allclose(found["generator"], expected, rtol=1e-4, atol=1e-6)
     of_dann = gradient("dann")[0]
     for part in ("speaker_head", "gender_head", "label_head"):

@@ -58,9 +58,11 @@ def test_a_run_ends_with_results_and_a_bundle_that_hears_frames(
     config = emotions(tmp_path, "emodb")
     config.timetable.epochs = 1
     config.analysis.update(rows=20, replicas=1, maps=("pca",))
-    config.arms = ConfigDict({"source_only": {}})
     results = train_and_evaluate(config, tmp_path / "run")
     assert not results["protocol"]["transductive"]
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    # The adversary changes the encoder, and by it what the label head learns.
+    assert line["dann/loss/label"] != line["source_only/loss/label"]
     found = json.loads((tmp_path / "run" / "analysis.json").read_text())
     assert len(found["maps"]["points"]["source_only"]["input"]["pca"]) == 20
     corpus = read_feature_table(tmp_path / "emotions")
@@ -70,12 +72,9 @@ def test_a_run_ends_with_results_and_a_bundle_that_hears_frames(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["emodb", "emodb-crossgrad"])
-def test_either_strategy_changes_the_encoder(
-    tmp_path: pathlib.Path, variant: str
-) -> None:
-    _, layout, state = few_steps(emotions(tmp_path, variant))
-    assert list(layout.arms)[1] == ("crossgrad" if "-" in variant else "dann")
+def test_cross_gradients_change_the_encoder(tmp_path: pathlib.Path) -> None:
+    _, layout, state = few_steps(emotions(tmp_path, "emodb-crossgrad"))
+    assert list(layout.arms)[1] == "crossgrad"
     assert apart(state.params["encoder"]) > 1e-5
 
 
