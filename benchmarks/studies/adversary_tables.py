@@ -1,0 +1,81 @@
+"""The tables of docs/study.md, from the numbers that the study keeps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ARMS = {
+    "dann_0_1": "adversary .1",
+    "dann": "adversary .3",
+    "dann_1": "adversary 1",
+    "cdan_e": "CDAN+E",
+    "class_wise": "class-wise",
+    "mmd": "MMD",
+    "coral_1": "CORAL 1",
+    "coral_10": "CORAL 10",
+    "mcc": "MCC",
+    "dann_mcc": "adversary .3 + MCC",
+}
+KINDS = {
+    "none": "as they are",
+    "speaker": "z by speaker",
+    "shrunk": "shrunk by speaker",
+    "label_aware": "label-aware by speaker",
+}
+
+
+def table_of_gains(found: Mapping[str, Any]) -> str:
+    """A table for each kind of cell: rows are corpora, columns are arms; in points."""
+    kinds = dict.fromkeys(_kind(record) for record in found["cells"])
+    return "\n\n".join(_table_of_kind(found, kind) for kind in kinds)
+
+
+def _kind(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    return record["features"], record["standardised"], record["mode"]
+
+
+def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
+    cells = [record for record in found["cells"] if _kind(record) == kind]
+    over = {each["arm"]: each for each in found["over_corpora"] if _kind(each) == kind}
+    arms = [arm for arm in ARMS if any(arm in record["gain"] for record in cells)]
+    features, standardised, mode = kind
+    head = [f"{features}, {KINDS[standardised]}, {mode}", "seeds", "source-only UA"]
+    lines = [
+        _row([*head, *(ARMS[arm] for arm in arms)]),
+        _row(["---"] * (3 + len(arms))),
+    ]
+    for record in cells:
+        ua = record["ua"]["source_only"]
+        gains = [gain_in_points(record["gain"].get(arm)) for arm in arms]
+        first = f"{100 * ua[0]:.1f} [{100 * ua[1]:.1f}, {100 * ua[2]:.1f}]"
+        lines.append(_row([record["corpus"], str(record["seeds"]), first, *gains]))
+    if over:
+        means = [
+            gain_in_points([over[arm]["mean"], *over[arm]["ci95"]])
+            if arm in over
+            else ""
+            for arm in arms
+        ]
+        lines.append(_row(["**over corpora**", "", "", *means]))
+    return "\n".join(lines)
+
+
+def gain_in_points(gain: Sequence[float] | None) -> str:
+    """A difference with its interval; bold where the interval excludes 0.
+
+    Example:
+      >>> gain_in_points([0.042, 0.026, 0.058])
+      '**+4.2 [2.6, 5.8]**'
+    """
+    if gain is None:
+        return ""
+    middle, low, high = (100 * value for value in gain[:3])
+    text = f"{middle:+.1f} [{low:.1f}, {high:.1f}]"
+    return f"**{text}**" if low > 0 or high < 0 else text
+
+
+def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
+    return gain_in_points(combined and [combined["mean"], *combined["ci95"]])
+
+
+def _row(words: Sequence[str]) -> str:
+    return f"| {' | '.join(words)} |"
