@@ -72,9 +72,11 @@ setuptools.setup(
             "dill",
             "av>=14",
             "openpyxl>=3.1",
+            # Of the studies in benchmarks/.
+            "statsmodels>=0.14",
         ],
         "types": ["basedpyright>=1.30"],
-        "bench": ["torch>=2.6"],
+        "bench": ["torch>=2.6", "statsmodels>=0.14"],
         "beam": ["apache-beam>=2.77"],
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],

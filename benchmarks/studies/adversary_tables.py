@@ -79,3 +79,39 @@ def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
 
 def _row(words: Sequence[str]) -> str:
     return f"| {' | '.join(words)} |"
+
+
+def table_of_probes(found: Mapping[str, Any]) -> str:
+    """How often a fresh network finds the domain in the encoder's features, in %."""
+    arms = ("source_only", "dann_0_1", "dann", "dann_1", "cdan_e", "mcc", "dann_mcc")
+    head = ["cell", "chance", "source-only", *(ARMS[arm] for arm in arms[1:])]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for record in found["cells"]:
+        probe = record["probe"]["network"]
+        shares = [f"{100 * probe[arm]:.0f}" if arm in probe else "" for arm in arms]
+        name = ", ".join((record["corpus"], *_kind(record)))
+        lines.append(_row([name, f"{100 * record['chance']:.0f}", *shares]))
+    return "\n".join(lines)
+
+
+RELATIONS = {
+    "label_shift": "how differently domains are labelled",
+    "probe": "how well the domain is found without an adversary",
+    "probe_drop": "how much less it is found with the adversary",
+    "standardising": "what z by speaker gains without an adversary",
+}
+
+
+def table_of_relations(found: Mapping[str, Any]) -> str:
+    """Rank correlations of the gain of `dann` over cells."""
+    lines = [
+        _row(["gain of adversary .3 with", "cells", "Spearman"]),
+        _row(["---"] * 3),
+    ]
+    for name, words in RELATIONS.items():
+        if name in found["relations"]:
+            relation = found["relations"][name]
+            rank = relation["spearman"]
+            text = "too few cells" if rank is None else f"{rank:+.2f}"
+            lines.append(_row([words, str(relation["cells"]), text]))
+    return "\n".join(lines)
