@@ -75,6 +75,8 @@ setuptools.setup(
             "onnx>=1.16",
             "onnxruntime>=1.20",
             "audformat>=1.1",
+            # Of the studies in benchmarks/.
+            "statsmodels>=0.14",
             "tensorboardX>=2.6",
             # A wheel is built without a network; older ones need `wheel` for it.
             "setuptools>=70.1",
@@ -88,7 +90,7 @@ setuptools.setup(
             "nbclient>=0.10",
             "ipykernel>=6",
         ],
-        "bench": ["torch>=2.6"],
+        "bench": ["torch>=2.6", "statsmodels>=0.14"],
         "beam": ["apache-beam>=2.77"],
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],

@@ -187,6 +187,11 @@ def test_certain_rows_weigh_more_in_the_domain_loss() -> None:
     assert reported({"certainty": True}) == pytest.approx(expected, rel=1e-5)
 
 
+def test_certainty_weighs_the_rows_of_the_adversaries_that_are_named() -> None:
+    assert reported({"certainty": ("speaker",)}) == reported({"certainty": True})
+    assert reported({"certainty": ("other",)}) == reported({})
+
+
 def test_the_weight_of_certainty_is_a_constant_to_the_label_head() -> None:
     gradients = [
         jax.jit(jax.grad(lambda o, f=objective: f(o, BATCH, ONES)[0]))(

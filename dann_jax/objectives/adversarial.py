@@ -1,6 +1,6 @@
 """Objectives with domain heads behind a reversal that is in the network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -25,7 +25,7 @@ def dann(
     label_smoothing: Rate = 0.0,
     label_balanced: bool = False,
     balance: str = "rows",
-    certainty: bool = False,
+    certainty: bool | Sequence[str] = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> Objective:
     """Cross-entropy of the labels plus that of every adversary behind its reversal.
@@ -44,7 +44,8 @@ def dann(
         cannot tell domains by their share of each class (unlabelled rows are one more
         class).
       certainty: weigh rows in the domain loss by `1 + exp(-entropy)` of their class
-        posterior; with a conditional head this is CDAN+E, without weights CDAN.
+        posterior, of all adversaries or of those that are named; with a conditional
+        head this is CDAN+E, without weights CDAN.
       penalties: more terms; see `penalised`.
 
     Example:
@@ -70,12 +71,7 @@ def dann(
     )
 
     def weight_of(outputs: Outputs, batch: Any, name: str) -> Array:
-        known = _known(outputs, batch, name)
-        weight = _row_weights(outputs, batch, name, balance)
-        if certainty:
-            logits = jnp.where(known[..., None], outputs.label_logits, 0.0)
-            weight = weight * jax.lax.stop_gradient(certainty_weights(logits))
-        return weight
+        return _row_weights(outputs, batch, name, balance, certainty)
 
     return penalised(_with_adversaries(label_objective, weight_of), penalties)
 
@@ -85,7 +81,22 @@ def _require_balance(balance: str, words: tuple[str, ...]) -> None:
         raise ValueError(f"unknown {balance=}; choose from {', '.join(words)}")
 
 
-def _row_weights(outputs: Outputs, batch: Any, name: str, balance: str) -> Array:
+def _row_weights(
+    outputs: Outputs,
+    batch: Any,
+    name: str,
+    balance: str,
+    certainty: bool | Sequence[str],
+) -> Array:
+    weight = _balanced(outputs, batch, name, balance)
+    if certainty is True or (certainty and name in certainty):
+        known = _known(outputs, batch, name)
+        logits = jnp.where(known[..., None], outputs.label_logits, 0.0)
+        weight = weight * jax.lax.stop_gradient(certainty_weights(logits))
+    return weight
+
+
+def _balanced(outputs: Outputs, batch: Any, name: str, balance: str) -> Array:
     ids, count = batch.domain[name], outputs.domain_logits[name].shape[-1]
     if balance == "rows":
         return _known(outputs, batch, name)
@@ -147,6 +158,7 @@ def class_wise_dann(
     label_smoothing: Rate = 0.0,
     label_balanced: bool = False,
     balance: str = "rows",
+    certainty: bool | Sequence[str] = False,
     unlabelled: bool = False,
     penalties: Mapping[str, Mapping[str, Any]] = {},
 ) -> Objective:
@@ -161,6 +173,7 @@ def class_wise_dann(
       label_balanced: give each class the same weight in the emotion loss.
       balance: `rows` or `domains`, as in `dann`; the discriminator of a class
         gives its domains the same weight.
+      certainty: as in `dann`, of the heads that are not one a class.
       unlabelled: let unlabelled rows take part in every class's adversary as far as
         their posterior (constant to the gradient) says; otherwise they stay out.
       penalties: more terms; see `penalised`.
@@ -193,7 +206,7 @@ def class_wise_dann(
                 if balance == "domains":
                     weight = _domains_alike(ids, weight, logits.shape[-1])
             else:
-                weight = _row_weights(outputs, batch, name, balance)
+                weight = _row_weights(outputs, batch, name, balance, certainty)
             losses, _ = cross_entropy(logits=logits, labels=ids)
             hits = (jnp.argmax(logits, -1) == ids).astype(jnp.float32)
             domain_loss = masked_mean(losses, weight)

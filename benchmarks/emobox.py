@@ -1,0 +1,128 @@
+"""RAVDESS and EMOVO on the folds of EmoBox, to lay beside that benchmark's table.
+
+    python -m benchmarks.emobox --data=DIR --output=runs/emobox \
+        --encoder=openai/whisper-base
+
+DIR has the folders ravdess and emovo, with sound and a manifest.csv, and
+emobox_folds.csv with the columns corpus, speaker and fold. Each fold is tested once.
+Trains `configs/recommended.py`, which chooses within the training speakers and sees the
+tested rows without labels, and the inductive source-only network of
+`configs/adversary.py`, which does not. UA is the mean over folds, as there.
+
+Reference: Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition
+Toolkit and Benchmark", Interspeech 2024 (2406.07162).
+"""
+
+import argparse
+import csv
+import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from dann_jax.cli.console import exit_with_message
+from dann_jax.utils.files import read_json
+
+COLUMN = "emobox_fold"
+PUBLISHED = {"ravdess": 75.3, "emovo": 57.8}
+"""UA in % of Whisper large v3 there, inductive: a far larger encoder."""
+
+
+def joined(data: pathlib.Path, corpus: str, folder: pathlib.Path) -> pathlib.Path:
+    """A folder with the sound of a corpus and a manifest that has its folds.
+
+    Raises:
+      ValueError: a speaker of the corpus has no fold.
+    """
+    with (data / "emobox_folds.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["corpus"] == corpus]
+    folds = {row["speaker"]: row["fold"] for row in rows}
+    with (data / corpus / "manifest.csv").open(newline="") as file:
+        manifest = list(csv.DictReader(file))
+    strangers = sorted({row["speaker"] for row in manifest} - set(folds))
+    if strangers:
+        raise ValueError(f"{corpus}: no fold for the speakers {', '.join(strangers)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in (data / corpus).iterdir():
+        link = folder / entry.name
+        if entry.is_dir() and not link.exists():
+            link.symlink_to(entry.resolve())
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*manifest[0], COLUMN])
+        writer.writeheader()
+        writer.writerows({**row, COLUMN: folds[row["speaker"]]} for row in manifest)
+    return folder
+
+
+def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> str:
+    """Prepare and train what is not there yet; a row of the table."""
+    store = output / "data" / corpus
+    if not store.exists():
+        _call(
+            "prepare",
+            "--corpus=manifest",
+            f"--source={joined(data, corpus, output / 'sound' / corpus)}",
+            f"--name={corpus}",
+            "--features=pretrained",
+            f"--pretrained.model={encoder}",
+            f"--data_dir={store.parent}",
+        )
+    ways = {
+        "chosen": ("recommended", ["--config.seeds=5"]),
+        "inductive": (f"adversary:{corpus},inductive", ["--config.analysis.rows=0"]),
+    }
+    found = {}
+    for way, (config, flags) in ways.items():
+        workdir = output / "runs" / f"{corpus}-{way}"
+        if not (workdir / "results.json").exists():
+            _call(
+                "train",
+                f"--config={config}",
+                f"--workdir={workdir}",
+                f"--config.data.source={store}",
+                f"--config.protocol.split_args.column={COLUMN}",
+                *flags,
+            )
+        found[way] = read_json(workdir / "results.json")
+    return row_of(corpus, found)
+
+
+def row_of(corpus: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row of the table, UA in %, mean over folds and seeds, [95 %] of pooled rows."""
+    parts = [corpus, f"{PUBLISHED[corpus]:.1f}"]
+    for way, arm in (("chosen", "chosen"), ("inductive", "source_only")):
+        scores = found[way]["summary"][arm]["ua"]
+        low, high = (100 * end for end in scores["ci95"])
+        parts.append(f"{100 * scores['mean']:.1f} [{low:.1f}, {high:.1f}]")
+    return f"| {' | '.join(parts)} |"
+
+
+def _call(command: str, *flags: str) -> None:
+    words = [sys.executable, "-m", f"dann_jax.cli.{command}", *flags]
+    code = subprocess.run(words, check=False).returncode
+    if code:
+        raise ValueError(f"dann-{command} failed with {code}")
+
+
+def main() -> None:
+    """Run both corpora and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.emobox",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", required=True, help="folder of the corpora")
+    parser.add_argument("--output", required=True, help="of features and runs")
+    parser.add_argument("--encoder", default="openai/whisper-base")
+    chosen = parser.parse_args()
+    data, output = pathlib.Path(chosen.data), pathlib.Path(chosen.output)
+    with exit_with_message("interrupted; the same command goes on"):
+        rows = [run(corpus, data, output, chosen.encoder) for corpus in PUBLISHED]
+    print("| corpus | EmoBox, Whisper large v3 | chosen, transductive | inductive |")
+    print("|---|---|---|---|")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What hiding the speaker is worth on pretrained features: all runs of docs/study.md.
+
+    python -m benchmarks.studies.adversary --data=DIR --output=runs/study \
+        --encoder=openai/whisper-base [--quick] [--corpora=emovo,urdu] [--seeds=5]
+
+DIR has the folders emovo, ravdess, emodb and urdu, each with sound and a manifest.csv.
+Prepares features, trains one cell after another (`adversary_cells`), and writes what is
+finished to OUTPUT/adversary.json, as a table and as a figure. The same command goes on
+where it was stopped, and repeats nothing. `--quick` is one seed of five epochs.
+"""
+
+import argparse
+import datetime
+import pathlib
+import subprocess
+import time
+from collections.abc import Sequence
+
+from benchmarks.studies.adversary_cells import (
+    CORPORA,
+    FEATURES,
+    MODES,
+    STANDARDISED,
+    Cell,
+    cells,
+    prepare_command,
+    train_command,
+)
+from benchmarks.studies.adversary_figure import draw
+from benchmarks.studies.adversary_summary import record_of, summarise
+from benchmarks.studies.adversary_tables import table_of_gains
+from dann_jax.cli.console import exit_with_message
+from dann_jax.utils.files import write_json
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run what is not there yet, then write what is."""
+    chosen = _parser().parse_args(words)
+    data, output = pathlib.Path(chosen.data), pathlib.Path(chosen.output)
+    seeds, epochs = (1, 5) if chosen.quick else (chosen.seeds, 30)
+    wanted = cells(
+        *(
+            getattr(chosen, key).split(",")
+            for key in ("corpora", "features", "standardised", "modes")
+        )
+    )
+    with exit_with_message("interrupted; the same command goes on"):
+        for cell in wanted:
+            if not (output / cell.store).exists():
+                command = prepare_command(cell, data, output, chosen.encoder)
+                _run(command, output / f"{cell.corpus}-{cell.features}.log")
+        _train_all(wanted, output, seeds, epochs)
+    finished = [cell for cell in wanted if _is_finished(cell, output)]
+    records = [record_of(cell, output / "runs" / cell.name) for cell in finished]
+    found = summarise(records)
+    write_json(output / "adversary.json", found)
+    print(table_of_gains(found))
+    draw(found, output / "adversary.svg")
+
+
+def _train_all(
+    wanted: Sequence[Cell], output: pathlib.Path, seeds: int, epochs: int
+) -> None:
+    missing = [cell for cell in wanted if not _is_finished(cell, output)]
+    print(f"{len(wanted)} cells, {len(missing)} to train", flush=True)
+    began = time.monotonic()
+    for done, cell in enumerate(missing):
+        spent = time.monotonic() - began
+        left = f", {_clock(spent / done * (len(missing) - done))} left" if done else ""
+        print(f"{cell.name} ({done + 1} of {len(missing)}{left})", flush=True)
+        log = output / f"{cell.name}.log"
+        _run(train_command(cell, output, seeds, epochs), log)
+
+
+def _run(command: Sequence[str], log: pathlib.Path) -> None:
+    """Run to the end, its words in a log; an error says where it is told."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as file:
+        code = subprocess.run(command, stdout=file, stderr=file, check=False).returncode
+    if code:
+        raise ValueError(f"{' '.join(command[2:4])} failed with {code}: see {log}")
+
+
+def _is_finished(cell: Cell, output: pathlib.Path) -> bool:
+    folder = output / "runs" / cell.name
+    return (folder / "results.json").exists() and (folder / "analysis.json").exists()
+
+
+def _clock(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.adversary",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", required=True, help="folder of the corpora")
+    add("--output", required=True, help="of features, runs and results")
+    add("--encoder", default="openai/whisper-base", help="name or folder")
+    add("--quick", action="store_true", help="one seed of five epochs")
+    add("--seeds", type=int, default=5)
+    for key, values in (
+        ("corpora", CORPORA),
+        ("features", FEATURES),
+        ("standardised", STANDARDISED),
+        ("modes", MODES),
+    ):
+        add(f"--{key}", default=",".join(values), help=f"of {', '.join(values)}")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The tables of docs/study.md, from the numbers that the study keeps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+ARMS = {
+    "dann_0_1": "adversary .1",
+    "dann": "adversary .3",
+    "dann_1": "adversary 1",
+    "cdan_e": "CDAN+E",
+    "class_wise": "class-wise",
+    "mmd": "MMD",
+    "coral_1": "CORAL 1",
+    "coral_10": "CORAL 10",
+    "mcc": "MCC",
+    "dann_mcc": "adversary .3 + MCC",
+}
+KINDS = {
+    "none": "as they are",
+    "speaker": "z by speaker",
+    "shrunk": "shrunk by speaker",
+    "label_aware": "label-aware by speaker",
+}
+
+
+def table_of_gains(found: Mapping[str, Any]) -> str:
+    """A table for each kind of cell: rows are corpora, columns are arms; in points."""
+    kinds = dict.fromkeys(_kind(record) for record in found["cells"])
+    return "\n\n".join(_table_of_kind(found, kind) for kind in kinds)
+
+
+def _kind(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    return record["features"], record["standardised"], record["mode"]
+
+
+def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
+    cells = [record for record in found["cells"] if _kind(record) == kind]
+    over = {each["arm"]: each for each in found["over_corpora"] if _kind(each) == kind}
+    arms = [arm for arm in ARMS if any(arm in record["gain"] for record in cells)]
+    features, standardised, mode = kind
+    head = [f"{features}, {KINDS[standardised]}, {mode}", "seeds", "source-only UA"]
+    lines = [
+        _row([*head, *(ARMS[arm] for arm in arms)]),
+        _row(["---"] * (3 + len(arms))),
+    ]
+    for record in cells:
+        ua = record["ua"]["source_only"]
+        gains = [gain_in_points(record["gain"].get(arm)) for arm in arms]
+        first = f"{100 * ua[0]:.1f} [{100 * ua[1]:.1f}, {100 * ua[2]:.1f}]"
+        lines.append(_row([record["corpus"], str(record["seeds"]), first, *gains]))
+    if over:
+        means = [
+            gain_in_points([over[arm]["mean"], *over[arm]["ci95"]])
+            if arm in over
+            else ""
+            for arm in arms
+        ]
+        lines.append(_row(["**over corpora**", "", "", *means]))
+    return "\n".join(lines)
+
+
+def gain_in_points(gain: Sequence[float] | None) -> str:
+    """A difference with its interval; bold where the interval excludes 0.
+
+    Example:
+      >>> gain_in_points([0.042, 0.026, 0.058])
+      '**+4.2 [2.6, 5.8]**'
+    """
+    if gain is None:
+        return ""
+    middle, low, high = (100 * value for value in gain[:3])
+    text = f"{middle:+.1f} [{low:.1f}, {high:.1f}]"
+    return f"**{text}**" if low > 0 or high < 0 else text
+
+
+def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
+    return gain_in_points(combined and [combined["mean"], *combined["ci95"]])
+
+
+def _row(words: Sequence[str]) -> str:
+    return f"| {' | '.join(words)} |"
+
+
+def table_of_probes(found: Mapping[str, Any]) -> str:
+    """How often a fresh network finds the domain in the encoder's features, in %."""
+    arms = ("source_only", "dann_0_1", "dann", "dann_1", "cdan_e", "mcc", "dann_mcc")
+    head = ["cell", "chance", "source-only", *(ARMS[arm] for arm in arms[1:])]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for record in found["cells"]:
+        probe = record["probe"]["network"]
+        shares = [f"{100 * probe[arm]:.0f}" if arm in probe else "" for arm in arms]
+        name = ", ".join((record["corpus"], *_kind(record)))
+        lines.append(_row([name, f"{100 * record['chance']:.0f}", *shares]))
+    return "\n".join(lines)
+
+
+RELATIONS = {
+    "label_shift": "how differently domains are labelled",
+    "probe": "how well the domain is found without an adversary",
+    "probe_drop": "how much less it is found with the adversary",
+    "standardising": "what z by speaker gains without an adversary",
+}
+
+
+def table_of_relations(found: Mapping[str, Any]) -> str:
+    """Rank correlations of the gain of `dann` over cells."""
+    lines = [
+        _row(["gain of adversary .3 with", "cells", "Spearman"]),
+        _row(["---"] * 3),
+    ]
+    for name, words in RELATIONS.items():
+        if name in found["relations"]:
+            relation = found["relations"][name]
+            rank = relation["spearman"]
+            text = "too few cells" if rank is None else f"{rank:+.2f}"
+            lines.append(_row([words, str(relation["cells"]), text]))
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""Tables of documents, written from the JSON that studies leave.
+
+    python -m benchmarks.studies.pages
+
+A document has a table between the lines `<!-- table: NAME -->` and `<!-- end -->`;
+`TABLES` says what NAME is made of. Nobody edits these lines by hand: a test fails where
+a document says something else than its JSON.
+"""
+
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+
+from benchmarks.studies.adversary_tables import (
+    table_of_gains,
+    table_of_probes,
+    table_of_relations,
+)
+from dann_jax.utils.files import read_json, write_whole
+
+ROOT = pathlib.Path(__file__).parents[2]
+ADVERSARY = ROOT / "docs" / "study.json"
+TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
+    "gains": (ADVERSARY, table_of_gains),
+    "probes": (ADVERSARY, table_of_probes),
+    "relations": (ADVERSARY, table_of_relations),
+}
+"""Name of a table -> the JSON it is made of, and how."""
+DOCUMENTS = (ROOT / "docs" / "study.md",)
+_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str, tables: Mapping[str, str]) -> str:
+    r"""A document with its tables as they should be.
+
+    Args:
+      text: of the document.
+      tables: name -> table in Markdown.
+
+    Raises:
+      ValueError: there is no table of a name.
+
+    Example:
+      >>> filled("<!-- table: a -->\nold\n<!-- end -->", {"a": "new"})
+      '<!-- table: a -->\nnew\n<!-- end -->'
+    """
+
+    def own(match: re.Match[str]) -> str:
+        begin, name, end = match.groups()
+        if name not in tables:
+            raise ValueError(f"no table {name!r}; there are {', '.join(tables)}")
+        return f"{begin}{tables[name]}\n{end}"
+
+    return _PLACE.sub(own, text)
+
+
+def all_tables() -> dict[str, str]:
+    """Every table, from its JSON."""
+    return {name: write(read_json(path)) for name, (path, write) in TABLES.items()}
+
+
+def main() -> None:
+    """Write the tables into the documents."""
+    tables = all_tables()
+    for document in DOCUMENTS:
+        write_whole(document, filled(document.read_text(encoding="utf-8"), tables))
+
+
+if __name__ == "__main__":
+    main()

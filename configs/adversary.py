@@ -1,0 +1,88 @@
+"""What hiding the speaker is worth, beside what does without an adversary: the study.
+
+    dann-train --config=adversary:emovo --workdir=runs/emovo \
+        --config.data.source=DATA/emovo
+
+The variant is a corpus: `emodb`, `ravdess`, `emovo` or `urdu`, whose speakers are left
+out, or `languages`, whose four languages are left out one after another and hidden in
+the place of speakers. `,inductive` after it shows training nothing of the tested rows.
+All arms are one program with the same folds and seeds, so that every difference is
+paired. docs/study.md has the question, the protocol and the table; all of its runs are
+made by `python -m benchmarks.studies.adversary`.
+"""
+
+from ml_collections import ConfigDict
+
+from dann_jax.experiment.config import EIGHT, FOUR, SEVEN, unseen_speakers
+
+# As in configs/speakers.py: few speakers are left out one by one, many in groups.
+CORPORA = {
+    "emodb": (FOUR, 0),
+    "ravdess": (EIGHT, 6),
+    "emovo": (SEVEN, 0),
+    "urdu": (FOUR, 5),
+    "languages": (FOUR, 0),
+}
+STRENGTHS = {"dann_0_1": 0.1, "dann": 0.3, "dann_1": 1.0}
+
+
+def get_config(variant: str = "emovo") -> ConfigDict:
+    """The arms of the study on one of `CORPORA`."""
+    corpus, _, pool = variant.partition(",")
+    if corpus not in CORPORA or pool not in ("", "inductive"):
+        raise ValueError(
+            f"unknown variant {variant!r}; there are {', '.join(CORPORA)}, each alone "
+            f"or with ,inductive"
+        )
+    labels, groups = CORPORA[corpus]
+    config = unseen_speakers(labels, groups)
+    config.system = f"adversary study, {variant}"
+    config.seeds = 5
+    domain = "speaker"
+    if corpus == "languages":
+        # Without rows of the tested language, three are left to be told apart.
+        domain = "language"
+        config.data.rows = ConfigDict({"emotion": FOUR})
+        config.protocol.split_args.column = domain
+        config.protocol.disjoint = ("speaker", domain)
+    _set_arms(config, domain, () if pool else ("test",))
+    # Whether the domain can still be found, and nothing else.
+    config.analysis.update(columns=(domain,), maps=())
+    return config.lock()
+
+
+def _set_arms(config: ConfigDict, domain: str, pools: tuple[str, ...]) -> None:
+    """Three adversaries over the same domains, and penalties on them."""
+    rows = {"column": domain, "unlabelled": pools}
+    config.protocol.unlabelled = pools
+    config.adversaries = ConfigDict(
+        dict.fromkeys((domain, "cdan_e", "class_wise"), rows)
+    )
+    config.heads.conditional = ("cdan_e",)
+    config.heads.class_wise = ("class_wise",)
+    # Class confusion is that of unlabelled rows: without them there is none.
+    penalties = ("mmd", "coral", "mcc") if pools else ("mmd", "coral")
+    config.objective = ConfigDict(
+        {
+            "name": "class_wise_dann",
+            "label_smoothing": 0.0,
+            "certainty": ("cdan_e",),
+            "unlabelled": bool(pools),
+            "penalties": {name: {"on": domain} for name in penalties},
+        }
+    )
+    config.arms = ConfigDict(
+        {
+            "source_only": {},
+            **{arm: {domain: strength} for arm, strength in STRENGTHS.items()},
+            "cdan_e": {"cdan_e": 0.3},
+            "class_wise": {"class_wise": 0.3},
+            "mmd": {"mmd": 1.0},
+            # Of unknown scale: two strengths.
+            "coral_1": {"coral": 1.0},
+            "coral_10": {"coral": 10.0},
+        }
+    )
+    if pools:
+        config.arms.mcc = ConfigDict({"mcc": 1.0})
+        config.arms.dann_mcc = ConfigDict({domain: 0.3, "mcc": 1.0})
