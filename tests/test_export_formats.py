@@ -220,7 +220,8 @@ assert not [name for name in sys.modules if name.startswith(("dann_jax", "flax")
     assert done.returncode == 0, done.stderr.decode()
     # The program that the command printed has run behind it.
     assert done.stdout.startswith(b"[[0.")
-    found = np.load(tmp_path / "found.npz")
+    with np.load(tmp_path / "found.npz") as file:
+        found = dict(file)
     for name, expected in jax.jit(flat_prediction(bundle)[0])(arrays).items():
         np.testing.assert_allclose(found[name], expected, atol=1e-6)
 

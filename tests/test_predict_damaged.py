@@ -1,6 +1,7 @@
 """Whatever is asked for, in every mode: a row or an error that names it."""
 
 import csv
+import io
 import json
 import os
 import pathlib
@@ -69,7 +70,8 @@ def test_every_file_is_a_row_or_an_error(
     files = [f"{root}/{name}" for name in (*bad, *good) if "\n" not in name]
     # A folder that is named is walked, and says so of itself.
     given = files if how == "words" else ["-"]
-    monkeypatch.setattr("sys.stdin", [f"{name}\n" for name in files])
+    listed = io.BytesIO(b"".join(os.fsencode(f"{name}\n") for name in files))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=listed))
     ended = call(predict, f"--model={model}", *MODES[mode], *given)
     assert ended.code == 1 and "Traceback" not in ended.err
     rows = predicted(ended.out, MODES[mode])

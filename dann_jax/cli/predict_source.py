@@ -56,9 +56,8 @@ class Source(NamedTuple):
 
     def is_live(self, head: Head | None) -> bool:
         """Whether that is sound to be predicted while it comes, in windows."""
-        in_windows = self.window is not None or not self.stdin_audio
         sound = head is not None and head.kind in ("wave", "raw")
-        return sound and in_windows and self.detector is None
+        return sound and not self.stdin_audio and self.detector is None
 
     def clips(self, head: Head | None, folder: str, report: Report) -> Iterable[Clip]:
         """The recordings, cut.
