@@ -205,13 +205,13 @@ def test_a_saved_model_runs_in_tensorflow_alone(
     np.savez(tmp_path / "inputs.npz", **arrays)
     program = f"""
 import sys
+sys.modules.update(dict.fromkeys(("dann_jax", "flax", "jax", "jaxlib")))
 import numpy as np
 import tensorflow as tf
 model = tf.saved_model.load("{folder}").signatures["serving_default"]
 arrays = dict(np.load("{tmp_path}/inputs.npz"))
 found = model(**{{name: tf.constant(array) for name, array in arrays.items()}})
 np.savez("{tmp_path}/found.npz", **{{k: v.numpy() for k, v in found.items()}})
-assert not [name for name in sys.modules if name.startswith(("dann_jax", "flax"))]
 {ended.out.partition(chr(10) * 2)[2]}
 """
     done = subprocess.run(
