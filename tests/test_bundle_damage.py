@@ -21,7 +21,8 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def change(path: pathlib.Path, name: str, value: float) -> None:
-    arrays = dict(np.load(path))
+    with np.load(path) as file:
+        arrays = dict(file)
     first = next(key for key in arrays if name in key)
     arrays[first] = arrays[first].copy()
     arrays[first].flat[0] = value

@@ -202,7 +202,8 @@ assert not [name for name in sys.modules if name.startswith(("dann_jax", "flax")
     subprocess.run(
         [sys.executable, "-c", program], check=True, cwd=tmp_path, timeout=240
     )
-    found = np.load(tmp_path / "found.npz")
+    with np.load(tmp_path / "found.npz") as file:
+        found = dict(file)
     expected = bundle.predict_corpus(corpus)
     for place, label in enumerate(LABELS):
         np.testing.assert_allclose(
