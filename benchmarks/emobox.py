@@ -16,11 +16,10 @@ Toolkit and Benchmark", Interspeech 2024 (2406.07162).
 import argparse
 import csv
 import pathlib
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.commands import run as run_command
 from dann_jax.cli.console import exit_with_message
 from dann_jax.utils.files import read_json
 
@@ -59,15 +58,15 @@ def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> 
     """Prepare and train what is not there yet; a row of the table."""
     store = output / "data" / corpus
     if not store.exists():
-        _call(
-            "prepare",
+        flags = [
             "--corpus=manifest",
             f"--source={joined(data, corpus, output / 'sound' / corpus)}",
             f"--name={corpus}",
             "--features=pretrained",
             f"--pretrained.model={encoder}",
             f"--data_dir={store.parent}",
-        )
+        ]
+        run_command("prepare", flags)
     ways = {
         "chosen": ("recommended", ["--config.seeds=5"]),
         "inductive": (f"adversary:{corpus},inductive", ["--config.analysis.rows=0"]),
@@ -76,14 +75,13 @@ def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> 
     for way, (config, flags) in ways.items():
         workdir = output / "runs" / f"{corpus}-{way}"
         if not (workdir / "results.json").exists():
-            _call(
-                "train",
+            shared = [
                 f"--config={config}",
                 f"--workdir={workdir}",
                 f"--config.data.source={store}",
                 f"--config.protocol.split_args.column={COLUMN}",
-                *flags,
-            )
+            ]
+            run_command("train", [*shared, *flags])
         found[way] = read_json(workdir / "results.json")
     return row_of(corpus, found)
 
@@ -96,13 +94,6 @@ def row_of(corpus: str, found: Mapping[str, Mapping[str, Any]]) -> str:
         low, high = (100 * end for end in scores["ci95"])
         parts.append(f"{100 * scores['mean']:.1f} [{low:.1f}, {high:.1f}]")
     return f"| {' | '.join(parts)} |"
-
-
-def _call(command: str, *flags: str) -> None:
-    words = [sys.executable, "-m", f"dann_jax.cli.{command}", *flags]
-    code = subprocess.run(words, check=False).returncode
-    if code:
-        raise ValueError(f"dann-{command} failed with {code}")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from benchmarks.studies.adversary_cells import (
     STANDARDISED,
     Cell,
     cells,
-    train_command,
+    train_flags,
 )
 from benchmarks.studies.adversary_summary import combine, summarise
 from benchmarks.studies.adversary_tables import ARMS, table_of_gains
@@ -25,9 +25,9 @@ from dann_jax.experiment.checks import check_config
 
 def test_every_cell_is_a_config_that_can_be_run() -> None:
     for cell in cells():
-        command = train_command(cell, pathlib.Path("out"), seeds=2, epochs=3)
-        config = load_config(command[3].removeprefix("--config="))
-        words = [word for word in command if word.startswith("--config.")]
+        flags = train_flags(cell, pathlib.Path("out"), seeds=2, epochs=3)
+        config = load_config(flags[0].removeprefix("--config="))
+        words = [word for word in flags if word.startswith("--config.")]
         assert change_config(config, ["dann-train", *words]) == ["dann-train"]
         check_config(config)
         assert config.seeds == 2

@@ -12,10 +12,10 @@ where it was stopped, and repeats nothing. `--quick` is one seed of five epochs.
 import argparse
 import datetime
 import pathlib
-import subprocess
 import time
 from collections.abc import Sequence
 
+from benchmarks.commands import run
 from benchmarks.studies.adversary_cells import (
     CORPORA,
     FEATURES,
@@ -23,8 +23,8 @@ from benchmarks.studies.adversary_cells import (
     STANDARDISED,
     Cell,
     cells,
-    prepare_command,
-    train_command,
+    prepare_flags,
+    train_flags,
 )
 from benchmarks.studies.adversary_figure import draw
 from benchmarks.studies.adversary_summary import record_of, summarise
@@ -47,10 +47,11 @@ def main(words: Sequence[str] | None = None) -> None:
     with exit_with_message("interrupted; the same command goes on"):
         for cell in wanted:
             if not (output / cell.store).exists():
-                command = prepare_command(cell, data, output, chosen.encoder)
-                _run(command, output / f"{cell.corpus}-{cell.features}.log")
+                flags = prepare_flags(cell, data, output, chosen.encoder)
+                run("prepare", flags, output / f"{cell.corpus}-{cell.features}.log")
         _train_all(wanted, output, seeds, epochs)
-    finished = [cell for cell in wanted if _is_finished(cell, output)]
+    # Those of earlier calls too, whatever this one was asked for.
+    finished = [cell for cell in cells() if _is_finished(cell, output)]
     records = [record_of(cell, output / "runs" / cell.name) for cell in finished]
     found = summarise(records)
     write_json(output / "adversary.json", found)
@@ -68,17 +69,8 @@ def _train_all(
         spent = time.monotonic() - began
         left = f", {_clock(spent / done * (len(missing) - done))} left" if done else ""
         print(f"{cell.name} ({done + 1} of {len(missing)}{left})", flush=True)
-        log = output / f"{cell.name}.log"
-        _run(train_command(cell, output, seeds, epochs), log)
-
-
-def _run(command: Sequence[str], log: pathlib.Path) -> None:
-    """Run to the end, its words in a log; an error says where it is told."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        code = subprocess.run(command, stdout=file, stderr=file, check=False).returncode
-    if code:
-        raise ValueError(f"{' '.join(command[2:4])} failed with {code}: see {log}")
+        flags = train_flags(cell, output, seeds, epochs)
+        run("train", flags, output / f"{cell.name}.log")
 
 
 def _is_finished(cell: Cell, output: pathlib.Path) -> bool:

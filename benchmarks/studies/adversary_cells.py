@@ -1,4 +1,4 @@
-"""The cells of the study of the adversary, and the commands that make them.
+"""The cells of the study of the adversary, and the flags of what makes them.
 
 A cell is a corpus, its features, how they are standardised, and whether the tested rows
 are seen without labels. All arms and seeds of a cell are one run of `dann-train`.
@@ -6,7 +6,6 @@ are seen without labels. All arms and seeds of a cell are one run of `dann-train
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Sequence
 
 CORPORA = ("emovo", "ravdess", "emodb", "urdu", "languages")
@@ -71,15 +70,14 @@ def cells(
     ]
 
 
-def prepare_command(
+def prepare_flags(
     cell: Cell, data: pathlib.Path, output: pathlib.Path, encoder: str
 ) -> list[str]:
-    """`dann-prepare` for the features of a cell."""
+    """Of `dann-prepare`, for the features of a cell."""
     parts = LANGUAGES if cell.corpus == "languages" else {"": cell.corpus}
     words = [f"{name}=manifest" if name else "manifest" for name in parts]
     folders = [str(data / folder) for folder in parts.values()]
-    command = [
-        *(sys.executable, "-m", "dann_jax.cli.prepare"),
+    flags = [
         f"--corpus={','.join(words)}",
         f"--source={','.join(folders)}",
         f"--name={cell.corpus}",
@@ -89,19 +87,16 @@ def prepare_command(
     if cell.features == "pretrained":
         # By default layer 3 of Whisper base: mean and deviation, across languages the
         # mean, as in docs/results.md.
-        command.append(f"--pretrained.model={encoder}")
+        flags.append(f"--pretrained.model={encoder}")
         if cell.corpus == "languages":
-            command.append("--pretrained.pooling=mean")
-    return command
+            flags.append("--pretrained.pooling=mean")
+    return flags
 
 
-def train_command(
-    cell: Cell, output: pathlib.Path, seeds: int, epochs: int
-) -> list[str]:
-    """`dann-train` for a cell."""
+def train_flags(cell: Cell, output: pathlib.Path, seeds: int, epochs: int) -> list[str]:
+    """Of `dann-train`, for a cell."""
     variant = cell.corpus + (",inductive" if cell.mode == "inductive" else "")
-    command = [
-        *(sys.executable, "-m", "dann_jax.cli.train"),
+    flags = [
         f"--config=adversary:{variant}",
         f"--workdir={output / 'runs' / cell.name}",
         f"--config.data.source={output / cell.store}",
@@ -111,8 +106,8 @@ def train_command(
     if cell.standardised != "none":
         by = "language" if cell.corpus == "languages" else "speaker"
         kind = "z" if cell.standardised == "speaker" else cell.standardised
-        command += [
+        flags += [
             f"--config.data.standardise_by={by}",
             f"--config.data.standardise_kind={kind}",
         ]
-    return command
+    return flags
