@@ -70,7 +70,7 @@ class Bundle:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that a table of its predictions has."""
+        """The columns of a table of its predictions."""
         return self.scorer.columns(self.labels)
 
     def member(self, place: int) -> Self:
@@ -198,8 +198,7 @@ class Bundle:
             are of one.
 
         Raises:
-          BundleError: the model standardises everybody's features alike; or as
-            `predict_corpus`.
+          BundleError: as `enrol`, or as `predict_corpus`.
         """
         require_enrolment(self.description)
         require_features(self.description, corpus)
@@ -222,8 +221,7 @@ class Bundle:
         """Modality -> what makes its features from audio, just as they were made.
 
         Raises:
-          BundleError: a modality is not made from audio, nobody knows how it was made,
-            or this version of the package makes it otherwise.
+          BundleError: a modality is not made from audio, or not as it was made then.
         """
         if standardised_by := self.description.standardised_by:
             raise BundleError(

@@ -40,10 +40,11 @@ dann-predict --model=DIR [--window=SECONDS] FILE_OR_FOLDER ... > emotions.csv
 
 Prints, for every recording, its most probable emotion and the probability of each.
 Arguments are audio files, folders of them, patterns, tables (.csv, .tsv, .jsonl or
-.xlsx with a column `file`), or `-` for a list of paths on standard input. What cannot
-be read is reported, the rest is predicted, and the exit code is 1. In CSV, text that a
-spreadsheet would take for a formula (it begins with = + - @) gets an apostrophe before
-it."""
+.xlsx with a column `file`), or `-` for standard input: a list of paths, or sound, told
+apart by the first bytes; WAV, and 16-bit samples at 16 kHz, are predicted as they come.
+What cannot be read is reported, the rest is predicted, and the exit code is 1. In CSV,
+text that a spreadsheet would take for a formula (it begins with = + - @) gets an
+apostrophe before it."""
 
 SHORTEST = 0.01
 """Seconds of a window, and between two: less would be no sound, and endless."""
@@ -85,7 +86,7 @@ _SPEAKERS = flags.DEFINE_string(
 _STDIN_AUDIO = flags.DEFINE_bool(
     "stdin_audio",
     False,
-    "Read one recording from standard input; with --window while it comes.",
+    "Read one recording from standard input, to its end; `-` predicts while it comes.",
     flag_values=_FLAGS,
 )
 _SEGMENTS = flags.DEFINE_bool(

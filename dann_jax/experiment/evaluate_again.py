@@ -95,20 +95,23 @@ def restored(
     total = timetable.steps_per_epoch * timetable.epochs
     with open_checkpoints(workdir / "checkpoints", data=data["digest"]) as checkpoints:
         step = checkpoints.latest_step()
-        unfinished = WorkdirError(
-            f"the run in {workdir} has taken {step or 0} of {total} steps; dann-train "
-            f"goes on with it"
-        )
         if not step or (step != total and not timetable.patience):
-            raise unfinished
+            raise _unfinished(workdir, step, total)
         program = compiled(config, task, layout, timetable)
         loader = BatchLoader(task.training, plan, layout, shuffle=True)
         untrained = program.initial_state(loader.batch(0))
         state = checkpoints.restore(step, untrained, layout)
         best = best_step(state, layout)
         if step != total and not timetable.patience_ends(step, best):
-            raise unfinished
+            raise _unfinished(workdir, step, total)
     timing = {}
     if (workdir / "results.json").exists():
         timing = read_json(workdir / "results.json").get("timing", {})
     return as_tested(Trained(workdir, state, program, timing, data), task, layout)
+
+
+def _unfinished(workdir: epath.Path, step: int | None, total: int) -> WorkdirError:
+    return WorkdirError(
+        f"the run in {workdir} has taken {step or 0} of {total} steps; dann-train goes "
+        f"on with it"
+    )

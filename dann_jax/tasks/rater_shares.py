@@ -1,4 +1,4 @@
-"""Shares of the raters who named each class, and how far they agree."""
+"""Shares of the raters who named each class, as soft labels."""
 
 from collections.abc import Sequence
 

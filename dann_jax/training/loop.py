@@ -101,9 +101,8 @@ def fit(
                 sums.append(_checked(metrics, step, layout))
             due = timetable.due(timetable.checkpoint_every, epoch) and not inside
             # Without patience nothing waits for the device.
-            over = bool(timetable.patience and not inside) and timetable.patience_ends(
-                step, best_step(state, layout)
-            )
+            waits = timetable.patience and not inside
+            over = waits and timetable.patience_ends(step, best_step(state, layout))
             if stop_signal or due or over:
                 # A finite loss may have had a gradient that is not.
                 finite = layout.get(_finite_replicas(state.params))

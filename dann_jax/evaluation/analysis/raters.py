@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.raters import VOTES, read_votes
@@ -27,11 +28,8 @@ def vote_entropy(votes: str) -> float:
     Reference: Steidl et al., "Of All Things the Measure Is Man", ICASSP 2005, for the
     entropy of raters as what a classifier can be measured by.
     """
-    weights = np.array([*read_votes(votes).values()])
-    if not len(weights):
-        return float("nan")
-    shares = weights / weights.sum()
-    return float(-(shares * np.log2(shares)).sum()) + 0.0
+    weights = [*read_votes(votes).values()]
+    return float(stats.entropy(weights, base=2)) if weights else float("nan")
 
 
 def with_agreement(corpus: Corpus) -> Corpus:
