@@ -42,6 +42,9 @@ def frames_by(**arguments: Any) -> dict[str, Any]:
     return {**FRAMEWISE, "frames": {"width": 4, **arguments}}
 
 
+NEEDS = "needs pip install '.[test]'"
+
+
 NETWORKS = {
     "utterances": (toy_corpus, FRAMEWISE),
     "context": (toy_corpus, CONTEXT),
@@ -108,8 +111,8 @@ def test_stablehlo_takes_frames_of_any_number(tmp_path: pathlib.Path) -> None:
 def test_onnxruntime_answers_as_the_package_for_every_size(
     network: str, tmp_path: pathlib.Path
 ) -> None:
-    pytest.importorskip("onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx", reason=NEEDS)
+    onnxruntime = pytest.importorskip("onnxruntime", reason=NEEDS)
     make, encoder = NETWORKS[network]
     corpus = make(1) if make is toy_corpus else make()
     changes = {"max_frames": 15} if make is framed else {}
@@ -129,8 +132,8 @@ def test_onnxruntime_answers_as_the_package_for_every_size(
 def test_an_onnx_model_that_answers_otherwise_is_not_written(
     tmp_path: pathlib.Path,
 ) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx", reason=NEEDS)
+    pytest.importorskip("onnxruntime", reason=NEEDS)
     corpus = toy_corpus(1)
     content = onnx_model(tiny_bundle(tmp_path / "one", corpus))
     other = tiny_bundle(tmp_path / "two", corpus, temperature=3.0)
@@ -139,7 +142,7 @@ def test_an_onnx_model_that_answers_otherwise_is_not_written(
 
 
 def test_what_has_no_translation_is_refused_by_name() -> None:
-    pytest.importorskip("onnx")
+    pytest.importorskip("onnx", reason=NEEDS)
     inputs = {"x": jax.ShapeDtypeStruct((4,), "float32")}
     with pytest.raises(OnnxError, match="'cumsum' has no translation"):
         onnx_bytes(lambda arrays: {"y": jax.lax.cumsum(arrays["x"])}, inputs, {})
@@ -306,8 +309,8 @@ def test_the_card_claims_nothing_that_is_not_known(tmp_path: pathlib.Path) -> No
 def test_the_programs_in_the_docs_run(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx", reason=NEEDS)
+    pytest.importorskip("onnxruntime", reason=NEEDS)
     page = pathlib.Path(__file__).parents[1] / "docs" / "export.md"
     makes_features, runs = re.findall("```python\n(.*?)```", page.read_text(), re.S)
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ def test_a_notebook_runs(
 ) -> None:
     pytest.importorskip("ipykernel", reason="needs pip install '.[docs]'")
     nbclient = pytest.importorskip("nbclient", reason="needs pip install '.[docs]'")
-    nbformat = pytest.importorskip("nbformat")
+    nbformat = pytest.importorskip("nbformat", reason="needs pip install '.[docs]'")
     scripts = str(pathlib.Path(sys.executable).parent)
     monkeypatch.setenv("PATH", scripts, prepend=":")
     notebook = nbformat.read(path, 4)

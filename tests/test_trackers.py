@@ -112,7 +112,7 @@ def scalars(path: pathlib.Path) -> list[tuple[int, str, float]]:
 
 
 def test_tensorboard_reads_every_scalar(tmp_path: pathlib.Path) -> None:
-    pytest.importorskip("tensorboardX")
+    pytest.importorskip("tensorboardX", reason="needs pip install .[test]")
     track(tmp_path, TensorBoard)
     (path,) = (tmp_path / "tensorboard").iterdir()
     assert scalars(path) == [
@@ -126,7 +126,7 @@ def test_tensorboard_reads_every_scalar(tmp_path: pathlib.Path) -> None:
 def test_the_example_for_mlflow_keeps_one_run_through_a_stop(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mlflow = pytest.importorskip("mlflow")
+    mlflow = pytest.importorskip("mlflow", reason="needs pip install mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.chdir(tmp_path)
     tracker = example("MLflow")["MLflow"]
@@ -144,7 +144,7 @@ def test_the_example_for_wandb_writes_without_a_network(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    wandb = pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb", reason="needs pip install wandb")
     monkeypatch.setenv("WANDB_SILENT", "true")
     with caplog.at_level(logging.WARNING, "dann_jax"):
         track(tmp_path, example("Weights & Biases")["WandB"])
