@@ -16,6 +16,7 @@ from dann_jax.models.heads import ClassifierHead
 from dann_jax.models.layer_mix import PREFIX, LayerMix
 from dann_jax.models.named_modules import make_named
 from dann_jax.models.normalisation import normalise
+from dann_jax.models.ops.random_bits import without_loop
 from dann_jax.models.reversal import reverse_gradient, scale_gradient
 from dann_jax.models.utterance_encoders import UTTERANCE_ENCODERS
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
@@ -226,7 +227,7 @@ def as_apply(module: nn.Module) -> Apply:
         strength: Mapping[str, Scalar],
         key: Array | None,
     ) -> Outputs:
-        rngs = None if key is None else {"dropout": key}
+        rngs = None if key is None else {"dropout": without_loop(jnp.asarray(key))}
         return module.apply(
             {"params": params}, batch, strength, deterministic=key is None, rngs=rngs
         )
