@@ -24,6 +24,11 @@ from dann_jax.utils.text import one_line
 
 _log = logging.getLogger(__name__)
 
+_WHAT_THERE_IS = (
+    "there is a page at /, POST /predict takes the bytes of a recording, and GET "
+    "/health says what the model is"
+)
+
 _Answered = Callable[[Request], Awaitable[Response]]
 
 
@@ -105,7 +110,8 @@ def make_app(
 
     @app.exception_handler(AnyHTTPException)
     async def refused(_: Request, error: AnyHTTPException) -> JSONResponse:
-        return _error(error.status_code, str(error.detail))
+        unknown = error.status_code in (404, 405)
+        return _error(error.status_code, _WHAT_THERE_IS if unknown else error.detail)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:
