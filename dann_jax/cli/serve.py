@@ -172,17 +172,19 @@ def _warm_up(bundle: Bundle, settings: Settings, folder: pathlib.Path) -> None:
     import soundfile
 
     path, rate = folder / "noise.wav", 16000
-    noise = np.random.default_rng(0).normal(0, 0.1, round(2.5 * settings.window * rate))
+    seconds = min(2.5 * settings.window, settings.max_seconds)
+    noise = np.random.default_rng(0).normal(0, 0.1, int(seconds * rate))
     soundfile.write(path, noise.clip(-1, 1), rate)
     answer(bundle, path, path.name, settings)
 
 
 def _check_numbers() -> None:
     """Raise `UsageError` unless the flags that are numbers make sense together."""
-    if not SHORTEST <= _HOP.value <= _WINDOW.value < float("inf"):
+    if not SHORTEST <= _HOP.value <= _WINDOW.value <= _MAX_SECONDS.value:
         raise app.UsageError(
-            f"--window and --hop are seconds, {SHORTEST:g} <= hop <= window; got "
-            f"{_WINDOW.value:g} and {_HOP.value:g}"
+            f"{SHORTEST:g} <= hop <= window <= max_seconds must hold; got --hop="
+            f"{_HOP.value:g} --window={_WINDOW.value:g} --max_seconds="
+            f"{_MAX_SECONDS.value:g}"
         )
     for flag in (_MAX_MEGABYTES, _MAX_SECONDS, _MAX_WAIT):
         if not 0 < flag.value < float("inf"):

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from dann_jax.bundle.audio_features import rates_of
 from dann_jax.bundle.calibration import calibration_words
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.predictions import ClipPrediction, predict_clips
@@ -103,17 +104,14 @@ def answer(
 def about(bundle: Bundle, settings: Settings) -> dict[str, Any]:
     """What can be known of the model before a recording is sent."""
     description = bundle.description
-    cut = "speech" if settings.detector else "windows"
     return {
         "system": description.system,
         "corpora": list(description.corpora),
         "networks": len(description.members),
         "answer": description.answer,
         "labels": list(description.labels),
-        "sample_rates": sorted(
-            {one.sample_rate for one in bundle.extractors().values()}
-        ),
-        "parts": cut,
+        "sample_rates": sorted(rates_of(bundle.extractors())),
+        "parts": "speech" if settings.detector else "windows",
         "window": settings.window,
         "hop": settings.hop,
         "reject": settings.reject,

@@ -7,6 +7,7 @@ import pathlib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -67,7 +68,9 @@ def make_app(
     facts["max_megabytes"] = limits.max_megabytes
     # Its own pages of documentation load scripts from elsewhere.
     app = FastAPI(openapi_url=None)
-    lock = asyncio.Lock()
+    # A thread, so that others are answered meanwhile; and one, whatever becomes of the
+    # request that it works for.
+    lock, worker = asyncio.Lock(), ThreadPoolExecutor(1)
 
     @app.middleware("http")
     async def guarded(request: Request, respond: _Answered) -> Response:
@@ -97,9 +100,8 @@ def make_app(
             async with _turn(lock, limits.max_wait):
                 began = time.monotonic()
                 try:
-                    # A thread, so that others are told how long the queue is.
-                    found = await asyncio.to_thread(
-                        answer, bundle, path, name, settings
+                    found = await asyncio.get_running_loop().run_in_executor(
+                        worker, answer, bundle, path, name, settings
                     )
                 except AudioError as error:
                     too_long = isinstance(error, TooLongError)
