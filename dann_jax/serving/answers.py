@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dann_jax.bundle.audio_features import rates_of
-from dann_jax.bundle.calibration import calibration_words
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.predictions import ClipPrediction, predict_clips
 from dann_jax.bundle.priors import statistics_of
@@ -131,8 +130,13 @@ def _notes(bundle: Bundle, settings: Settings) -> Iterable[str]:
         )
     elif bundle.people is not None:
         yield "Everybody is taken for the one person whose clips --enrol named."
-    if bundle.description.answer == "classes":
-        yield f"{' '.join(calibration_words(bundle.description).split())}."
+    if bundle.description.measured.get("calibration"):
+        yield "Its probabilities are calibrated; the model card says how."
+    elif bundle.description.answer == "classes":
+        yield (
+            "Its probabilities are not calibrated: 90 % does not mean that it is right "
+            "nine times in ten."
+        )
     if settings.reject:
         yield (
             f"Where no class has a probability of {settings.reject:g}, it answers "
