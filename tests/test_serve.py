@@ -131,6 +131,17 @@ def test_a_model_that_wants_clips_of_a_person_says_that_it_has_none(
     assert note.startswith("Its probabilities are not calibrated: ")
 
 
+def test_a_model_of_values_answers_values(
+    tmp_path: pathlib.Path, kept: pathlib.Path
+) -> None:
+    model = hearing_bundle(tmp_path / "bundle", answer="values")
+    found = post(client(model, kept), wave(0.8)).json()
+    for row in (found["whole"], *found["parts"]):
+        assert {*row} == {"start", "end", "values", "problems"}
+        assert [*row["values"]] == list(LABELS)
+    assert found["notes"] == []
+
+
 @pytest.mark.parametrize(
     ("content", "name", "status", "sentence"),
     [

@@ -186,6 +186,16 @@ def test_what_cannot_be_predicted_is_said_and_leaves_no_older_result(
     assert not opened.run("get('result').checkVisibility()")
 
 
+def test_a_file_that_is_dropped_is_sent(opened: Page) -> None:
+    opened.run("""
+      var dropped = new DataTransfer();
+      dropped.items.add(new File(["no sound"], "dropped.wav"));
+      dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, cancelable: true}));
+    """)
+    wait_for_answer(opened)
+    assert "dropped.wav: is not audio" in opened.run("get('trouble').textContent")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_and_everything_on_it_has_a_name_and_is_reached_by_keys(
     width: int, opened: Page, files: pathlib.Path
