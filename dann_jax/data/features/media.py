@@ -6,6 +6,7 @@ It is decoded to 16 bits into a nameless temporary file, once for all cuts of a 
 import functools
 import importlib.util
 import itertools
+import math
 import os
 import re
 import shutil
@@ -60,30 +61,45 @@ def decode_media(path: epath.Path, name: str) -> DecodedSound:
 @functools.lru_cache(maxsize=2)
 def _decoded(path: str, name: str, size: int, mtime: float) -> DecodedSound:
     del size, mtime  # Another file of the same name is decoded again.
-    decode = _decoder()
-    if decode is None:
-        raise Unusable(
-            f"{name} needs a decoder: pip install 'dann_jax[media]' (PyAV), or install "
-            f"ffmpeg; or convert it: ffmpeg -i IN.{name} OUT.wav"
-        )
     with tempfile.TemporaryDirectory() as folder:
         wave = os.path.join(folder, "sound.w64")
         source = path
         if "://" in path:
             source = os.path.join(folder, "source")
             epath.Path(path).copy(source)
-        decode(source, wave)
+        decode_to(source, wave, name)
         # Its name goes with the folder; the file stays as long as it is open.
         return DecodedSound(open(wave, "rb"))  # noqa: SIM115
 
 
-def _decoder() -> Callable[[str, str], None] | None:
+def decode_to(path: str, wave: str, name: str, at_most: float = math.inf) -> None:
+    """Write the first stream of sound of a file as Wave64 with 16 bits.
+
+    Args:
+      path: of the file.
+      wave: to be written.
+      name: of the format, for messages.
+      at_most: seconds; of a longer file a little more than these are written.
+
+    Raises:
+      Unusable: as `decode_media`.
+    """
+    decode = _decoder()
+    if decode is None:
+        raise Unusable(
+            f"{name} needs a decoder: pip install 'dann_jax[media]' (PyAV), or install "
+            f"ffmpeg; or convert it: ffmpeg -i IN.{name} OUT.wav"
+        )
+    decode(path, wave, at_most)
+
+
+def _decoder() -> Callable[[str, str, float], None] | None:
     if importlib.util.find_spec("av"):
         return _by_pyav
     return _by_ffmpeg if shutil.which("ffmpeg") else None
 
 
-def _by_pyav(source: str, wave: str) -> None:
+def _by_pyav(source: str, wave: str, at_most: float) -> None:
     import av
     from av.error import FFmpegError
 
@@ -97,13 +113,17 @@ def _by_pyav(source: str, wave: str) -> None:
                 claimed = float(stream.duration * unit)
             elif "matroska" in container.format.name and len(container.streams) == 1:
                 claimed = (container.duration or 0) / 1e6
-            seconds = _write(container.decode(stream), wave, claimed)
+            frames = container.decode(stream)
+            seconds = _write(frames, wave, claimed, at_most)
     except FFmpegError as error:
         raise Unusable(f"truncated or damaged: {error.strerror}") from None
-    _require_whole(seconds, claimed)
+    if seconds <= at_most:
+        _require_whole(seconds, claimed)
 
 
-def _write(frames: Iterator[Any], wave: str, claimed: float | None) -> float:
+def _write(
+    frames: Iterator[Any], wave: str, claimed: float | None, at_most: float
+) -> float:
     """Write decoded frames, without what pads the last; their duration in seconds."""
     import av
 
@@ -119,14 +139,17 @@ def _write(frames: Iterator[Any], wave: str, claimed: float | None) -> float:
             for part in packed.resample(frame):
                 samples = np.asarray(part.to_ndarray(), np.int16).reshape(-1, channels)
                 out.write(samples if left is None else samples[: left - out.frames])
+            if out.frames > at_most * rate:
+                break
         return out.frames / rate
 
 
-def _by_ffmpeg(source: str, wave: str) -> None:
+def _by_ffmpeg(source: str, wave: str, at_most: float) -> None:
+    most = [] if at_most == math.inf else ["-t", f"{at_most + 1:g}"]
     ended = subprocess.run(
         [
             *("ffmpeg", "-nostdin", "-nostats", "-xerror", "-i", source),
-            *("-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", wave),
+            *("-map", "0:a:0", "-c:a", "pcm_s16le", *most, "-f", "w64", wave),
         ],
         capture_output=True,
         text=True,
@@ -139,7 +162,8 @@ def _by_ffmpeg(source: str, wave: str) -> None:
         named = re.search(r"code:? -\d+ \(([^()]+)\)", said)
         last = said.strip().rpartition("\n")[2].rpartition(": ")[2]
         raise Unusable(f"truncated or damaged: {named[1] if named else last}")
-    _require_whole(soundfile.info(wave).duration, _claimed_by(said))
+    if (seconds := soundfile.info(wave).duration) <= at_most:
+        _require_whole(seconds, _claimed_by(said))
 
 
 def _claimed_by(said: str) -> float | None:

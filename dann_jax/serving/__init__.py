@@ -1,0 +1,1 @@
+"""A trained model behind a small web server: a page, and an endpoint for programs."""
