@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Prepare the corpora and run every system of the README's table on them, with the flags
-# of the tables in docs/systems/.
+# of the tables in docs/systems/, at least three seeds of each.
 #
-# usage: launch/systems.sh [--quick] [--dry-run] DATA WORKDIR [-- FLAGS OF dann-train]
+# usage: launch/systems.sh [--quick] [--dry-run] [--encoder=E] DATA WORKDIR
+#            [-- FLAGS OF dann-train]
 #
 # DATA holds emodb, emovo, urdu, ravdess, ased, fsdd (audio with manifests) and iemocap (a
 # feature table). What an earlier call finished or began is taken up.
@@ -10,15 +11,18 @@
 #   --quick      some of the files, one seed, one epoch, a small network, each system
 #                once, in WORKDIR/quick: whether everything runs, not how well
 #   --dry-run    print the commands and run nothing
+#   --encoder=E  of the pretrained features of cai2020, zhou2018, latif2022 and wang2020:
+#                a name or folder, as for dann-prepare; without it they have functionals
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=steps.sh
 source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
-quick=() few=() quickly=0
+quick=() few=() quickly=0 encoder=
 while (($#)); do
   case $1 in
     --quick) quickly=1 ;;
     --dry-run) dry_run=1 ;;
+    --encoder=?*) encoder=${1#*=} ;;
     --help | -h) show_help && exit ;;
     -*) misused "unknown argument $(quoted "$1")" ;;
     *) break ;;
@@ -64,9 +68,14 @@ full() { # a run that the reduced form leaves out
 }
 
 prepare emodb emodb functionals,logmel '{"logmel": {"n_mels": 40, "hop": 0.02}}'
-prepare languages emodb,emovo,urdu,ravdess functionals
-prepare speakers emodb,emovo,urdu,ravdess,ased=manifest functionals
 prepare digits fsdd=manifest waveform '{"waveform": {"sample_rate": 8000}}'
+vectors=functionals
+if [[ $encoder ]]; then
+  vectors=pretrained
+  few+=(--pretrained.model="$encoder" --pretrained.pooling=mean)
+fi
+prepare languages emodb,emovo,urdu,ravdess $vectors
+prepare speakers emodb,emovo,urdu,ravdess,ased=manifest $vectors
 
 train lian2019 lian2019.py "$data/iemocap"
 joint=--config.encoder.normalisation.name=joint
@@ -74,23 +83,24 @@ train cai2020 cai2020.py:emotion "$stores/languages" $joint
 full cai2020-separate cai2020.py:emotion "$stores/languages"
 full cai2020-arousal cai2020.py:arousal "$stores/languages" $joint
 full cai2020-valence cai2020.py:valence "$stores/languages" $joint
-train zhou2018-5 zhou2018.py:5 "$stores/languages" --config.seeds=2
+train zhou2018-5 zhou2018.py:5 "$stores/languages" --config.seeds=3
 for rows in 1 3 10 20; do
-  full "zhou2018-$rows" "zhou2018.py:$rows" "$stores/languages" --config.seeds=2
+  full "zhou2018-$rows" "zhou2018.py:$rows" "$stores/languages" --config.seeds=3
 done
-train tripathi2018 tripathi2018.py "$stores/digits" --config.seeds=1
-full tripathi2018-coral tripathi2018.py:coral "$stores/digits" --config.seeds=1
-train tu2019 tu2019.py:emodb "$stores/emodb" --config.seeds=2
-train tu2019-crossgrad tu2019.py:emodb-crossgrad "$stores/emodb" --config.seeds=2
-full tu2019-z tu2019.py:emodb "$stores/emodb" --config.seeds=2 \
+train tripathi2018 tripathi2018.py "$stores/digits" --config.seeds=3
+full tripathi2018-coral tripathi2018.py:coral "$stores/digits" --config.seeds=3
+train tu2019 tu2019.py:emodb "$stores/emodb" --config.seeds=3
+train tu2019-crossgrad tu2019.py:emodb-crossgrad "$stores/emodb" --config.seeds=3
+full tu2019-z tu2019.py:emodb "$stores/emodb" --config.seeds=3 \
   --config.data.standardise_by=speaker
-small=(--config.seeds=2 --config.timetable.epochs=10)
+small=(--config.seeds=3 --config.timetable.epochs=10)
 train wang2020 wang2020.py "$stores/speakers" "${small[@]}"
 full wang2020-mmd wang2020.py:mmd "$stores/speakers" "${small[@]}"
 full wang2020-coral wang2020.py:coral "$stores/speakers" "${small[@]}"
-train latif2022 latif2022.py "$stores/languages" --config.seeds=5
-train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=1
-small=(--config.seeds=1 --config.encoder.width=32 --config.timetable.epochs=15)
+train latif2022 latif2022.py "$stores/languages" --config.seeds=5 \
+  --config.data.modalities="('$vectors',)"
+train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=3
+small=(--config.seeds=3 --config.encoder.width=32 --config.timetable.epochs=15)
 train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"
 full li2021-back li2021.py:impro-script "$data/iemocap" "${small[@]}"
 train dimensions dimensions.py "$data/iemocap"

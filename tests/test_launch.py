@@ -481,6 +481,30 @@ def test_one_command_prepares_what_it_needs_and_runs_every_system(
         assert [word for word in call if "epochs" in word][-1].endswith("=1")
 
 
+def test_an_encoder_is_of_the_systems_whose_inputs_are_vectors(
+    machine: Machine,
+) -> None:
+    done = machine.launch("systems", "--encoder=my/encoder", "data", "runs")
+    assert done.returncode == 0, done.stderr
+    stores = {
+        word: call
+        for call in machine.calls()
+        for word in call
+        if word.startswith("--name=")
+    }
+    encoded = {
+        name.removeprefix("--name=")
+        for name, call in stores.items()
+        if "--features=pretrained" in call
+    }
+    assert encoded == {"languages", "speakers"}
+    assert all(
+        ("--pretrained.model=my/encoder" in call)
+        == (name.removeprefix("--name=") in encoded)
+        for name, call in stores.items()
+    )
+
+
 def test_a_failing_system_stops_the_rest_and_is_named(machine: Machine) -> None:
     done = machine.launch("systems", "data", "runs", fail_on="zhou2018.py", fail_with=3)
     assert done.returncode == 3
