@@ -7,7 +7,7 @@ DIR has the folders ravdess and emovo, with sound and a manifest.csv, and
 emobox_folds.csv with the columns corpus, speaker and fold. Each fold is tested once.
 Trains `configs/recommended.py`, which chooses within the training speakers and sees the
 tested rows without labels, and the inductive source-only network of
-`configs/adversary.py`, which does not. UA is the mean over folds, as there.
+`configs/speakers.py`, which does not. UA is the mean over folds, as there.
 
 Reference: Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition
 Toolkit and Benchmark", Interspeech 2024 (2406.07162).
@@ -68,8 +68,18 @@ def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> 
         ]
         run_command("prepare", flags)
     ways = {
-        "chosen": ("recommended", ["--config.seeds=5"]),
-        "inductive": (f"adversary:{corpus},inductive", ["--config.analysis.rows=0"]),
+        "chosen": (
+            "recommended",
+            [f"--config.protocol.split_args.column={COLUMN}"],
+        ),
+        "inductive": (
+            f"speakers:{corpus},folds={COLUMN}",
+            [
+                "--config.protocol.unlabelled=()",
+                "--config.adversaries.speaker.unlabelled=()",
+                "--config.analysis.rows=0",
+            ],
+        ),
     }
     found = {}
     for way, (config, flags) in ways.items():
@@ -79,7 +89,7 @@ def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> 
                 f"--config={config}",
                 f"--workdir={workdir}",
                 f"--config.data.source={store}",
-                f"--config.protocol.split_args.column={COLUMN}",
+                "--config.seeds=5",
             ]
             run_command("train", [*shared, *flags])
         found[way] = read_json(workdir / "results.json")
