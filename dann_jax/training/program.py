@@ -26,6 +26,9 @@ from dann_jax.training.step import (
 from dann_jax.types import Batch, Objective, PyTree, Schedule, StatefulObjective
 from dann_jax.utils.arguments import Rate
 
+_RUNS_ONCE = {"xla_backend_optimization_level": 1}
+"""Of what draws parameters: on CPU, making it faster takes longer than it takes."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Program:
@@ -199,12 +202,10 @@ def _drawn(
 
     # One after the other: vmapped, this takes twice as long to compile. On one device:
     # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
-    # It runs once: on CPU, making it faster yet takes longer than it takes.
-    plain = {"xla_backend_optimization_level": 1}
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
     draw = jax.jit(
         functools.partial(jax.lax.map, draw),
-        compiler_options=plain if on_cpu else None,
+        compiler_options=_RUNS_ONCE if on_cpu else None,
     )
     params, keys = draw((layout.fold_of, layout.seed_of.astype(np.uint32)))
     if layout.data_shards > 1 and normalisations(params):
