@@ -192,21 +192,8 @@ def _drawn(
     module: nn.Module, batch: Batch, layout: ReplicaLayout
 ) -> tuple[PyTree, jax.Array]:
     """Parameters `[G, ...]` and keys `[G, A]`, on one device."""
-
-    def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
-        fold, seed = pair
-        key = jax.random.fold_in(jax.random.key(seed), fold)
-        init_key, run_key = jax.random.split(key)
-        keys = jnp.broadcast_to(run_key, len(layout.arms))
-        return initialise(module, batch, init_key), keys
-
-    # One after the other: vmapped, this takes twice as long to compile. On one device:
-    # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
-    draw = jax.jit(
-        functools.partial(jax.lax.map, draw),
-        compiler_options=_RUNS_ONCE if on_cpu else None,
-    )
+    draw = _drawing(module, batch, len(layout.arms), on_cpu)
     params, keys = draw((layout.fold_of, layout.seed_of.astype(np.uint32)))
     if layout.data_shards > 1 and normalisations(params):
         raise ValueError(
@@ -214,6 +201,23 @@ def _drawn(
             "device: --data_parallel=1"
         )
     return params, keys
+
+
+def _drawing(module: nn.Module, batch: Batch, arms: int, on_cpu: bool) -> Callable:
+    """Compiled: `(fold [G], seed [G]) -> (parameters [G, ...], keys [G, arms])`."""
+
+    def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
+        fold, seed = pair
+        key = jax.random.fold_in(jax.random.key(seed), fold)
+        init_key, run_key = jax.random.split(key)
+        return initialise(module, batch, init_key), jnp.broadcast_to(run_key, arms)
+
+    # One after the other: vmapped, this takes twice as long to compile. On one device:
+    # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
+    return jax.jit(
+        functools.partial(jax.lax.map, draw),
+        compiler_options=_RUNS_ONCE if on_cpu else None,
+    )
 
 
 def step_of(state: TrainState) -> int:
