@@ -36,7 +36,7 @@ def shared_programs() -> Iterator[None]:
             key_of([config[name].to_dict() for name in _SECTIONS]),
             config.average_decay,
             key_of([getattr(layout, f.name) for f in dataclasses.fields(layout)]),
-            timetable,
+            (timetable.steps_per_epoch, timetable.epochs),
         )
         if key not in made:
             made[key] = compiled(config, task, layout, timetable)
