@@ -31,7 +31,9 @@ class Forked:
     def __init__(
         self, program: str, *words: object, environment: Mapping[str, str] = {}
     ) -> None:
-        self._folder = pathlib.Path(tempfile.mkdtemp())
+        # Removed when the tests end (`conftest.py`).
+        folder = tempfile.mkdtemp(dir=os.environ["XDG_CACHE_HOME"])
+        self._folder = pathlib.Path(folder)
         request = {
             "program": program,
             "words": [*map(str, words)],
