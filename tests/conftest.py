@@ -19,6 +19,9 @@ install_import_hook(
     ["dann_jax.objectives", "dann_jax.models", "dann_jax.evaluation.metrics"],
     "shape_checks.checked",
 )
+from shared_draws import share_draws  # noqa: E402
+
+from dann_jax.training import program  # noqa: E402
 from dann_jax.training.compilation import use_compilation_cache  # noqa: E402
 
 # What a shell starts in the background ignores Ctrl-C, and so would what tests start.
@@ -39,6 +42,10 @@ if jax.__version_info__ < (0, 11):
     # a process that names a flag they do not know.
     _QUICK += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{_QUICK} {os.environ.get('XLA_FLAGS', '')}"
+program._RUNS_ONCE["xla_backend_optimization_level"] = 0
+share_draws()
+# A command that tests start would compile the whole package's source first.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What they keep for later is not for the user's cache.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")

@@ -8,42 +8,50 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from forked import Forked
+
 ROOT = pathlib.Path(__file__).parents[1]
 _FIRST_PORT = 65536 - 2**12
 """JAX makes the port of a job from this and its number."""
 
 
-def start_together(
-    words: Sequence[object], count: int = 2, **environment: str
-) -> list[subprocess.Popen]:
-    """Start Python with these words so many times, as the processes of one job."""
-    job = str(_free_port() - _FIRST_PORT)
-    slurm = {
-        "SLURM_JOB_ID": job,
-        "SLURM_STEP_NODELIST": "localhost",
-        "SLURM_NTASKS": str(count),
-    }
+def has_modules(python: str, *names: str) -> bool:
+    """Whether a Python finds all of these; importing some takes it seconds."""
+    find = "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, "
+    command = [python, "-c", f"{find} sys.argv[1:])))", *names]
+    return not subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def start_together(words: Sequence[object]) -> list[subprocess.Popen]:
+    """Start Python with these words twice, as the processes of one job."""
     return [
         subprocess.Popen(
             [sys.executable, *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
-                **environment,
-                **slurm,
-                "SLURM_PROCID": str(rank),
-                "SLURM_LOCALID": str(rank),
-            },
+            env=os.environ | environment,
         )
+        for environment in job_environments()
+    ]
+
+
+def job_environments(count: int = 2) -> list[dict[str, str]]:
+    """What every process of a new job is told by Slurm."""
+    job = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+        "SLURM_JOB_ID": str(_free_port() - _FIRST_PORT),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": str(count),
+    }
+    return [
+        job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
         for rank in range(count)
     ]
 
 
 def outcomes(
-    processes: Sequence[subprocess.Popen], timeout: float = 900
+    processes: Sequence[subprocess.Popen | Forked], timeout: float = 900
 ) -> list[tuple[int, str, str]]:
     """Exit code, output and errors of each; none is left behind."""
     try:

@@ -17,7 +17,8 @@ import pytest
 from commands import Call
 from commands import call as call
 from corpora_and_batches import assert_trees_equal
-from processes import outcomes, start_together
+from forked import TRAIN, Forked
+from processes import job_environments, outcomes
 from runs import tiny_corpus, write_table
 
 from dann_jax.cli import train
@@ -26,6 +27,7 @@ from dann_jax.types import PyTree
 pytestmark = pytest.mark.slow
 
 GROUPS, EPOCHS = 3, 12
+Process = subprocess.Popen | Forked
 
 CONFIG = """
 import sys
@@ -80,12 +82,16 @@ class Command:
             env=os.environ | self.environment(),
         )
 
-    def finish(self, workdir: pathlib.Path) -> tuple[str, str]:
+    def fork(self, workdir: pathlib.Path) -> Forked:
+        flags = self.flags(workdir, devices=1)
+        return Forked(TRAIN, *flags, environment=self.environment())
+
+    @staticmethod
+    def finish(process: Process) -> tuple[str, str]:
         """What a run that nobody disturbs prints, on both streams.
 
         Without the last line, which says where the page of the run is.
         """
-        process = self.start(workdir)
         out, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         return out.partition("\nreport: ")[0], errors
@@ -117,9 +123,9 @@ class Command:
         workdir: pathlib.Path,
         moment: Callable[[], bool],
         number: signal.Signals,
-    ) -> subprocess.Popen:
+    ) -> Forked:
         """A run that was sent a signal at a moment."""
-        process = self.start(workdir)
+        process = self.fork(workdir)
         try:
             wait_until(moment, [process])
             process.send_signal(number)
@@ -129,9 +135,7 @@ class Command:
         return process
 
 
-def wait_until(
-    moment: Callable[[], bool], processes: Sequence[subprocess.Popen]
-) -> None:
+def wait_until(moment: Callable[[], bool], processes: Sequence[Process]) -> None:
     """Wait for a moment in the life of these processes."""
     deadline = time.monotonic() + 300
     while not moment():
@@ -210,7 +214,7 @@ def undisturbed(
 ) -> tuple[pathlib.Path, str]:
     """The work directory of a whole run, and the table that it printed."""
     workdir = tmp_path_factory.mktemp("undisturbed") / "whole"
-    return workdir, command.finish(workdir)[0]
+    return workdir, command.finish(command.start(workdir))[0]
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(
@@ -231,7 +235,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
         f"there"
     )
     assert left < checkpoints(whole)[-1]
-    table_of_killed, said = command.finish(killed)
+    table_of_killed, said = command.finish(command.fork(killed))
     assert f"going on from step {left} in {killed}" in said
 
     assert len(lines(whole)) == EPOCHS
@@ -251,8 +255,11 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
 
 def stop_together(command: Command, workdir: pathlib.Path, told: int) -> list[str]:
     """Two processes of four devices, one of which is told to stop; what both said."""
-    words = ["-m", "dann_jax.cli.train", "--distributed", *command.flags(workdir, 4)]
-    processes = start_together(words, **command.environment())
+    flags = ["--distributed", *command.flags(workdir, 4)]
+    processes = [
+        Forked(TRAIN, *flags, environment=environment | command.environment())
+        for environment in job_environments()
+    ]
     try:
         wait_until(in_mid_epoch(workdir), processes)
     except BaseException:

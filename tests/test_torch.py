@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from pretrained_models import NAMES, expected, waveforms
+from processes import has_modules
 
 from dann_jax.models import pretrained
 
@@ -19,8 +20,7 @@ PYTHON = os.environ.get("DANN_JAX_TORCH_PYTHON", sys.executable)
 
 def python_with(*modules: str) -> str:
     """A Python that can import these; the test skips where there is none."""
-    tried = [PYTHON, "-c", f"import {', '.join(modules)}"]
-    if subprocess.run(tried, capture_output=True, check=False).returncode:
+    if not has_modules(PYTHON, *modules):
         pytest.skip(
             f"no {' and '.join(modules)} here; set DANN_JAX_TORCH_PYTHON to a Python "
             "that has them (CONTRIBUTING.md says how)"

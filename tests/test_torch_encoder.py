@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from processes import has_modules
 
 from dann_jax.data.features import torch_encoder
 from dann_jax.data.features.catalogue import extractor_from, make_extractor
@@ -47,8 +48,7 @@ np.savez(folder + "/expected.npz", sound=sound, states=torch.cat(states).numpy()
 def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A tiny data2vec-audio with random weights, which Flax has no module for."""
     python = os.environ.get("DANN_JAX_TORCH_PYTHON", sys.executable)
-    tried = [python, "-c", "import torch, transformers"]
-    if subprocess.run(tried, capture_output=True, check=False).returncode:
+    if not has_modules(python, "torch", "transformers"):
         pytest.skip(
             "no torch and transformers; install dann_jax[transformers], or set "
             "DANN_JAX_TORCH_PYTHON to a Python that has them"

@@ -26,6 +26,9 @@ from dann_jax.training.step import (
 from dann_jax.types import Batch, Objective, PyTree, Schedule, StatefulObjective
 from dann_jax.utils.arguments import Rate
 
+_RUNS_ONCE = {"xla_backend_optimization_level": 1}
+"""Of what draws parameters: on CPU, making it faster takes longer than it takes."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Program:
@@ -189,23 +192,8 @@ def _drawn(
     module: nn.Module, batch: Batch, layout: ReplicaLayout
 ) -> tuple[PyTree, jax.Array]:
     """Parameters `[G, ...]` and keys `[G, A]`, on one device."""
-
-    def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
-        fold, seed = pair
-        key = jax.random.fold_in(jax.random.key(seed), fold)
-        init_key, run_key = jax.random.split(key)
-        keys = jnp.broadcast_to(run_key, len(layout.arms))
-        return initialise(module, batch, init_key), keys
-
-    # One after the other: vmapped, this takes twice as long to compile. On one device:
-    # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
-    # It runs once: on CPU, making it faster yet takes longer than it takes.
-    plain = {"xla_backend_optimization_level": 1}
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
-    draw = jax.jit(
-        functools.partial(jax.lax.map, draw),
-        compiler_options=plain if on_cpu else None,
-    )
+    draw = _drawing(module, batch, len(layout.arms), on_cpu)
     params, keys = draw((layout.fold_of, layout.seed_of.astype(np.uint32)))
     if layout.data_shards > 1 and normalisations(params):
         raise ValueError(
@@ -213,6 +201,23 @@ def _drawn(
             "device: --data_parallel=1"
         )
     return params, keys
+
+
+def _drawing(module: nn.Module, batch: Batch, arms: int, on_cpu: bool) -> Callable:
+    """Compiled: `(fold [G], seed [G]) -> (parameters [G, ...], keys [G, arms])`."""
+
+    def draw(pair: tuple[jax.Array, jax.Array]) -> tuple[PyTree, jax.Array]:
+        fold, seed = pair
+        key = jax.random.fold_in(jax.random.key(seed), fold)
+        init_key, run_key = jax.random.split(key)
+        return initialise(module, batch, init_key), jnp.broadcast_to(run_key, arms)
+
+    # One after the other: vmapped, this takes twice as long to compile. On one device:
+    # on several of a CPU at once, the QR decomposition of an orthogonal matrix hangs.
+    return jax.jit(
+        functools.partial(jax.lax.map, draw),
+        compiler_options=_RUNS_ONCE if on_cpu else None,
+    )
 
 
 def step_of(state: TrainState) -> int:
