@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import ours
+from benchmarks.peers.fits import Peers
 from benchmarks.peers.scores import counts_of, record_of
-from benchmarks.peers.skada import Peers
 from benchmarks.peers.study import study_of
 from benchmarks.peers.tables import table_of_arms, table_of_contrasts
 from dann_jax.cli.console import exit_with_message

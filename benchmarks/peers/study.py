@@ -84,7 +84,7 @@ def export(corpus: Corpus, protocol: Protocol, path: pathlib.Path) -> None:
     """Write what the other process may know: no label of a row that is not labelled.
 
     Raises:
-      ValueError: rows have several modalities, and a peer takes one vector.
+      ValueError: rows have several modalities, or none: a peer takes one vector.
     """
     if len(corpus.features) != 1:
         raise ValueError(
@@ -92,6 +92,11 @@ def export(corpus: Corpus, protocol: Protocol, path: pathlib.Path) -> None:
             f"take one vector: name one by --config.data.modalities when it is prepared"
         )
     ((modality, features),) = corpus.features.items()
+    if not corpus.present[modality].all():
+        raise ValueError(
+            f"{(~corpus.present[modality]).sum()} rows of {corpus.name} have no "
+            f"{modality}, and the peers take one vector for every row"
+        )
     mean, scale = fit_standardiser(corpus, protocol)[modality]
     side, _ = domain_ids(protocol, corpus, column="side")
     with open_whole(path, "wb") as file:
