@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.peers import ours
 from benchmarks.peers.fits import Peers
+from benchmarks.peers.grid import METHODS
 from benchmarks.peers.scores import counts_of, record_of
 from benchmarks.peers.study import study_of
 from benchmarks.peers.tables import table_of_arms, table_of_contrasts
@@ -59,7 +60,7 @@ def _corpus(
     if not chosen.score_only:
         for name, workdir in workdirs.items():
             ours.train(flags[name], workdir)
-        peers.train(chosen.python)
+        peers.train(chosen.python, chosen.methods.split(","))
     found = {
         name: ours.logits_of(flags[name], workdir)
         for name, workdir in workdirs.items()
@@ -113,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     python = os.environ.get("DANN_JAX_PEERS_PYTHON", "python")
     add("--python", default=python, help="one that has skada and PyTorch")
     add("--corpora", default="emovo,ravdess", help=f"of {', '.join(CORPORA)}")
+    add("--methods", default=",".join(METHODS), help="of skada, to be tuned")
     add("--seeds", type=int, default=3)
     add("--quick", action="store_true", help="one seed of three epochs")
     add("--score_only", action="store_true", help="train nothing")

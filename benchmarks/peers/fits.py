@@ -33,22 +33,24 @@ class Peers(NamedTuple):
     folder: pathlib.Path
     epochs: tuple[int, ...]
 
-    def train(self, python: str) -> None:
-        """Make the fits that are not there, with the Python that has skada."""
+    def train(self, python: str, methods: Sequence[str] = METHODS) -> None:
+        """Make the fits that are not there.
+
+        Args:
+          python: one that has skada.
+          methods: which are tuned; all of them have their defaults.
+        """
         study, options = self.study, self.study.options
         inner = fitter(study.inner, options, self.folder / "inner", python)
-        inner(self._inner_fits(METHODS[0]))
-        inner([fit for method in METHODS[1:] for fit in self._inner_fits(method)])
         outer = fitter(study.outer, options, self.folder / "outer", python)
-        outer([fit for arm in self.arms().values() for fit in self._outer_fits(arm)])
+        outer([fit for arm in self._defaults().values() for fit in self._fits(arm)])
+        for method in dict.fromkeys((METHODS[0], *methods)):
+            inner(list(self._inner_fits(method)))
+            outer(list(self._fits(self._chosen(method))))
 
     def arms(self) -> dict[str, Arm]:
         """Name of an arm -> its settings; of what is chosen, if the fits are there."""
-        folds = len(self.study.outer.protocol.folds)
-        found: dict[str, Arm] = {
-            name: [candidate] * folds
-            for name, candidate in defaults(self.epochs[-1]).items()
-        }
+        found = self._defaults()
         for method in METHODS:
             try:
                 found[f"skada {method}, tuned"] = self._chosen(method)
@@ -62,9 +64,14 @@ class Peers(NamedTuple):
         Raises:
           FileNotFoundError: a fit is not there.
         """
-        names = [[(fit["name"], 0)] for fit in self._outer_fits(arm)]
+        names = [[(fit["name"], 0)] for fit in self._fits(arm)]
         protocol = self.study.outer.protocol
         return logits_of(self.folder / "outer", protocol, names)[:, 0]
+
+    def _defaults(self) -> dict[str, Arm]:
+        folds = len(self.study.outer.protocol.folds)
+        arms = defaults(self.epochs[-1]).items()
+        return {name: [candidate] * folds for name, candidate in arms}
 
     def _chosen(self, method: str) -> list[Candidate]:
         """The settings of a method in each fold."""
@@ -95,7 +102,7 @@ class Peers(NamedTuple):
             for candidate in per_fold[outer][:: len(self.epochs)]:
                 yield candidate.fit(fold, 0, self.epochs)
 
-    def _outer_fits(self, arm: Arm) -> Iterator[dict[str, Any]]:
+    def _fits(self, arm: Arm) -> Iterator[dict[str, Any]]:
         for fold, candidate in enumerate(arm):
             for seed in range(self.study.outer.seeds):
                 yield candidate.fit(fold, seed, [candidate.epochs])

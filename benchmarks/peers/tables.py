@@ -47,7 +47,7 @@ def table_of_contrasts(found: Mapping[str, Any]) -> str:
     return "\n".join(_row(row) for row in rows)
 
 
-def table_of_choices(found: Mapping[str, Any]) -> str:
+def table_of_settings(found: Mapping[str, Any]) -> str:
     """What the training speakers chose for skada's methods, and in how many folds."""
     corpora = found["corpora"]
     rows = [["arm", *(record["corpus"] for record in corpora)]]
