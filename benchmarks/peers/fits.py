@@ -1,7 +1,8 @@
 """skada's methods on our folds: what is trained, in which order, and what it predicts.
 
-Its settings are chosen as ours are: in each fold by training speakers held out, whose
-rows are a target without labels as those of a tested speaker are. First the learning
+Settings are chosen as `configs/recommended.py` does it: in each fold by training
+speakers held out, whose rows are a target without labels as those of a tested speaker
+are. First the learning
 rate and the epochs of source-only, then at that rate the weight and the epochs of every
 other method.
 """
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.peers.grid import METHODS, Candidate, candidates, defaults
+from benchmarks.peers.grid import METHODS, STRENGTHS, Candidate, candidates, defaults
 from benchmarks.peers.scores import choice_of
 from benchmarks.peers.study import Study, fitter, logits_of
 
@@ -43,6 +44,13 @@ class Peers(NamedTuple):
         study, options = self.study, self.study.options
         inner = fitter(study.inner, options, self.folder / "inner", python)
         outer = fitter(study.outer, options, self.folder / "outer", python)
+        folds, inside = len(study.outer.protocol.folds), len(study.inner.protocol.folds)
+        print(
+            f"skada: {len(self._defaults()) * folds * study.outer.seeds} fits by "
+            f"default; to tune a method up to {inside * len(STRENGTHS)} fits on inner "
+            f"folds and {folds * study.outer.seeds} more",
+            flush=True,
+        )
         outer([fit for arm in self._defaults().values() for fit in self._fits(arm)])
         for method in dict.fromkeys((METHODS[0], *methods)):
             inner(list(self._inner_fits(method)))
