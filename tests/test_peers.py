@@ -12,7 +12,14 @@ import pytest
 
 from benchmarks.peers import ours
 from benchmarks.peers.grid import METHODS, Candidate, candidates
-from benchmarks.peers.scores import CONTRASTS, baseline_of, choice_of, counts_of, ua
+from benchmarks.peers.scores import (
+    CONTRASTS,
+    baseline_of,
+    choice_of,
+    counts_of,
+    difference,
+    ua,
+)
 from benchmarks.peers.study import Folds, export, logits_of
 from benchmarks.peers.tables import ARMS
 from dann_jax.data.synthetic.conversations import synthetic_conversations
@@ -103,8 +110,17 @@ def test_predictions_come_back_to_their_rows(folds: Folds, tmp_path) -> None:
         own = np.eye(2)[folds.protocol.label[tested[group // 2]]]
         np.savez(tmp_path / "fits" / f"{name}.npz", logits=np.stack([-own, own]))
     logits = logits_of(tmp_path, folds.protocol, names)
-    assert ua(counts_of(folds, logits[:, 0]))[0] == 1.0
+    by_seed = logits.reshape(len(tested), 2, *logits.shape[2:])
+    assert ua(counts_of(folds, by_seed)) == [1.0, 1.0, 1.0, 2]
     np.testing.assert_array_equal(logits[::2, 0], _right(folds))
+
+
+def test_arms_with_fewer_seeds_are_compared_by_those(folds: Folds) -> None:
+    right = _right(folds)[:, None]
+    both = counts_of(folds, np.concatenate([right, -right], axis=1))
+    first = counts_of(folds, right)
+    assert difference(both, first) == [0.0, 0.0, 0.0, 1.0, 1]
+    assert difference(both, both)[-1] == 2
 
 
 def test_inner_folds_choose_what_is_right_on_whom_they_hold_out(inner: Folds) -> None:

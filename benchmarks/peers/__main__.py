@@ -16,8 +16,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from benchmarks.peers import ours
 from benchmarks.peers.fits import Peers
 from benchmarks.peers.grid import METHODS
@@ -60,23 +58,22 @@ def _corpus(
     if not chosen.score_only:
         for name, workdir in workdirs.items():
             ours.train(flags[name], workdir)
-        peers.train(chosen.python, chosen.methods.split(","))
+        peers.train(chosen.python, [*filter(None, chosen.methods.split(","))])
     found = {
         name: ours.logits_of(flags[name], workdir)
         for name, workdir in workdirs.items()
         if (workdir / "results.json").exists()
     }
     logits = {
-        name: _of_seeds(found[run][arm], seeds)
+        name: found[run][arm][:, :seeds]
         for name, (run, arm) in ours.ARMS.items()
         if arm in found.get(run, ())
     }
     settings = {}
     for name, arm in peers.arms().items():
-        try:
-            logits[name] = peers.logits(arm)
-        except FileNotFoundError:
+        if (made := peers.logits(arm)) is None:
             continue
+        logits[name] = made
         words = [candidate.words for candidate in arm]
         settings[name] = {each: words.count(each) for each in dict.fromkeys(words)}
     return {
@@ -89,11 +86,6 @@ def _corpus(
         ),
         "settings": settings,
     }
-
-
-def _of_seeds(logits: np.ndarray, seeds: int) -> np.ndarray:
-    """The first seeds, `[folds * seeds, rows, classes]`, folds first."""
-    return logits[:, :seeds].reshape(-1, *logits.shape[2:])
 
 
 def _versions(output: pathlib.Path) -> dict[str, str]:
@@ -114,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     python = os.environ.get("DANN_JAX_PEERS_PYTHON", "python")
     add("--python", default=python, help="one that has skada and PyTorch")
     add("--corpora", default="emovo,ravdess", help=f"of {', '.join(CORPORA)}")
-    add("--methods", default=",".join(METHODS), help="of skada, to be tuned")
+    add("--methods", default=",".join(METHODS), help="to tune; empty for none")
     add("--seeds", type=int, default=3)
     add("--quick", action="store_true", help="one seed of three epochs")
     add("--score_only", action="store_true", help="train nothing")

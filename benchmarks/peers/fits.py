@@ -7,6 +7,8 @@ rate and the epochs of source-only, then at that rate the weight and the epochs 
 other method.
 """
 
+import functools
+import itertools
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +17,7 @@ import numpy as np
 
 from benchmarks.peers.grid import METHODS, STRENGTHS, Candidate, candidates, defaults
 from benchmarks.peers.scores import choice_of
-from benchmarks.peers.study import Study, fitter, logits_of
+from benchmarks.peers.study import Study, are_made, fitter, logits_of
 
 Arm = Sequence[Candidate]
 """A method with its settings in each fold."""
@@ -39,7 +41,7 @@ class Peers(NamedTuple):
 
         Args:
           python: one that has skada.
-          methods: which are tuned; all of them have their defaults.
+          methods: which are tuned; all of them are trained by default.
         """
         study, options = self.study, self.study.options
         inner = fitter(study.inner, options, self.folder / "inner", python)
@@ -51,10 +53,11 @@ class Peers(NamedTuple):
             f"folds and {folds * study.outer.seeds} more",
             flush=True,
         )
-        outer([fit for arm in self._defaults().values() for fit in self._fits(arm)])
-        for method in dict.fromkeys((METHODS[0], *methods)):
+        outer(list(self._outer_fits(*self._defaults().values())))
+        # By source-only the learning rate of the others is chosen.
+        for method in dict.fromkeys((METHODS[0], *methods)) if methods else ():
             inner(list(self._inner_fits(method)))
-            outer(list(self._fits(self._chosen(method))))
+            outer(list(self._outer_fits(self._chosen(method))))
 
     def arms(self) -> dict[str, Arm]:
         """Name of an arm -> its settings; of what is chosen, if the fits are there."""
@@ -66,15 +69,25 @@ class Peers(NamedTuple):
                 continue
         return found
 
-    def logits(self, arm: Arm) -> np.ndarray:
-        """Of the tested rows, `[groups, rows, classes]`.
+    def logits(self, arm: Arm) -> np.ndarray | None:
+        """Of the tested rows, `[folds, seeds, rows, classes]`.
 
-        Raises:
-          FileNotFoundError: a fit is not there.
+        Of as many seeds as there are; None where there is none of all folds.
         """
-        names = [[(fit["name"], 0)] for fit in self._fits(arm)]
-        protocol = self.study.outer.protocol
-        return logits_of(self.folder / "outer", protocol, names)[:, 0]
+        folder, protocol = self.folder / "outer", self.study.outer.protocol
+        names = [
+            [
+                each.fit(fold, seed, [each.epochs])["name"]
+                for fold, each in enumerate(arm)
+            ]
+            for seed in range(self.study.outer.seeds)
+        ]
+        made = list(itertools.takewhile(functools.partial(are_made, folder), names))
+        if not made:
+            return None
+        fits = [[(name, 0)] for fold in zip(*made, strict=True) for name in fold]
+        logits = logits_of(folder, protocol, fits)
+        return logits.reshape(len(arm), len(made), *logits.shape[2:])
 
     def _defaults(self) -> dict[str, Arm]:
         folds = len(self.study.outer.protocol.folds)
@@ -110,10 +123,12 @@ class Peers(NamedTuple):
             for candidate in per_fold[outer][:: len(self.epochs)]:
                 yield candidate.fit(fold, 0, self.epochs)
 
-    def _fits(self, arm: Arm) -> Iterator[dict[str, Any]]:
-        for fold, candidate in enumerate(arm):
-            for seed in range(self.study.outer.seeds):
-                yield candidate.fit(fold, seed, [candidate.epochs])
+    def _outer_fits(self, *arms: Arm) -> Iterator[dict[str, Any]]:
+        """Seed after seed, so that what is stopped has all arms of the first ones."""
+        for seed in range(self.study.outer.seeds):
+            for arm in arms:
+                for fold, candidate in enumerate(arm):
+                    yield candidate.fit(fold, seed, [candidate.epochs])
 
     def _outer_of_inner(self) -> list[int]:
         assert self.study.inner.outer is not None

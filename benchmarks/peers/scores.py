@@ -31,11 +31,12 @@ def counts_of(folds: Folds, logits: np.ndarray) -> Counts:
 
     Args:
       folds: of which they are.
-      logits: float `[groups, tested rows, classes]`.
+      logits: float `[folds, seeds, tested rows, classes]`, of any number of seeds.
     """
+    folds = folds._replace(seeds=logits.shape[1])
     protocol, rows, layout = folds.protocol, folds.tested, folds.layout(["arm"])
     speaker = folds.corpus.column("speaker")
-    each = logits[:, None]
+    each = logits.reshape(-1, 1, *logits.shape[2:])
     by_speaker = speaker_counts(each, rows, speaker, protocol, layout)
     by_fold = fold_counts(replica_scores(each, rows, protocol, layout), layout)
     return Counts(by_speaker["arm"], by_fold["arm"])
@@ -60,16 +61,23 @@ def choice_of(folds: Folds, logits: np.ndarray) -> np.ndarray:
 
 
 def ua(counts: Counts) -> list[float]:
-    """Pooled UA and the ends of its interval, in [0, 1]."""
-    return _rounded(pooled(counts.speakers, "ua"), *interval(counts.speakers, "ua"))
+    """Pooled UA and the ends of its interval, in [0, 1]; and the number of seeds."""
+    table = counts.speakers
+    return [*_rounded(pooled(table, "ua"), *interval(table, "ua")), len(table)]
 
 
 def difference(one: Counts, other: Counts) -> list[float]:
-    """Paired difference of UA, the ends of its interval, and p."""
+    """Paired difference of UA, the ends of its interval, p, and the number of seeds.
+
+    Where one arm has fewer seeds, the others of the other do not count.
+    """
+    seeds = min(len(one.speakers), len(other.speakers))
+    one, other = (Counts(*(each[:seeds] for each in arm)) for arm in (one, other))
     found = compare(
         one.speakers, other.speakers, "ua", trainings=(one.folds, other.folds)
     )
-    return _rounded(found["difference"], *found["ci95"], found["p_value"])
+    numbers = _rounded(found["difference"], *found["ci95"], found["p_value"])
+    return [*numbers, seeds]
 
 
 def _rounded(*values: float) -> list[float]:

@@ -143,6 +143,11 @@ def fitter(
     return make
 
 
+def are_made(folder: pathlib.Path, names: Sequence[str]) -> bool:
+    """Whether a `fitter` has left all of these fits in its folder."""
+    return all((folder / "fits" / f"{name}.npz").exists() for name in names)
+
+
 def logits_of(
     folder: pathlib.Path, protocol: Protocol, fits: Sequence[Sequence[tuple[str, int]]]
 ) -> np.ndarray:

@@ -28,10 +28,8 @@ def table_of_arms(found: Mapping[str, Any]) -> str:
     for name in ARMS:
         row = [name]
         for record in corpora:
-            row += [
-                _ua(record["ua"].get(name)),
-                gain_in_points(record["gain"].get(name)),
-            ]
+            gain = record["gain"].get(name)
+            row += [_ua(record["ua"].get(name), record), _gain(gain, record)]
         rows.append(row)
     return "\n".join(_row(row) for row in rows)
 
@@ -42,8 +40,8 @@ def table_of_contrasts(found: Mapping[str, Any]) -> str:
     rows = [["difference", *(record["corpus"] for record in corpora)]]
     rows.append(["---"] * len(rows[0]))
     for question in CONTRASTS:
-        each = [record["contrasts"].get(question) for record in corpora]
-        rows.append([question, *(gain_in_points(gain) or NOT_RUN for gain in each)])
+        each = [_gain(record["contrasts"].get(question), record) for record in corpora]
+        rows.append([question, *(gain or NOT_RUN for gain in each)])
     return "\n".join(_row(row) for row in rows)
 
 
@@ -63,11 +61,20 @@ def _choice(choice: Mapping[str, int]) -> str:
     return "; ".join(words) or NOT_RUN
 
 
-def _ua(ua: Sequence[float] | None) -> str:
+def _ua(ua: Sequence[float] | None, record: Mapping[str, Any]) -> str:
     if ua is None:
         return NOT_RUN
-    middle, low, high = (100 * value for value in ua)
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"
+    middle, low, high = (100 * value for value in ua[:3])
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]{_fewer(ua[-1], record)}"
+
+
+def _gain(gain: Sequence[float] | None, record: Mapping[str, Any]) -> str:
+    return gain_in_points(gain) + _fewer(gain[-1], record) if gain else ""
+
+
+def _fewer(seeds: float, record: Mapping[str, Any]) -> str:
+    """How many seeds there are, if they are not all that there should be."""
+    return "" if seeds == record["seeds"] else f", seeds: {seeds}"
 
 
 def _row(words: Sequence[str]) -> str:
