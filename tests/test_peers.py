@@ -150,10 +150,15 @@ def test_our_runs_are_configs_that_can_be_run() -> None:
         flags = ours.flags_of(name, "emovo", pathlib.Path("data"), 2, 3)
         config = ours.config_of(flags)
         check_config(config)
-        arms = [arm for run, arm in ours.ARMS.values() if run == name]
-        assert set(arms) <= set(config.arms)
+        ours.require_strengths(name, config)
         assert bool(config.protocol.unlabelled) == (name != "inductive")
         assert (config.seeds, config.timetable.epochs) == (2, 3)
+
+
+def test_a_corpus_whose_arms_are_others_is_refused() -> None:
+    flags = ours.flags_of("speakers", "urdu", pathlib.Path("data"), 2, 3)
+    with pytest.raises(ValueError, match="the arm 'cautious' is not there"):
+        ours.require_strengths("speakers", ours.config_of(flags))
 
 
 def test_contrasts_and_baselines_name_arms_of_the_table() -> None:

@@ -13,6 +13,7 @@ was stopped and repeats nothing. `--quick` is one seed of three epochs.
 import argparse
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from dann_jax.cli.console import exit_with_message
 from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.utils.files import read_json, write_json
 
-CORPORA = ("emovo", "ravdess", "emodb", "urdu")
+CORPORA = ("emovo", "ravdess", "emodb")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -35,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> None:
     output = pathlib.Path(chosen.output)
     records = []
     with exit_with_message("interrupted; the same command goes on"):
-        for corpus in chosen.corpora.split(","):
+        for corpus in re.split(r",(?!\w+=)", chosen.corpora):
             records.append(_corpus(corpus, chosen, output))
         found = {"corpora": records, "versions": _versions(output)}
         write_json(output / "peers.json", found)
@@ -45,13 +46,19 @@ def main(words: Sequence[str] | None = None) -> None:
 def _corpus(
     corpus: str, chosen: argparse.Namespace, output: pathlib.Path
 ) -> dict[str, Any]:
-    """Train a corpus, and return what is kept of it: scores, and what was chosen."""
+    """Train a corpus, and return what is kept of it: scores, and what was chosen.
+
+    The corpus may have folds after a comma, as a variant of `configs/speakers.py`.
+    """
     seeds, epochs = (1, 3) if chosen.quick else (chosen.seeds, 30)
-    source = pathlib.Path(chosen.data) / corpus
+    source = pathlib.Path(chosen.data) / corpus.partition(",")[0]
     flags = {
         name: ours.flags_of(name, corpus, source, seeds, epochs) for name in ours.RUNS
     }
-    config = ours.config_of(flags["sides"])
+    configs = {name: ours.config_of(each) for name, each in flags.items()}
+    for name, each in configs.items():
+        ours.require_strengths(name, each)
+    config = configs["sides"]
     study = study_of(build_task_and_layout(config)[0], config, seeds)
     peers = Peers(study, output / "skada" / corpus, (epochs // 3, epochs))
     workdirs = {name: output / "ours" / corpus / name for name in flags}
@@ -66,7 +73,7 @@ def _corpus(
     }
     logits = {
         name: found[run][arm][:, :seeds]
-        for name, (run, arm) in ours.ARMS.items()
+        for name, (run, arm, _) in ours.ARMS.items()
         if arm in found.get(run, ())
     }
     settings = {}

@@ -24,15 +24,15 @@ RUNS: Mapping[str, tuple[str, Sequence[str]]] = {
 }
 """Name of a run -> its config and what is changed in it."""
 ARMS = {
-    "ours source-only": ("speakers", "source_only"),
-    "ours two domains .3": ("sides", "sides_0_3"),
-    "ours two domains 1": ("sides", "sides_1"),
-    "ours speakers .1": ("speakers", "cautious"),
-    "ours speakers .3": ("speakers", "dann"),
-    "ours source-only, inductive": ("inductive", "source_only"),
-    "ours speakers .3, inductive": ("inductive", "dann"),
+    "ours source-only": ("speakers", "source_only", 0.0),
+    "ours two domains .3": ("sides", "sides_0_3", 0.3),
+    "ours two domains 1": ("sides", "sides_1", 1.0),
+    "ours speakers .1": ("speakers", "cautious", 0.1),
+    "ours speakers .3": ("speakers", "dann", 0.3),
+    "ours source-only, inductive": ("inductive", "source_only", 0.0),
+    "ours speakers .3, inductive": ("inductive", "dann", 0.3),
 }
-"""What tables call an arm -> the run and its arm."""
+"""What tables call an arm -> the run, its arm, and the strength it has there."""
 
 
 def flags_of(
@@ -50,6 +50,22 @@ def config_of(flags: Sequence[str]) -> ConfigDict:
     config = load_config(flags[0].removeprefix("--config="))
     change_config(config, ["dann-train", *flags[1:]])
     return config
+
+
+def require_strengths(name: str, config: ConfigDict) -> None:
+    """Refuse a corpus whose arms are others than tables say.
+
+    Raises:
+      ValueError: an arm of the run is not there, or has another strength.
+    """
+    arms = config.arms.to_dict()
+    for run_name, arm, strength in ARMS.values():
+        if run_name == name and sum(arms.get(arm, {"": -1}).values()) != strength:
+            raise ValueError(
+                f"{config.system}: the arm {arm!r} is {arms.get(arm, 'not there')}, "
+                f"and the tables take it for one with strength {strength}; choose "
+                f"another of --corpora"
+            )
 
 
 def train(flags: Sequence[str], workdir: pathlib.Path) -> None:
