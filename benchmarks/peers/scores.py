@@ -97,6 +97,10 @@ CONTRASTS = {
         "skada DANN, tuned",
         "skada DANN, defaults",
     ),
+    "what else differs: our two domains .3, against skada's DANN, defaults": (
+        "ours two domains .3",
+        "skada DANN, defaults",
+    ),
     "what else differs: our two domains .3, against skada's DANN, tuned": (
         "ours two domains .3",
         "skada DANN, tuned",
@@ -105,7 +109,7 @@ CONTRASTS = {
         "ours speakers .3",
         "ours two domains .3",
     ),
-    "the same, against our two domains at 1": (
+    "K-way head: our speakers .3, against our two domains at 1": (
         "ours speakers .3",
         "ours two domains 1",
     ),
@@ -113,15 +117,19 @@ CONTRASTS = {
         "ours speakers .3",
         "ours speakers .3, inductive",
     ),
+    "what is left: our speakers .3, against skada's DANN, defaults": (
+        "ours speakers .3",
+        "skada DANN, defaults",
+    ),
     "what is left after tuning: our speakers .3, against skada's DANN, tuned": (
         "ours speakers .3",
         "skada DANN, tuned",
     ),
-    "the same, against skada's CDAN, tuned": (
+    "what is left after tuning: our speakers .3, against skada's CDAN, tuned": (
         "ours speakers .3",
         "skada CDAN, tuned",
     ),
-    "the same, against skada's MCC, tuned": (
+    "what is left after tuning: our speakers .3, against skada's MCC, tuned": (
         "ours speakers .3",
         "skada MCC, tuned",
     ),
