@@ -5,9 +5,9 @@
 
 DIR has stores of features by the names of corpora, as `dann-prepare` makes them. PYTHON
 is that of an environment of its own: `python -m venv peers && peers/bin/python -m pip
-install skada skorch torch`. Trains our runs, then skada's methods, and writes what is finished
-to OUTPUT/peers.json, the numbers of docs/peers.md. The same command goes on where it
-was stopped and repeats nothing. `--quick` is one seed of three epochs.
+install skada skorch torch`. Trains our runs, then skada's methods, and writes what is
+finished to OUTPUT/peers.json, the numbers of docs/peers.md. The same command goes on
+where it was stopped and repeats nothing. `--quick` is one seed of three epochs.
 """
 
 import argparse
