@@ -96,6 +96,8 @@ setuptools.setup(
             "ipykernel>=6",
         ],
         "bench": ["torch>=2.6", "statsmodels>=0.14"],
+        # In an environment of its own, beside this one: `python -m benchmarks.peers`.
+        "peers": ["skada>=0.6", "skorch>=1.4", "torch>=2.6"],
         "beam": ["apache-beam>=2.77"],
         # Sound that libsndfile cannot decode (m4a, mp4, webm, wma); and Excel tables.
         "media": ["av>=14"],

@@ -11,6 +11,11 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+from benchmarks.peers.tables import (
+    table_of_arms,
+    table_of_contrasts,
+    table_of_settings,
+)
 from benchmarks.studies.adversary_tables import (
     table_of_gains,
     table_of_probes,
@@ -20,13 +25,17 @@ from dann_jax.utils.files import read_json, write_whole
 
 ROOT = pathlib.Path(__file__).parents[2]
 ADVERSARY = ROOT / "docs" / "study.json"
+PEERS = ROOT / "docs" / "peers.json"
 TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "gains": (ADVERSARY, table_of_gains),
     "probes": (ADVERSARY, table_of_probes),
     "relations": (ADVERSARY, table_of_relations),
+    "peers_arms": (PEERS, table_of_arms),
+    "peers_contrasts": (PEERS, table_of_contrasts),
+    "peers_settings": (PEERS, table_of_settings),
 }
 """Name of a table -> the JSON it is made of, and how."""
-DOCUMENTS = (ROOT / "docs" / "study.md",)
+DOCUMENTS = (ROOT / "docs" / "study.md", ROOT / "docs" / "peers.md")
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

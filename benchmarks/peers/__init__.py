@@ -1,0 +1,1 @@
+"""Peers on the same features and folds: skada, and the arms in between."""
