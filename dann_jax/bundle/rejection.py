@@ -2,6 +2,7 @@
 
 import logging
 
+from dann_jax.bundle.calibration import is_calibrated
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.evaluation.scorers.table import Prediction, Rating
 
@@ -13,6 +14,9 @@ _log = logging.getLogger(__name__)
 
 def require_rejection(description: Description, threshold: float) -> None:
     """Raise `BundleError` unless the model's answers can be rejected like that.
+
+    Warns of a threshold that rejects nothing, and of probabilities that were never
+    calibrated.
 
     Args:
       description: of the model.
@@ -40,6 +44,12 @@ def require_rejection(description: Description, threshold: float) -> None:
         _log.warning(
             "a threshold of %g rejects nothing: of %d classes one has at least %.3g",
             *(threshold, len(description.labels), least),
+        )
+    if not is_calibrated(description):
+        _log.warning(
+            "this model's probabilities are not calibrated: of its answers with a "
+            "probability of %g, more or fewer may be right (docs/calibration.md)",
+            threshold,
         )
 
 

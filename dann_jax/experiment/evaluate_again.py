@@ -7,7 +7,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from dann_jax.experiment.build import compiled
-from dann_jax.experiment.choose_settings import SETTINGS, chooses
+from dann_jax.experiment.choose_settings import chooses
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.evaluate import evaluate
 from dann_jax.experiment.train import Trained, as_tested, build_for_workdir
@@ -31,7 +31,7 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
 
     Args:
       workdir: of the run; `results.json`, `analysis.json` and the bundle are written
-        again.
+        again. Of a choice those of every setting are too.
       **options: of `analyse`, instead of those in the config of the run.
 
     Returns:
@@ -45,11 +45,10 @@ def evaluate_again(workdir: epath.PathLike, **options: Any) -> dict[str, Any]:
     workdir = epath.Path(workdir)
     config = _config_of(workdir)
     if chooses(config):
-        raise WorkdirError(
-            f"{workdir} holds a choice among settings, which dann-train scores again "
-            f"in no time; dann-evaluate is for one of them: "
-            f"--workdir={workdir}/{SETTINGS}/NAME"
-        )
+        # It evaluates its settings by this function.
+        from dann_jax.experiment.choose import choose_again
+
+        return choose_again(config, workdir, **options)
     config.analysis = ConfigDict({**getattr(config, "analysis", {}), **options})
     task, layout = build_for_workdir(workdir, config)
     return evaluate(config, task, layout, restored(config, task, layout, workdir))
