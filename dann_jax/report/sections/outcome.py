@@ -13,6 +13,7 @@ from dann_jax.report.headings import (
     comparison_rule,
     distinct,
     headline,
+    least_p,
     scored_folds,
 )
 from dann_jax.report.markup import Markup, join, tag
@@ -117,13 +118,13 @@ def _more(run: RunFiles) -> Markup | None:
     if not entries:
         return None
     items = [
-        tag("li", sentence, _extras(entry))
+        tag("li", sentence, _extras(entry, run.results))
         for entry, sentence in zip(entries, sentences(run.results), strict=True)
     ]
     return details("In words, with effect sizes", tag("ul", items))
 
 
-def _extras(entry: dict[str, Any]) -> str:
+def _extras(entry: dict[str, Any], results: Mapping[str, Any]) -> str:
     """Effect size and the seeds that would be needed, where they are known."""
     effect = entry.get("effect_size")
     d_z = effect.get("d_z") if isinstance(effect, dict) else effect
@@ -131,7 +132,15 @@ def _extras(entry: dict[str, Any]) -> str:
     if isinstance(d_z, (int, float)) and d_z == d_z:
         shown = Number(d_z, scale=1.0, signed=True)
         text += f" Effect size d_z {shown}, over speakers."
-    seeds = entry.get("seeds_needed")
-    if isinstance(seeds, int):
-        text += f" To show a difference of this size would take {seeds} seeds."
-    return text
+    needed, folds = entry.get("seeds_needed"), len(scored_folds(results))
+    if not isinstance(needed, int):
+        return text
+    if folds > 1 and least_p(results) > 0.05:
+        return (
+            f"{text} More seeds cannot show it: with {folds} folds no p is below "
+            f"{least_p(results):.3g}. More folds, with more speakers, can."
+        )
+    return (
+        f"{text} To show a difference of this size in four of five experiments takes "
+        f"{needed} seed{'s' * (needed != 1)}; this run has {distinct(results, 'seed')}."
+    )
