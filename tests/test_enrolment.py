@@ -18,7 +18,7 @@ from commands import Call, assert_refused
 from commands import call as call
 from corpora_and_batches import toy_corpus
 
-from dann_jax.bundle import Bundle, BundleError, load_bundle, row_domains, write_bundle
+from dann_jax.bundle import Bundle, BundleError, load_bundle, write_bundle
 from dann_jax.bundle.description import Modality
 from dann_jax.bundle.people import name_of
 from dann_jax.bundle.recordings import Clip
@@ -28,6 +28,7 @@ from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.tasks.speaker_offset import OffsetModel
 from dann_jax.tasks.speaker_statistics import Prior, speaker_scale
+from dann_jax.utils.once import warn_once
 
 K = 5.0
 
@@ -35,7 +36,7 @@ K = 5.0
 @pytest.fixture(autouse=True)
 def _warned_of_nothing() -> None:
     """What is said once in a process is said in each test."""
-    row_domains._warn_once.cache_clear()
+    warn_once.cache_clear()
 
 
 def write_enrolling(folder: pathlib.Path, kind: str = "shrunk") -> Bundle:

@@ -20,7 +20,7 @@ from dann_jax.experiment.choose_parts import Part, Setting, build_settings, comp
 from dann_jax.experiment.choose_results import choice_results
 from dann_jax.experiment.choose_settings import settings_of
 from dann_jax.experiment.evaluate import bundle
-from dann_jax.experiment.evaluate_again import evaluate_again, restored
+from dann_jax.experiment.restored import evaluate_restored, restored
 from dann_jax.experiment.workdir import claim, data_of
 from dann_jax.report.exports import write_page
 from dann_jax.tasks.fingerprint import fingerprint
@@ -78,7 +78,8 @@ def choose_again(
         )
     for setting in settings.values():
         _log.info("setting %s", setting.outer.name)
-        evaluate_again(setting.outer.folder, **options)
+        _, folder, own, task, layout, _ = setting.outer
+        evaluate_restored(own, task, layout, folder, **options)
     return _concluded(config, workdir, settings, complete(parts))
 
 

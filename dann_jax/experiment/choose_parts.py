@@ -101,7 +101,10 @@ def build_settings(
     settings = {}
     for name, given in configs.items():
         folder = workdir / SETTINGS / name
-        task, layout = build_for_workdir(folder, given, data_parallel=data_parallel)
+        # All settings have the same rows.
+        task, layout = build_for_workdir(
+            folder, given, data_parallel=data_parallel, describe=not settings
+        )
         outer = Part(name, folder, given, task, layout)
         nested = nested_protocol(task.protocol, task.corpus, folds=folds)
         within = given.copy_and_resolve_references().unlock()
