@@ -19,10 +19,10 @@ from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.options import unset_options
 from dann_jax.cli.signals import ends_at_once
 from dann_jax.cli.sweep import swept
-from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.report.choice_tables import run_text
 from dann_jax.report.exports import write_page
+from dann_jax.report.run import SETTINGS
 from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.training.trackers import tracker_named
 

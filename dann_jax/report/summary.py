@@ -68,8 +68,14 @@ def hiding_sentence(run: RunFiles) -> str:
     adversaries = run.config.get("adversaries", {})
     against = {name for name, own in adversaries.items() if own.get("column") == column}
     strengths = run.config.get("arms", {})
+    rivals = {arm: arm for arm in arms}
+    if choice := run.results.get("choice"):
+        taken = choice["recommended"]
+        rivals = {taken["candidate"]: taken["arm"]}
     hiding = [
-        arm for arm in arms if any(strengths.get(arm, {}).get(n) for n in against)
+        name
+        for name, arm in rivals.items()
+        if any(strengths.get(arm, {}).get(n) for n in against)
     ]
     if not hiding or not all("domain_probe" in r for r in run.results["replicas"]):
         return ""

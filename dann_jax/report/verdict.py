@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dann_jax.evaluation.choice import CHOSEN
 from dann_jax.evaluation.verdicts import NOT_SHOWN, sentence, verdict_of
 from dann_jax.report.headings import headline, scored_folds, title_of
 from dann_jax.utils.words import and_listed
@@ -34,6 +35,9 @@ def run_verdict(results: Mapping[str, Any]) -> str:
         arms = list(results["summary"])
         return f"There is one arm, {arms[0]}, and nothing to compare it with."
     metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
+    if "choice" in results:
+        # All other candidates were there to be chosen from.
+        entries = [entry for entry in entries if entry["arm"] == CHOSEN]
     main = [name for name in headline(results) if name in metrics] or metrics
     if len({entry["arm"] for entry in entries}) == 1:
         return _of_one_arm([entry for entry in entries if entry["metric"] in main])

@@ -65,7 +65,8 @@ def _meaning(run: RunFiles) -> str:
         of_classes = LEGEND if distinct(run.results, "seed") > 1 else MEASURES
     return (
         f"{of_classes} {domain} probe: how often a fresh classifier names the {domain} "
-        f"from the features (in brackets by chance); at chance the {domain} is hidden. "
+        f"from the features (in brackets by chance); at chance the {domain} is hidden, "
+        f"and well below it the classifier has failed to learn, which proves nothing. "
         f"It is no score of emotions."
     )
 
