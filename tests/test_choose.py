@@ -283,6 +283,13 @@ def test_a_choice_goes_on_where_it_stopped_and_serves_predictions(
     measured = described["measured"]["calibration"]
     after = results["calibration"]["arms"][CHOSEN]["after"]["ece"]
     assert measured["after"] == after
+    assert described["measured"]["choice"]["candidate"] == recommended["candidate"]
+    card = (tmp_path / "w" / "bundle" / "MODEL_CARD.md").read_text()
+    assert "which a choice among 4 candidates recommends" in card
+    assert "They are scores of the choice" in card
+    # All settings have the same rows, which are told of once.
+    assert whole.err.count(" rows: ") == 1
+    assert f"model: {tmp_path / 'w'}/bundle" in whole.out
 
     # One part is lost, as if the command had been stopped in its middle.
     (tmp_path / "w/settings/standardise_by=speaker/inner/predictions.npz").unlink()

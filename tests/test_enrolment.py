@@ -314,3 +314,27 @@ def test_what_enrols_nobody_is_one_line(
     for words in (["--speakers=[", sound], ["--speakers=folder", "--enrol=x", sound]):
         ended = call(predict, model, *words)
         assert ended.code and not ended.out and "--help shows" in ended.err
+
+
+def test_the_warning_and_the_card_say_what_enrolling_nobody_costs(
+    tmp_path: pathlib.Path, call: Call
+) -> None:
+    def scores(ua: float) -> dict:
+        ends = {"mean": ua, "std": 0.01, "pooled": ua, "ci95": [ua - 0.1, ua + 0.1]}
+        return {"ua": ends}
+
+    bundle = write_enrolling(tmp_path / "bundle")
+    measured = {**bundle.description.measured, "arm": "dann", "comparisons": []}
+    measured |= {"scores": scores(0.613), "unenrolled": scores(0.5), "groups": {}}
+    described = dataclasses.replace(bundle.description, measured=measured)
+    write_bundle(
+        tmp_path / "told", described, bundle.params, bundle.standardiser, bundle.priors
+    )
+    write_tones(tmp_path / "sounds", {"one.wav": 0.5})
+    ended = call(predict, f"--model={tmp_path / 'told'}", tmp_path / "sounds")
+    words = "had a UA of 50.0 % where their own recordings have 61.3 %"
+    assert ended.code == 0 and words in ended.err
+    card = " ".join((tmp_path / "told" / "MODEL_CARD.md").read_text().split())
+    assert "when nobody is enrolled: ua 50.00 (40.00 to 60.00)." in card
+    plain = " ".join((tmp_path / "bundle" / "MODEL_CARD.md").read_text().split())
+    assert "Of people who are not enrolled they were not measured." in plain

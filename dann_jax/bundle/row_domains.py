@@ -47,8 +47,24 @@ def warn_of_nobody_enrolled(description: Description) -> None:
     column = statistics_of(description).column
     warn_once(
         f"warning: this model standardises each {column} by their own recordings, and "
-        "nobody is enrolled: the training speakers' statistics stand in (dann-predict "
-        "--enrol=CLIPS or --speakers=folder, or Bundle.enrol)"
+        f"nobody is enrolled: the training speakers' statistics stand in"
+        f"{_what_it_costs(description)} (dann-predict --speakers=folder or "
+        f"--enrol=CLIPS, or Bundle.enrol)"
+    )
+
+
+def _what_it_costs(description: Description) -> str:
+    """UA with and without enrolling people, where both were measured."""
+    unenrolled = description.measured.get("unenrolled")
+    if not unenrolled:
+        return ""
+    without, enrolled = (
+        100.0 * scores["ua"]["pooled"]
+        for scores in (unenrolled, description.measured["scores"])
+    )
+    return (
+        f", which on tested people had a UA of {without:.1f} % where their own "
+        f"recordings have {enrolled:.1f} %"
     )
 
 

@@ -146,11 +146,13 @@ def _bundle(
     calibrated = results["calibration"]["arms"]
     # Its temperatures are those that it has; what they are worth was measured of what
     # was chosen, as its scores were.
-    own = calibrated[recommended["candidate"]]
+    name = recommended["candidate"]
+    own = calibrated[name]
     temperatures = {key: own[key] for key in ("temperature", "temperature_of_all")}
     honest = {
         **results,
         "summary": {arm: results["summary"][CHOSEN]},
+        "unenrolled": {arm: results.get("unenrolled", {}).get(name, {})},
         "calibration": {
             **results["calibration"],
             "arms": {arm: calibrated[CHOSEN] | temperatures},

@@ -43,7 +43,7 @@ def choice_results(
         inner.append(held_out(setting.inner, inside))
         kept.append(with_nan(read_json(setting.outer.folder / "results.json")))
         layout, replicas = setting.outer.layout, kept[-1]["replicas"]
-        outer.append(Candidates(layout, outside.rows, outside.label_logits, replicas))
+        outer.append(Candidates(layout, outside.rows, _logits(outside), replicas))
     origin, plain = _origin(settings)
     names = [
         f"{each['setting']}: {each['arm']}" if len(settings) > 1 else each["arm"]
@@ -75,7 +75,9 @@ def choice_results(
         candidates.layout,
     )
     (taken,) = chosen(everybody.sum(0, keepdims=True), rule, plain)
-    choice["recommended"] = _recommended(names[taken], scores, choice)
+    taken_run = kept[[*settings].index(origin[taken]["setting"])]
+    unenrolled = taken_run.get("unenrolled", {}).get(origin[taken]["arm"], {})
+    choice["recommended"] = _recommended(names[taken], scores, choice, unenrolled)
     calibration = choice_calibration(
         *_rows(settings, candidates, predictions), names, choices, taken
     )
@@ -87,6 +89,7 @@ def choice_results(
         **head,
         "cautions": kept[0].get("cautions", {}),
         **scores,
+        **({"unenrolled": {names[taken]: unenrolled}} if unenrolled else {}),
         "choice": choice,
         "calibration": calibration,
         "timing": timing,
@@ -101,8 +104,8 @@ def _rows(
     """What all candidates predict: tested rows, and those that inner folds hold out."""
     first = next(iter(settings.values()))
     outside = Predictions(candidates.rows, label_logits=candidates.logits)
-    logits = [inside.label_logits for inside in predictions[1::2]]
-    inside = predictions[1]._replace(label_logits=np.concatenate(logits, axis=1))
+    logits = np.concatenate([_logits(inside) for inside in predictions[1::2]], axis=1)
+    inside = predictions[1]._replace(label_logits=logits)
     tested, held = (
         predicted_rows(
             found,
@@ -115,6 +118,11 @@ def _rows(
     )
     assert first.inner.outer is not None
     return tested, held._replace(fold=first.inner.outer[held.fold])
+
+
+def _logits(predictions: Predictions) -> np.ndarray:
+    assert predictions.label_logits is not None
+    return predictions.label_logits
 
 
 def _origin(
@@ -130,9 +138,12 @@ def _origin(
 
 
 def _recommended(
-    name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]
+    name: str,
+    scores: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    unenrolled: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The candidate for new people, and why, in two sentences."""
+    """The candidate for new people, and why, in two sentences; a third if it enrols."""
     fixed, honest = (scores["summary"][arm]["ua"] for arm in (name, CHOSEN))
     times = sum(fold["candidate"] == name for fold in choice["folds"])
     low, high = (100 * end for end in honest["ci95"])
@@ -145,6 +156,12 @@ def _recommended(
         f"nothing is the UA of {CHOSEN!r}, {100 * honest['pooled']:.1f} % "
         f"[{low:.1f}, {high:.1f}]{_together(scores)}.",
     ]
+    if unenrolled:
+        why.append(
+            f"Both suppose that all of a person's recordings standardise their "
+            f"features (dann-predict --speakers or --enrol); of people who are not "
+            f"enrolled {name} has a UA of {100 * unenrolled['ua']['pooled']:.1f} %."
+        )
     return {"candidate": name, **choice["candidates"][name], "why": why}
 
 

@@ -17,7 +17,7 @@ from dann_jax.report.headings import (
     scored_folds,
 )
 from dann_jax.report.markup import Markup, join, tag
-from dann_jax.report.notes import caution
+from dann_jax.report.notes import caution, unenrolled_sentence
 from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, probed, result_tables
@@ -43,6 +43,7 @@ def outcome_section(run: RunFiles) -> Section:
         )
         if averaged
         else None,
+        note(whose) if (whose := unenrolled_sentence(run.results)) else None,
         cautions("Too little to tell", caution(run.results, "size")),
         map(data_table, forest_charts({run.name: run})),
         note(
