@@ -58,8 +58,7 @@ def main(words: list[str]) -> None:
         if flag.value is not None
     }
     with exit_with_message("interrupted; what was there is as it was"):
-        results = evaluate_again(_WORKDIR.value, **options)
-        print(run_text(results))
+        print(run_text(evaluate_again(_WORKDIR.value, **options)))
         print(f"\nreport: {write_page(_WORKDIR.value)}")
 
 

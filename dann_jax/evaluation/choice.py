@@ -21,11 +21,9 @@ from dann_jax.evaluation.summaries import (
     speaker_counts,
     summarise,
 )
+from dann_jax.evaluation.verdicts import CHOSEN
 from dann_jax.tasks.roles import Protocol
 from dann_jax.training.replicas import ReplicaLayout
-
-CHOSEN = "chosen"
-"""The arm that is in each fold the candidate that was chosen there."""
 
 ORACLE = "oracle: best of each fold in hindsight"
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dann_jax.evaluation.calibration import NUM_BINS, fit_temperature
-from dann_jax.evaluation.choice import CHOSEN
 from dann_jax.evaluation.scorers.calibrated import Rows, calibration_record
+from dann_jax.evaluation.verdicts import CHOSEN
 
 FITTED_ON = "training speakers held out by the inner folds"
 

@@ -30,6 +30,7 @@ def unenrolled_scores(state: TrainState, run: Run) -> dict[str, Any]:
         return {}
     run = as_strangers(run)
     rows, _, logits = run.predict(state.best, Role.TEST, ("label_logits",))
+    assert logits is not None
     protocol, layout = run.task.protocol, run.layout
     replicas = replica_scores(logits, rows, protocol, layout)
     speaker = run.task.corpus.column("speaker")

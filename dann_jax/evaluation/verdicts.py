@@ -8,6 +8,9 @@ import numpy as np
 ERRORS = ("eer", "min_dcf")
 """Errors of verification, as the names of their metrics begin."""
 
+CHOSEN = "chosen"
+"""The arm of a choice that is in each fold the candidate that was chosen there."""
+
 NOT_SHOWN = "no difference shown"
 
 

@@ -14,7 +14,7 @@ import jax
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.choice import CHOSEN
+from dann_jax.evaluation.verdicts import CHOSEN
 from dann_jax.experiment.checks import check_config
 from dann_jax.experiment.choose_parts import Part, Setting, build_settings, complete
 from dann_jax.experiment.choose_results import choice_results

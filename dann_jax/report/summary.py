@@ -4,8 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.evaluation.choice import CHOSEN
-from dann_jax.evaluation.verdicts import is_error, scale_of
+from dann_jax.evaluation.verdicts import CHOSEN, is_error, scale_of
 from dann_jax.report.headings import headline, title_of
 from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number

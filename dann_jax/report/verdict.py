@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.evaluation.choice import CHOSEN
-from dann_jax.evaluation.verdicts import NOT_SHOWN, sentence, verdict_of
+from dann_jax.evaluation.verdicts import CHOSEN, NOT_SHOWN, sentence, verdict_of
 from dann_jax.report.headings import headline, scored_folds, title_of
 from dann_jax.utils.words import and_listed
 
