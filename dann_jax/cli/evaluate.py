@@ -58,8 +58,9 @@ def main(words: list[str]) -> None:
         if flag.value is not None
     }
     with exit_with_message("interrupted; what was there is as it was"):
-        print(run_text(evaluate_again(_WORKDIR.value, **options)))
-        print(f"\nreport: {write_page(_WORKDIR.value)}")
+        workdir = str(_WORKDIR.value)
+        print(run_text(evaluate_again(workdir, **options)))
+        print(f"\nreport: {write_page(workdir)}")
 
 
 def run() -> None:
