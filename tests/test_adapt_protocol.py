@@ -1,14 +1,17 @@
 """A target without labels: one fold adapts to it, others rehearse on the source."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from corpora_and_batches import LABELS, toy_corpus
 
+from dann_jax.cli.config import load_config
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.metrics import classification_scores
+from dann_jax.experiment.adapt import rehearsals
 from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.guards import refuse_unused_leak_allowances
 from dann_jax.tasks.protocols import make_protocol
@@ -49,6 +52,35 @@ def test_rehearsals_hold_out_each_source_speaker_once_and_see_no_target() -> Non
     np.testing.assert_array_equal(target == Role.LABELLED, known & ~TARGET_ROWS)
     assert (target[TARGET_ROWS] == Role.UNLABELLED).all()
     assert (protocol.target_fold, protocol.rehearsals) == (2, [0, 1])
+
+
+def test_rehearsals_can_hold_out_whole_corpora_of_the_source() -> None:
+    corpus = with_column("corpus", CORPUS.columns["session"])
+    protocol = protocol_of(corpus, {"group": "corpus"})
+    assert protocol.folds == ("source corpora 1", "source corpora 2", "target")
+    held_out = [
+        {*corpus.column("corpus")[roles == Role.TEST]} for roles in protocol.roles[:2]
+    ]
+    assert sorted(map(list, held_out)) == [["s0"], ["s1"]]
+
+
+def test_there_are_as_many_rehearsals_as_groups_with_labels(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "dann_jax")
+    config = load_config("adapt")
+    several = with_column("corpus", CORPUS.columns["session"])
+    assert rehearsals(config, several) == min(5, len({*SPEAKER}))
+    assert "--config.protocol.split_args.group=corpus" in caplog.text
+    with config.unlocked():
+        config.protocol.split_args.group = "corpus"
+    caplog.clear()
+    assert rehearsals(config, several) == len({*CORPUS.columns["session"]})
+    assert "they are held out one by one" in caplog.text
+    caplog.clear()
+    one = with_column("corpus", np.full(len(CORPUS), "toys"))
+    assert rehearsals(config, one) == 0
+    assert "one corpus with labels, and none to hold out" in caplog.text
 
 
 def test_labels_of_the_target_change_nothing() -> None:

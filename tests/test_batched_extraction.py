@@ -1,6 +1,7 @@
 """Extraction with features that this process computes in batches."""
 
 import json
+import logging
 import pathlib
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from dann_jax.data.features.extraction import extract
 from dann_jax.data.features.extractor import Extractor
 from dann_jax.data.prepare import prepare
 from dann_jax.data.store import read_store
+from dann_jax.utils import progress
 
 CALLS: list[int] = []
 """How many utterances each batch had."""
@@ -155,7 +157,7 @@ def test_interrupted_it_goes_on_with_what_was_encoded(
 ) -> None:
     files = names(recordings)
     given = (columns_of(files), recordings, FEATURES, tmp_path / "work")
-    monkeypatch.setattr(batched_extraction, "_SECONDS", 0.5)
+    monkeypatch.setattr(batched_extraction, "_SECONDS_ON_CPU", 0.5)
     BATCHES_LEFT.extend([1, 1, 1])
     with pytest.raises(KeyboardInterrupt):
         extract(*given, name="c", make=make, workers=1)
@@ -165,6 +167,23 @@ def test_interrupted_it_goes_on_with_what_was_encoded(
     corpus, problems = extract(*given, name="c", make=make, workers=1)
     assert (problems, sum(CALLS)) == ([], len(files) - done)
     assert_computed(corpus, recordings, files)
+
+
+def test_whoever_waits_is_told_before_the_end(
+    recordings: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    files = names(recordings)
+    monkeypatch.setattr(batched_extraction, "_SECONDS_ON_CPU", 0.5)
+    monkeypatch.setattr(progress, "PARTS", 1000)
+    caplog.set_level(logging.INFO, "dann_jax")
+    given = (columns_of(files), recordings, FEATURES, tmp_path / "work")
+    extract(*given, name="c", make=make, workers=1)
+    told = [line for line in caplog.messages if line.startswith("features: ")]
+    assert len(told) > 2
+    assert f"of {len(files)} utterances" in told[0] and "100 %" not in told[0]
 
 
 FLAGS = ("--features=pretrained,functionals", f"--pretrained.model={FIXTURES}/whisper")

@@ -21,6 +21,7 @@ from dann_jax.cli import predict
 from dann_jax.report.exports import write_everything
 from dann_jax.report.page import report_page
 from dann_jax.report.run import RunFiles
+from dann_jax.utils.once import warn_once
 
 
 def at(bundle: Bundle, temperature: float) -> Bundle:
@@ -179,8 +180,31 @@ def test_a_threshold_that_rejects_nothing_is_told(
     tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = hearing_bundle(tmp_path / "bundle")
-    bundle.predict(tone(1, 0.5, 16000), 16000, reject=0.2)
-    assert "of 3 classes one has at least 0.333" in caplog.text
+    warn_once.cache_clear()
+    for _ in range(2):
+        bundle.predict(tone(1, 0.5, 16000), 16000, reject=0.2)
+    assert caplog.text.count("of 3 classes one has at least 0.333") == 1
+
+
+def test_rejecting_by_probabilities_that_are_not_calibrated_is_told_once(
+    tmp_path: pathlib.Path, call: Call
+) -> None:
+    results = {**made_up_results(), "calibration": made_up_calibration()}
+    score = {"mean": 0.5, "std": 0.01, "pooled": 0.5, "ci95": [0.4, 0.6]}
+    measured = {"arm": "dann", "scores": {"ua": score}, "comparisons": [], "groups": {}}
+    calibrated = {**measured, "calibration": calibration_errors(results, "dann")}
+    hearing_bundle(tmp_path / "plain", measured=measured)
+    hearing_bundle(tmp_path / "fitted", measured=calibrated, temperature=1.9)
+    write_tones(tmp_path / "sounds", {"one.wav": 0.5})
+    for name, words, count in (
+        ("plain", ["--reject=.5"], 1),
+        ("plain", [], 0),
+        ("fitted", ["--reject=.5"], 0),
+    ):
+        warn_once.cache_clear()
+        ended = call(predict, f"--model={tmp_path / name}", *words, tmp_path / "sounds")
+        assert ended.code == 0
+        assert ended.err.count("probabilities are not calibrated") == count
 
 
 # The page.

@@ -278,6 +278,19 @@ def test_a_choice_goes_on_where_it_stopped_and_serves_predictions(
     recommended = results["choice"]["recommended"]
     described = json.loads((tmp_path / "w" / "bundle" / "bundle.json").read_text())
     assert {member["arm"] for member in described["members"]} == {recommended["arm"]}
+    # One fold: only inner folds hold out somebody whose label it knows.
+    own = results["calibration"]["arms"][recommended["candidate"]]
+    assert described["temperature"] == own["temperature_of_all"][0] != 1.0
+    measured = described["measured"]["calibration"]
+    after = results["calibration"]["arms"][CHOSEN]["after"]["ece"]
+    assert measured["after"] == after
+    assert described["measured"]["choice"]["candidate"] == recommended["candidate"]
+    card = (tmp_path / "w" / "bundle" / "MODEL_CARD.md").read_text()
+    assert "which a choice among 4 candidates recommends" in card
+    assert "They are scores of the choice" in card
+    # All settings have the same rows, which are told of once.
+    assert whole.err.count(" rows: ") == 1
+    assert f"model: {tmp_path / 'w'}/bundle" in whole.out
 
     # One part is lost, as if the command had been stopped in its middle.
     (tmp_path / "w/settings/standardise_by=speaker/inner/predictions.npz").unlink()
@@ -290,7 +303,17 @@ def test_a_choice_goes_on_where_it_stopped_and_serves_predictions(
 
     assert call(report, f"--workdir={tmp_path / 'w'}").code == 0
     assert "Choice of settings" in (tmp_path / "w" / "report.html").read_text()
-    assert_refused(call(evaluate, f"--workdir={tmp_path / 'w'}"), "settings/NAME")
+    scored_again = call(evaluate, f"--workdir={tmp_path / 'w'}")
+    assert scored_again.code == 0, scored_again.err
+    assert "For a new person the bundle has" in scored_again.out
+    repeated = json.loads((tmp_path / "w" / "results.json").read_text())
+    assert repeated == results
+    inner = tmp_path / "w/settings/standardise_by=speaker/inner/predictions.npz"
+    inner.rename(inner.with_suffix(".away"))
+    stopped = call(evaluate, f"--workdir={tmp_path / 'w'}")
+    said = stopped.err.splitlines()[-1]
+    assert_refused(stopped._replace(err=f"{said}\n"), "dann-train goes on with it")
+    inner.with_suffix(".away").rename(inner)
     other = call(train, *words, "--config.choose.folds=3")
     said = other.err.splitlines()[-1]
     assert_refused(other._replace(err=f"{said}\n"), "choose.folds")

@@ -33,7 +33,9 @@ SOURCE_ONLY = HEALTHY._replace(
 SICK = {
     "weak-discriminator": HEALTHY._replace(probe_accuracy=0.61),
     "strength-not-reached": HEALTHY._replace(strength=0.3 * 0.5 * TIME),
-    "discriminator-idle": SOURCE_ONLY._replace(domain_loss=GUESS + 0.0 * TIME),
+    "discriminator-idle": SOURCE_ONLY._replace(
+        domain_loss=GUESS + 0.0 * TIME, domain_accuracy=0.12 + 0.0 * TIME
+    ),
     "without-effect": HEALTHY._replace(moved=0.0),
 }
 
@@ -60,11 +62,28 @@ def test_a_sick_arm_has_its_diagnosis_and_no_other(name: str) -> None:
     [
         ("weak-discriminator", "a fresh probe still finds the domain in 61 % of rows"),
         ("strength-not-reached", "never reached 0.3: it ended at 0.15"),
-        ("discriminator-idle", "2.30 at strength 0, where guessing gives 2.30"),
+        (
+            "discriminator-idle",
+            "right in 12 % of rows (chance 12 %), with",
+        ),
     ],
 )
 def test_the_sentence_has_the_numbers(name: str, words: str) -> None:
     assert words in diagnose(SICK[name])[name]
+
+
+def test_a_new_discriminator_that_names_domains_above_chance_has_learned() -> None:
+    # Dropout keeps its loss above that of guessing for many epochs.
+    young = SOURCE_ONLY._replace(domain_loss=GUESS + 0.1 + 0.0 * TIME)
+    assert diagnose(young._replace(domain_accuracy=0.25 + 0.0 * TIME)) == {}
+
+
+def test_where_a_probe_finds_no_domain_the_discriminator_is_not_to_blame() -> None:
+    idle = SICK["discriminator-idle"]
+    assert diagnose(idle._replace(probe_accuracy=0.11)) == {}
+    assert list(diagnose(idle._replace(probe_accuracy=np.nan))) == [
+        "discriminator-idle"
+    ]
 
 
 @pytest.mark.parametrize("name", RULES)

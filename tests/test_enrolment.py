@@ -18,7 +18,7 @@ from commands import Call, assert_refused
 from commands import call as call
 from corpora_and_batches import toy_corpus
 
-from dann_jax.bundle import Bundle, BundleError, load_bundle, row_domains, write_bundle
+from dann_jax.bundle import Bundle, BundleError, load_bundle, write_bundle
 from dann_jax.bundle.description import Modality
 from dann_jax.bundle.people import name_of
 from dann_jax.bundle.recordings import Clip
@@ -28,6 +28,7 @@ from dann_jax.data.features.audio import AudioError
 from dann_jax.data.features.catalogue import make_extractor
 from dann_jax.tasks.speaker_offset import OffsetModel
 from dann_jax.tasks.speaker_statistics import Prior, speaker_scale
+from dann_jax.utils.once import warn_once
 
 K = 5.0
 
@@ -35,7 +36,7 @@ K = 5.0
 @pytest.fixture(autouse=True)
 def _warned_of_nothing() -> None:
     """What is said once in a process is said in each test."""
-    row_domains._warn_once.cache_clear()
+    warn_once.cache_clear()
 
 
 def write_enrolling(folder: pathlib.Path, kind: str = "shrunk") -> Bundle:
@@ -313,3 +314,27 @@ def test_what_enrols_nobody_is_one_line(
     for words in (["--speakers=[", sound], ["--speakers=folder", "--enrol=x", sound]):
         ended = call(predict, model, *words)
         assert ended.code and not ended.out and "--help shows" in ended.err
+
+
+def test_the_warning_and_the_card_say_what_enrolling_nobody_costs(
+    tmp_path: pathlib.Path, call: Call
+) -> None:
+    def scores(ua: float) -> dict:
+        ends = {"mean": ua, "std": 0.01, "pooled": ua, "ci95": [ua - 0.1, ua + 0.1]}
+        return {"ua": ends}
+
+    bundle = write_enrolling(tmp_path / "bundle")
+    measured = {**bundle.description.measured, "arm": "dann", "comparisons": []}
+    measured |= {"scores": scores(0.613), "unenrolled": scores(0.5), "groups": {}}
+    described = dataclasses.replace(bundle.description, measured=measured)
+    write_bundle(
+        tmp_path / "told", described, bundle.params, bundle.standardiser, bundle.priors
+    )
+    write_tones(tmp_path / "sounds", {"one.wav": 0.5})
+    ended = call(predict, f"--model={tmp_path / 'told'}", tmp_path / "sounds")
+    words = "had a UA of 50.0 % where their own recordings have 61.3 %"
+    assert ended.code == 0 and words in ended.err
+    card = " ".join((tmp_path / "told" / "MODEL_CARD.md").read_text().split())
+    assert "when nobody is enrolled: ua 50.00 (40.00 to 60.00)." in card
+    plain = " ".join((tmp_path / "bundle" / "MODEL_CARD.md").read_text().split())
+    assert "Of people who are not enrolled they were not measured." in plain

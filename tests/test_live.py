@@ -1,12 +1,15 @@
 """Sound that comes is cut as a recording is; speech is found where it is."""
 
 import io
+import logging
+import pathlib
 
 import numpy as np
 import pytest
 
 from dann_jax.bundle.live import Stream, live_windows
 from dann_jax.bundle.recordings import windows
+from dann_jax.cli.predict_source import Source
 from dann_jax.cli.standard_input import open_head
 from dann_jax.data.features.speech import RATE, STEP, by_energy, join_steps
 
@@ -46,6 +49,19 @@ def test_standard_input_is_told_by_its_first_bytes(head: bytes, kind: str) -> No
     found = open_head(io.BufferedReader(io.BytesIO(head)))
     assert found.kind == kind
     assert found.file.read() == head
+
+
+def test_what_is_read_to_its_end_is_told_of(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dann_jax")
+    content = b"fLaC" + bytes(40)
+    source = Source(["-"], False, None, None, None)
+    head = open_head(io.BufferedReader(io.BytesIO(content)))
+    assert not source.is_live(head)
+    (clip,) = source.clips(head, str(tmp_path), lambda line: None)
+    assert clip.name == "-" and pathlib.Path(clip.file).read_bytes() == content
+    assert "it is read to its end, as one recording" in caplog.text
 
 
 def test_speech_is_where_it_is_loud() -> None:

@@ -17,6 +17,7 @@ from reports import (
 
 from dann_jax.report.page import report_page
 from dann_jax.report.run import RunFiles, read_run
+from dann_jax.report.tables import comparison_table
 from dann_jax.utils.files import WorkdirError
 
 
@@ -112,12 +113,20 @@ def test_of_many_arms_the_verdict_counts_those_without_a_difference() -> None:
 @pytest.mark.parametrize(
     ("p_values", "words"),
     [
-        ([0.01, 0.02, 0.03], "After correction for 3 arms: all of them."),
-        ([0.01, 0.2, 0.03], "After correction for 3 arms: a and c."),
-        ([0.3, 0.2, float("nan")], "After correction for 3 arms: none."),
+        ([0.01, 0.02, 0.03], "UA: a, b and c are better than plain."),
+        (
+            [0.01, 0.2, 0.03],
+            "UA: a and c are better than plain; b is better than plain (hint only). A "
+            "hint: its interval excludes 0, but its p is above .05 after correction "
+            "for 3 arms.",
+        ),
+        (
+            [0.3, 0.2, 0.06],
+            "UA: a, b and c are better than plain (hint only). A hint:",
+        ),
     ],
 )
-def test_the_verdict_says_what_is_left_after_correction(
+def test_the_verdict_of_the_head_is_that_of_the_table(
     p_values: list[float], words: str
 ) -> None:
     results = made_up_results(("plain", "a", "b", "c"))
@@ -125,7 +134,30 @@ def test_the_verdict_says_what_is_left_after_correction(
     for entry in results["comparisons"]:
         entry["p_corrected"] = by_arm[entry["arm"]]
     page = Outline(report_page(RunFiles("run", results)))
-    assert f"UA: a, b and c are better than plain. {words}" in page.text
+    assert words in page.text
+    for row in comparison_table(results).rows:
+        hint = " (hint only)" * (by_arm[row[0][0]] > 0.05)
+        assert row[-1] == f"better{hint}"
+
+
+def test_of_few_folds_more_seeds_show_nothing_and_the_page_says_so() -> None:
+    results = made_up_results()
+    for entry in results["comparisons"]:
+        entry["seeds_needed"] = 1
+    assert (
+        "More seeds cannot show it: with 2 folds no p is below 0.5. More folds"
+        in Outline(report_page(RunFiles("run", results))).text
+    )
+    many = [
+        {**replica, "fold": f"{replica['fold']} {copy}"}
+        for copy in range(3)
+        for replica in results["replicas"]
+    ]
+    page = Outline(report_page(RunFiles("run", {**results, "replicas": many})))
+    assert (
+        "To show a difference of this size in four of five experiments takes 1 seed; "
+        "this run has 2." in page.text
+    )
 
 
 def test_a_leak_has_a_banner_and_no_leak_has_none() -> None:

@@ -23,7 +23,7 @@ def run_with(accuracy: float, chance: float = 0.2, **config: object) -> RunFiles
 
 @pytest.mark.parametrize(
     ("accuracy", "word"),
-    [(0.85, "not hidden"), (0.3, "partly hidden"), (0.21, "hidden"), (0.1, "hidden")],
+    [(0.85, "not hidden"), (0.3, "partly hidden"), (0.21, "hidden"), (0.18, "hidden")],
 )
 def test_one_sentence_says_whether_the_speaker_is_hidden(
     accuracy: float, word: str
@@ -32,6 +32,14 @@ def test_one_sentence_says_whether_the_speaker_is_hidden(
     assert f"{100 * accuracy:.0f} % of the rows with dann (chance 20 %" in sentence
     assert sentence.endswith(f"90 % with source_only): {word}.")
     assert sentence in report_page(run_with(accuracy))
+
+
+def test_a_probe_below_chance_proves_no_hiding() -> None:
+    sentence = hiding_sentence(run_with(0.05, chance=0.25))
+    assert "in 5 % of the rows with dann (chance 25 %" in sentence
+    assert sentence.endswith(
+        ": below chance, so the probe has failed to learn: no proof of hiding."
+    )
 
 
 def test_nothing_is_said_of_what_no_arm_hides() -> None:
@@ -53,3 +61,22 @@ def test_the_scores_are_of_every_arm_or_of_the_baseline_and_the_best() -> None:
     best = max(scores, key=scores.__getitem__)
     assert f"{best} is the best of 6 arms" in score_sentence(many)
     assert score_sentence(many).count(" %") == len({"a", best})
+
+
+def test_arms_that_are_equally_good_are_all_called_the_best() -> None:
+    tied = made_up_results(tuple("abcdef"))
+    for arm, scores in tied["summary"].items():
+        scores["ua"]["pooled"] = 0.7001 + 0.0001 * (arm == "e") if arm in "bde" else 0.6
+    assert score_sentence(tied).endswith(
+        "a 60.0 %, b 70.0 %; b, d and e are equally the best of 6 arms."
+    )
+
+
+def test_of_a_choice_the_chosen_is_named_and_the_best_is_of_hindsight() -> None:
+    results = made_up_results((*"ab", "chosen", *"cde")) | {"choice": {}}
+    for arm, scores in results["summary"].items():
+        scores["ua"]["pooled"] = {"a": 0.5, "chosen": 0.7, "c": 0.71}.get(arm, 0.6)
+    assert score_sentence(results).endswith(
+        "a 50.0 %, chosen 70.0 %, c 71.0 %; c is the best of 5 candidates, in "
+        "hindsight."
+    )

@@ -259,10 +259,11 @@ def test_a_difference_is_shown_only_where_the_interval_excludes_zero(
     ci95: list[float], verdict: str
 ) -> None:
     found = results()
-    found["comparisons"] = [{**found["comparisons"][1], "ci95": ci95, "p_value": 0.05}]
+    one = {**found["comparisons"][1], "ci95": ci95}
+    found["comparisons"] = [{**one, "p_value": 0.05, "p_corrected": 0.05}]
     cells = row_of(result_table(found), "dann - source_only", "UA")
     assert cells[-1] == verdict and cells[-2] == "0.050"
-    found["comparisons"][0]["p_value"] = 0.062
+    found["comparisons"] = [{**one, "p_value": 0.062, "p_corrected": 0.062}]
     cells = row_of(result_table(found), "dann - source_only", "UA")
     hint = "" if verdict == "no difference shown" else " (hint only)"
     assert cells[-1] == verdict + hint and cells[-2] == "0.062"

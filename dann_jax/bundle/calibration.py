@@ -42,15 +42,20 @@ def calibration_errors(results: Mapping[str, Any], arm: str) -> dict[str, Any]:
     return {"fitted_on": calibration["fitted_on"], **errors}
 
 
+def is_calibrated(description: Description) -> bool:
+    """Whether a temperature was fitted on people whom its models did not learn from."""
+    return bool(description.measured.get("calibration"))
+
+
 def calibration_words(description: Description) -> str:
     """A sentence without its full stop on how true the probabilities are.
 
     Args:
       description: of a bundle that names classes.
     """
-    fit = description.measured.get("calibration")
-    if not fit:
+    if not is_calibrated(description):
         return "Its probabilities are not calibrated"
+    fit = description.measured["calibration"]
     several = len(description.members) > 1
     text = (
         f"Its logits are divided by the temperature {description.temperature:.2f}, as "

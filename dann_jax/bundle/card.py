@@ -9,9 +9,9 @@ from typing import Any
 
 from dann_jax.bundle.calibration import calibration_words
 from dann_jax.bundle.card_features import maker_words
+from dann_jax.bundle.card_scores import measured_words
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.unsupervised import described_choice
-from dann_jax.evaluation.verdicts import scale_of
 from dann_jax.tasks.oracle import leak_notes
 from dann_jax.utils.text import markdown_text
 
@@ -53,7 +53,7 @@ def model_card(description: Description) -> str:
         "Inputs and outputs": _use(description),
         "Data": _data(description),
         "How it was trained and tested": _protocol(description),
-        "Measured": _measured(description),
+        "Measured": measured_words(description),
         "Limits": _limits(description),
         "Not to be used for": _MISUSE,
     }
@@ -117,8 +117,7 @@ def _data(description: Description) -> str:
         lines.append(
             f"Features are standardised by each {how['column']} ({how['kind']}), with "
             f"all recordings of a tested one at once. Of people who are not enrolled "
-            f"(`dann-predict --enrol`) the training speakers' statistics stand in, "
-            f"which has not been tested."
+            f"(`dann-predict --enrol`) the training speakers' statistics stand in."
         )
     if count := description.nuisance_directions:
         lines.append(
@@ -144,8 +143,8 @@ def _protocol(description: Description) -> str:
             else "inductive: test rows were not seen in training."
         ),
         f"- Selection of the step to keep: {described_choice(protocol['selection'])}.",
-        f"- Arm: {description.measured['arm']}; adversaries: "
-        f"{', '.join(description.adversaries) or 'none'}.",
+        f"- Arm: {description.measured['arm']}{_chosen_from(description)}; "
+        f"adversaries: {', '.join(description.adversaries) or 'none'}.",
         "- Members: "
         + "; ".join(
             f"{member['fold']} (seed {member['seed']}, step {member['step']})"
@@ -160,80 +159,15 @@ def _protocol(description: Description) -> str:
     return "\n".join(lines)
 
 
-def _measured(description: Description) -> str:
-    measured = description.measured
-    scores = [
-        f"- {metric}: {_number(score['mean'], metric)} (standard deviation over seeds "
-        f"{_number(score['std'], metric)}; 95 % interval of the pooled score "
-        f"{' to '.join(_number(end, metric) for end in score['ci95'])})"
-        for metric, score in measured["scores"].items()
-    ]
-    unit = {
-        "classes": "In per cent",
-        "values": "In hundredths, but `rmse` in the unit of the ratings",
-        "features": "In hundredths; they are errors, of which less is better",
-    }
-    parts = [f"{unit[description.answer]}:\n\n" + "\n".join(scores)]
-    if "target" in description.protocol:
-        parts.append(
-            "These are scores of other models: of held-out speakers of the source, "
-            "who were adapted to in the same way. **On the target that this bundle is "
-            "adapted to, they were not measured.**"
-        )
-    elif len(description.members) > 1:
-        parts.append(
-            "Each is the mean over models of one fold, tested on the rows that their "
-            "fold tests. The bundle averages the outputs of the models of all folds. "
-            "**That ensemble has not been tested**: what one member was tested on, "
-            "others learned from."
-        )
-    parts += [
-        f"Against {entry['against']}, {entry['metric']}: "
-        f"{scale_of(entry['metric']) * entry['difference']:+.2f} points "
-        f"({' to '.join(_number(end, entry['metric']) for end in entry['ci95'])})."
-        for entry in measured["comparisons"]
-    ]
-    groups = measured["groups"]
-    parts += [_group(column, values) for column, values in groups.items()]
-    if speakers := measured.get("speakers"):
-        parts.append(_speakers(speakers))
-    if not groups:
-        parts.append("No scores by gender, language or another group were recorded.")
-    return "\n\n".join(parts)
-
-
-_COUNTS = ("rows", "speakers")
-
-
-def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
-    """`value -> metric -> number` as a list."""
-    lines = []
-    for value, numbers in values.items():
-        scores = [
-            f"{k} {_number(x, k)}" for k, x in numbers.items() if k not in _COUNTS
-        ]
-        counts = [
-            f"{numbers[key]} {key if numbers[key] != 1 else key.removesuffix('s')}"
-            for key in _COUNTS
-            if key in numbers
-        ]
-        lines.append(f"- {value}: {', '.join(scores)} ({', '.join(counts)})")
-    return "\n".join([f"By {column}:\n", *lines])
-
-
-def _speakers(spread: Mapping[str, Mapping[str, float]]) -> str:
-    """How far the speakers are apart: a mean hides whom it fails."""
-    lines = [
-        f"- {metric}: from {_number(of['min'], metric)} to "
-        f"{_number(of['max'], metric)}, median {_number(of['median'], metric)}, of "
-        f"{of['speakers']} tested speakers"
-        for metric, of in spread.items()
-    ]
-    return "\n".join(["By speaker:\n", *lines])
-
-
-def _number(value: float, metric: str) -> str:
-    return f"{scale_of(metric) * value:.2f}"
+def _chosen_from(description: Description) -> str:
+    """Where a choice recommended the model: which of its candidates it is."""
+    choice = description.measured.get("choice")
+    if not choice:
+        return ""
+    return (
+        f" of the setting {choice['setting']}, which a choice among "
+        f"{choice['candidates']} candidates recommends"
+    )
 
 
 def _limits(description: Description) -> str:

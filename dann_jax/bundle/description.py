@@ -69,7 +69,9 @@ class Description:
       protocol: as in `results.json`.
       measured: `arm`, its `scores` and `comparisons` as in `results.json`, `groups`:
         column -> value -> metric (or `rows`, `speakers`) -> number, and, of newer
-        bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them.
+        bundles, `speakers`: metric -> `speakers`, `min`, `median` and `max` over them,
+        `calibration`, `unenrolled` (`scores` of people of whom nothing is known) and
+        `choice` (`candidate`, `setting`, `candidates`: of how many it is one).
       licence: of the data; None where it is not known.
       packages: name -> version of what made the bundle.
       answer: a word of `ANSWERS`, how the outputs are read; with `features` only

@@ -71,11 +71,7 @@ def load_bundle(
     """
     folder, files = _found(path)
     where = folder / files.description
-    try:
-        fields = json.loads(where.read_text())
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{where} is not JSON: {error}") from None
-    description = from_json(fields, str(where))
+    description = _read_description(where)
     if not allow_code and (words := user_code(description.encoder)):
         raise BundleError(
             f"{where} names code that is not of this package: "
@@ -87,6 +83,27 @@ def load_bundle(
     params = _read_params(folder, files, Bundle(description, {}, standardiser))
     _require_unchanged(folder)
     return Bundle(description, params, standardiser, encoder, priors)
+
+
+def read_description(path: epath.PathLike) -> Description:
+    """What a bundle says of itself; its numbers are not read.
+
+    Args:
+      path: as in `load_bundle`.
+
+    Raises:
+      BundleError: it is no bundle, or its description is damaged.
+    """
+    folder, files = _found(path)
+    return _read_description(folder / files.description)
+
+
+def _read_description(where: epath.Path) -> Description:
+    try:
+        fields = json.loads(where.read_text())
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where} is not JSON: {error}") from None
+    return from_json(fields, str(where))
 
 
 def _found(path: epath.PathLike) -> tuple[epath.Path, BundleFiles]:

@@ -1,18 +1,19 @@
 """Predictions that are not sure enough: `unknown` in the place of a class."""
 
-import logging
-
+from dann_jax.bundle.calibration import is_calibrated
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.evaluation.scorers.table import Prediction, Rating
+from dann_jax.utils.once import warn_once
 
 REJECTED = "unknown"
 """The label of a prediction below the threshold."""
 
-_log = logging.getLogger(__name__)
-
 
 def require_rejection(description: Description, threshold: float) -> None:
     """Raise `BundleError` unless the model's answers can be rejected like that.
+
+    Warns, once in a process, of a threshold that rejects nothing, and of probabilities
+    that were never calibrated.
 
     Args:
       description: of the model.
@@ -37,9 +38,15 @@ def require_rejection(description: Description, threshold: float) -> None:
         )
     least = 1.0 / len(description.labels)
     if threshold <= least:
-        _log.warning(
-            "a threshold of %g rejects nothing: of %d classes one has at least %.3g",
-            *(threshold, len(description.labels), least),
+        warn_once(
+            f"a threshold of {threshold:g} rejects nothing: of "
+            f"{len(description.labels)} classes one has at least {least:.3g}"
+        )
+    if not is_calibrated(description):
+        warn_once(
+            "warning: this model's probabilities are not calibrated, so that what "
+            "--reject leaves is right more or less often than they say "
+            "(docs/calibration.md)"
         )
 
 

@@ -1,6 +1,5 @@
 """Whose statistics a bundle uses for each row that it predicts."""
 
-import functools
 import logging
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from dann_jax.bundle.priors import statistics_of
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.domains import value_ids
 from dann_jax.types import UNKNOWN
+from dann_jax.utils.once import warn_once
 
 _log = logging.getLogger(__name__)
 
@@ -42,18 +42,29 @@ def warn_of_unknown_norm_domains(description: Description, corpus: Corpus) -> No
         )
 
 
-@functools.cache
-def _warn_once(text: str) -> None:
-    _log.warning("%s", text)
-
-
 def warn_of_nobody_enrolled(description: Description) -> None:
     """Say what stands in for the statistics of people; once in a process."""
     column = statistics_of(description).column
-    _warn_once(
+    warn_once(
         f"warning: this model standardises each {column} by their own recordings, and "
-        "nobody is enrolled: the training speakers' statistics stand in (dann-predict "
-        "--enrol=CLIPS or --speakers=folder, or Bundle.enrol)"
+        f"nobody is enrolled: the training speakers' statistics stand in"
+        f"{_what_it_costs(description)} (dann-predict --speakers=folder or "
+        f"--enrol=CLIPS, or Bundle.enrol)"
+    )
+
+
+def _what_it_costs(description: Description) -> str:
+    """UA with and without enrolling people, where both were measured."""
+    unenrolled = description.measured.get("unenrolled")
+    if not unenrolled:
+        return ""
+    without, enrolled = (
+        100.0 * scores["ua"]["pooled"]
+        for scores in (unenrolled, description.measured["scores"])
+    )
+    return (
+        f", which on tested people had a UA of {without:.1f} % where their own "
+        f"recordings have {enrolled:.1f} %"
     )
 
 
@@ -66,7 +77,7 @@ def people_of(
     column = statistics_of(description).column
     ids = value_ids(corpus.columns.get(column, np.full(len(corpus), "")), people)
     if (ids == UNKNOWN).any():
-        _warn_once(
+        warn_once(
             "warning: some utterances are of nobody who is enrolled: the training "
             "speakers' statistics standardise them"
         )

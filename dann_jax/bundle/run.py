@@ -189,7 +189,18 @@ def measured_of(
             [entry["scores"].get(arm, {}) for entry in analysis.get("speakers", ())]
         ),
         "calibration": calibration_errors(results, arm),
+        "unenrolled": results.get("unenrolled", {}).get(arm, {}),
+        **_recommended(results),
     }
+
+
+def _recommended(results: Mapping[str, Any]) -> dict[str, Any]:
+    """`choice` of what was measured, where a choice recommended the model."""
+    if "choice" not in results:
+        return {}
+    recommended = results["choice"]["recommended"]
+    names = {name: recommended[name] for name in ("candidate", "setting")}
+    return {"choice": {**names, "candidates": len(results["choice"]["candidates"])}}
 
 
 def _spread(scores: list[Mapping[str, float]]) -> dict[str, dict[str, float]]:

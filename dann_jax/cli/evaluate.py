@@ -9,8 +9,8 @@ from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.signals import ends_at_once
 from dann_jax.experiment.evaluate_again import evaluate_again
+from dann_jax.report.choice_tables import run_text
 from dann_jax.report.exports import write_page
-from dann_jax.report.tables import result_table
 
 USAGE = """\
 dann-evaluate --workdir=DIR [--rows=N] [--replicas=N] [--columns=...] [--maps=...]
@@ -58,8 +58,9 @@ def main(words: list[str]) -> None:
         if flag.value is not None
     }
     with exit_with_message("interrupted; what was there is as it was"):
-        print(result_table(evaluate_again(_WORKDIR.value, **options)))
-        print(f"\nreport: {write_page(_WORKDIR.value)}")
+        workdir = str(_WORKDIR.value)
+        print(run_text(evaluate_again(workdir, **options)))
+        print(f"\nreport: {write_page(workdir)}")
 
 
 def run() -> None:

@@ -68,6 +68,11 @@ class Source(NamedTuple):
           report: called with a line on what cannot be predicted.
         """
         if head is not None and (self.stdin_audio or head.kind != "list"):
+            if head.kind == "file" and not self.stdin_audio:
+                _log.info(
+                    "- is neither WAV nor samples of 16 bits, which are predicted "
+                    "while they come: it is read to its end, as one recording"
+                )
             clips: Iterable[Clip] = [head.recording(folder)]
         else:
             # Not every name of a file is text; as an argument it comes like this, too.

@@ -8,12 +8,12 @@ from etils import epath
 
 from dann_jax.cli import command
 from dann_jax.cli.console import exit_with_message
+from dann_jax.report.choice_tables import run_text
 from dann_jax.report.comparison import comparison_page, run_table
 from dann_jax.report.exports import write_everything
 from dann_jax.report.figures import forest_plot
 from dann_jax.report.run import RunFiles, read_run
 from dann_jax.report.table import markdown
-from dann_jax.report.tables import result_table
 from dann_jax.utils.files import write_whole
 
 USAGE = """\
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
 
 def _report(workdir: epath.Path) -> None:
     run = read_run(workdir)
-    print(result_table(run.results))
+    print(run_text(run.results))
     page, *files = write_everything(run, workdir)
     for name in ("figures", "tables"):
         count = sum(file.parent.name == name for file in files)

@@ -10,6 +10,7 @@ from absl import flags
 from etils import epath
 from ml_collections import ConfigDict
 
+from dann_jax.bundle.usage import usage
 from dann_jax.cli import command
 from dann_jax.cli.config import keys
 from dann_jax.cli.configured import run_with_config
@@ -18,12 +19,10 @@ from dann_jax.cli.devices import define_cpu_devices, use_devices
 from dann_jax.cli.options import unset_options
 from dann_jax.cli.signals import ends_at_once
 from dann_jax.cli.sweep import swept
-from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.run import train_and_evaluate
-from dann_jax.report.choice_tables import choice_tables
+from dann_jax.report.choice_tables import run_text
 from dann_jax.report.exports import write_page
-from dann_jax.report.table import markdown
-from dann_jax.report.tables import result_table
+from dann_jax.report.run import SETTINGS
 from dann_jax.training.checkpoint_folders import complete_steps
 from dann_jax.training.trackers import tracker_named
 
@@ -129,14 +128,10 @@ def main(words: list[str], config: ConfigDict) -> None:
         )
         if jax.process_index():
             return
-        print(result_table(results))
-        for table in choice_tables(results):
-            print(f"\n{table.title}:\n\n{markdown(table)}")
-        if "choice" in results:
-            print("\n" + " ".join(results["choice"]["recommended"]["why"]))
+        print(run_text(results))
         if config.data.source == "voices" and jax.process_count() == 1:
             print(f"\n{_one_prediction(workdir)}")
-        print(f"\nreport: {write_page(workdir)}")
+        print(f"\nreport: {write_page(workdir)}\n{usage(workdir)}")
 
 
 def saved_in(workdir: str) -> str:

@@ -21,11 +21,9 @@ from dann_jax.evaluation.summaries import (
     speaker_counts,
     summarise,
 )
+from dann_jax.evaluation.verdicts import CHOSEN
 from dann_jax.tasks.roles import Protocol
 from dann_jax.training.replicas import ReplicaLayout
-
-CHOSEN = "chosen"
-"""The arm that is in each fold the candidate that was chosen there."""
 
 ORACLE = "oracle: best of each fold in hindsight"
 
@@ -125,11 +123,7 @@ def score_choice(
     hindsight = candidates.of_folds(best(outer), ORACLE)
     bound = _speakers(hindsight, protocol, speaker)
     against = [
-        comparisons(
-            {name: counts[name], CHOSEN: counts[CHOSEN]},
-            trainings={name: trainings[name], CHOSEN: trainings[CHOSEN]},
-            metrics=("ua",),
-        )[0]
+        _against(name, [CHOSEN], counts, trainings, metrics=("ua",))[0]
         for name in names
     ]
     summary = summarise(shown.replicas, counts)
@@ -146,7 +140,12 @@ def score_choice(
     return {
         "replicas": shown.replicas,
         "summary": summary,
-        "comparisons": comparisons(counts, trainings=trainings),
+        "comparisons": [
+            entry
+            # What was chosen is the one question; its p is not of one among many.
+            for compared in ([CHOSEN], names[1:])
+            for entry in _against(names[0], compared, counts, trainings)
+        ],
         **averaged_scores(
             shown.logits, shown.rows, speaker, protocol, shown.layout, arms=arms
         ),
@@ -164,6 +163,20 @@ def _speakers(
 ) -> dict[str, np.ndarray]:
     return speaker_counts(
         candidates.logits, candidates.rows, speaker, protocol, candidates.layout
+    )
+
+
+def _against(
+    baseline: str,
+    arms: Sequence[str],
+    counts: Mapping[str, np.ndarray],
+    trainings: Mapping[str, np.ndarray],
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """`comparisons` of some arms with one of them."""
+    names = [baseline, *arms]
+    return comparisons(
+        _ordered(counts, names), trainings=_ordered(trainings, names), **options
     )
 
 

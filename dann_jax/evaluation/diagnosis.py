@@ -3,7 +3,8 @@
 Each rule reads what was measured of one arm and returns a sentence or None. A number
 that was not measured is NaN and a curve that was not is empty; no rule fires on them.
 Two rules state facts (`strength-not-reached`, `without-effect`); the thresholds of the
-other two are those that held in the sweep of strengths on IEMOCAP (docs/results.md).
+other two are those that held in the sweep of strengths on IEMOCAP (docs/results.md),
+where at strength 0 every discriminator learns.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,15 +72,28 @@ def strength_not_reached(arm: Measured) -> str | None:
 
 
 def discriminator_idle(arm: Measured) -> str | None:
-    """Nothing works against the discriminator, and it has learned nothing."""
+    """Nothing works against the discriminator, and it is no better than guessing.
+
+    Its loss alone does not tell: a new one, with dropout, is worse than guessing long
+    after it names domains well above chance. Nor is it at fault where a fresh probe
+    finds no domain either.
+    """
     if arm.strength_wanted > 0.0:
         return None
     if not _late(arm.domain_loss) > 0.95 * arm.domain_guess_loss:
         return None
+    accuracy = _late(arm.domain_accuracy)
+    if not _above(accuracy, arm.domain_chance) < 0.05:
+        return None
+    if _above(arm.probe_accuracy, arm.probe_chance) < 0.1:
+        return None
     return (
-        f"The discriminator never learned: its loss is {_late(arm.domain_loss):.2f} "
-        f"at strength 0, where guessing gives {arm.domain_guess_loss:.2f}. Its results "
-        f"in other arms mean nothing; look at its learning rate and its domain ids."
+        f"The discriminator has not learned: at strength 0, where nothing works "
+        f"against it, it is right in {100.0 * accuracy:.0f} % of rows (chance "
+        f"{100.0 * arm.domain_chance:.0f} %), with a loss of "
+        f"{_late(arm.domain_loss):.2f} (guessing: {arm.domain_guess_loss:.2f}). Its "
+        f"results in other arms mean nothing; train longer, or look at its learning "
+        f"rate and its domain ids."
     )
 
 

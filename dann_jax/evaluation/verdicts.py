@@ -8,6 +8,9 @@ import numpy as np
 ERRORS = ("eer", "min_dcf")
 """Errors of verification, as the names of their metrics begin."""
 
+CHOSEN = "chosen"
+"""The arm of a choice that is in each fold the candidate that was chosen there."""
+
 NOT_SHOWN = "no difference shown"
 
 
@@ -52,6 +55,23 @@ def verdict(ci95: Sequence[float], metric: str = "", p_value: float = 0.0) -> st
     return ("better" if (low > 0.0) != is_error(metric) else "worse") + hint
 
 
+def verdict_of(comparison: Mapping[str, Any]) -> str:
+    """The verdict on a comparison, a hint where its p or its corrected p is above .05.
+
+    Args:
+      comparison: an entry of `comparisons` in `results.json`, corrected or not.
+
+    Example:
+      >>> entry = {"metric": "ua", "ci95": [0.1, 2.0], "p_value": 0.03}
+      >>> verdict_of(entry), verdict_of({**entry, "p_corrected": 0.09})
+      ('better', 'better (hint only)')
+    """
+    # A p that was not computed is NaN, which is above nothing.
+    p_values = [comparison.get(name, 0.0) for name in ("p_value", "p_corrected")]
+    highest = max(np.nan_to_num(p_values).tolist())
+    return verdict(comparison["ci95"], comparison["metric"], highest)
+
+
 def sentence(comparison: Mapping[str, Any]) -> str:
     """A comparison in one sentence.
 
@@ -83,5 +103,5 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     if p_value > 0.05:
         text += f"; its p is {p_value:.3f}, so take it for a hint"
     elif p_corrected > 0.05:
-        text += ", but not after correction for the number of arms compared"
+        text += ", a hint only: not after correction for the number of arms compared"
     return f"{text}."

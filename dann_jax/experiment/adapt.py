@@ -87,7 +87,7 @@ def adapt(
         left_out, silent = _left_out(target), _silent(target)
     with config.unlocked():
         config.data.target = str(target)
-        config.protocol.split_args.folds = _rehearsals(config, source)
+        config.protocol.split_args.folds = rehearsals(config, source)
     results = train_and_evaluate(config, workdir)
     return Adapted(results, write_predictions(config, workdir), left_out, silent)
 
@@ -213,23 +213,37 @@ def _silent(store: epath.Path) -> list[str]:
     return [problem.file for problem in problems if problem.reason == "silent"]
 
 
-def _rehearsals(config: ConfigDict, source: Corpus) -> int:
-    """As many rehearsals as wanted, or as there are speakers with labels."""
+def rehearsals(config: ConfigDict, source: Corpus) -> int:
+    """As many rehearsals as wanted, or as there are speakers (or corpora) with labels.
+
+    Args:
+      config: of the run; `protocol.split_args.group` says what is held out.
+      source: its labelled corpus.
+    """
     wanted = config.protocol.split_args.folds
+    group = config.protocol.split_args.get("group", "speaker")
     emotion, labels = source.column("emotion"), config.protocol.labels
     labelled = np.isin(emotion, labels) if labels else emotion != ""
-    speakers = {*source.column("speaker")[labelled].tolist()} - {""}
-    if wanted <= len(speakers):
-        return wanted
-    if len(speakers) > 1:
-        _log.warning(
-            "the source has %d speakers with labels: they are held out one by one, %d "
-            "rehearsals instead of %d",
-            *(len(speakers), len(speakers), wanted),
+    count = len({*source.column(group)[labelled].tolist()} - {""})
+    corpora = source.columns.get("corpus", np.array([""]))
+    if group == "speaker" and len({*corpora[labelled].tolist()} - {""}) > 1:
+        _log.info(
+            "speakers of the source are held out to rehearse. It has several corpora: "
+            "for a target of another kind, such as another language, hold out these "
+            "(--config.protocol.split_args.group=corpus; docs/adaptation.md)"
         )
-        return len(speakers)
+    if wanted <= count:
+        return wanted
+    if count > 1:
+        _log.warning(
+            "the source has %d different values of %r with labels: they are held out "
+            "one by one, %d rehearsals instead of %d",
+            *(count, group, count, wanted),
+        )
+        return count
     _log.warning(
-        "the source has one speaker with labels, and nobody to hold out: nothing says "
-        "whether adapting works, and the bundle keeps the arm that does not adapt"
+        "the source has one %s with labels, and none to hold out: nothing says whether "
+        "adapting works, and the bundle keeps the arm that does not adapt",
+        group,
     )
     return 0

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 def build_task_and_layout(
-    config: ConfigDict, *, data_parallel: int = 1
+    config: ConfigDict, *, data_parallel: int = 1, describe: bool = True
 ) -> tuple[Task, ReplicaLayout]:
     """What is learned from, and how many times over.
 
@@ -50,6 +50,7 @@ def build_task_and_layout(
       data_parallel: devices that share the batches of one (fold, seed); 0 for as many
         as there are to spare. The loss is that of one device, the dropout is not: it
         is another one in each part.
+      describe: whether the log says what the rows are.
     """
     check_config(config)
     corpus = open_data(config)
@@ -70,7 +71,7 @@ def build_task_and_layout(
         refuse_unused_leak_allowances(
             protocol, corpus, config.protocol.get("disjoint", ("speaker",))
         )
-    for line in describe_rows(protocol, corpus):
+    for line in describe_rows(protocol, corpus) if describe else ():
         _log.info("%s", line)
     return build_from_protocol(config, corpus, protocol, data_parallel=data_parallel)
 

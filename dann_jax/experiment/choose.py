@@ -11,39 +11,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from dann_jax.evaluation.choice import CHOSEN, Candidates, joined, score_choice
-from dann_jax.evaluation.plainest import chosen, inner_scores
-from dann_jax.evaluation.summaries import group_counts
+from dann_jax.evaluation.verdicts import CHOSEN
 from dann_jax.experiment.checks import check_config
-from dann_jax.experiment.choose_parts import (
-    Part,
-    Setting,
-    build_settings,
-    complete,
-    held_out,
-)
-from dann_jax.experiment.choose_settings import candidate_values, settings_of
+from dann_jax.experiment.choose_parts import Part, Setting, build_settings, complete
+from dann_jax.experiment.choose_results import choice_results
+from dann_jax.experiment.choose_settings import settings_of
 from dann_jax.experiment.evaluate import bundle
-from dann_jax.experiment.evaluate_again import restored
+from dann_jax.experiment.restored import evaluate_restored, restored
 from dann_jax.experiment.workdir import claim, data_of
 from dann_jax.report.exports import write_page
-from dann_jax.report.run import with_nan
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.training.run import Predictions
 from dann_jax.training.trackers import MakeTracker
-from dann_jax.utils.files import read_json, write_json
+from dann_jax.utils.files import WorkdirError, write_json
 
 _log = logging.getLogger(__name__)
-
-_WHY = {
-    "best": "has the best UA on speakers left out",
-    "plainest": "is the plainest whose UA on speakers left out is within one standard "
-    "error of the best",
-}
 
 
 def choose(
@@ -67,6 +52,41 @@ def choose(
       and `choice`.
     """
     workdir = epath.Path(workdir)
+    settings, parts = _claimed(config, workdir, data_parallel)
+    _announce(settings, parts)
+    return _concluded(config, workdir, settings, complete(parts, trackers))
+
+
+def choose_again(
+    config: ConfigDict, workdir: epath.Path, **options: Any
+) -> dict[str, Any]:
+    """Score and analyse a choice that has ended, and every setting of it.
+
+    Args:
+      config: of the choice.
+      workdir: of it.
+      **options: of the analysis of the settings.
+
+    Raises:
+      WorkdirError: some of it has not been trained.
+    """
+    settings, parts = _claimed(config, workdir)
+    if left := [part.name for part in parts if not part.is_done]:
+        raise WorkdirError(
+            f"the choice in {workdir} has not ended ({', '.join(left)}); dann-train "
+            f"goes on with it"
+        )
+    for setting in settings.values():
+        _log.info("setting %s", setting.outer.name)
+        _, folder, own, task, layout, _ = setting.outer
+        evaluate_restored(own, task, layout, folder, **options)
+    return _concluded(config, workdir, settings, complete(parts))
+
+
+def _claimed(
+    config: ConfigDict, workdir: epath.Path, data_parallel: int = 1
+) -> tuple[dict[str, Setting], list[Part]]:
+    """The settings and their trainings, in a folder that is theirs."""
     check_config(config)
     configs = settings_of(config)
     for each in configs.values():
@@ -80,10 +100,17 @@ def choose(
     )
     first = next(iter(settings.values())).outer
     claim(workdir, config.to_dict(), fingerprint(first.task))
-    parts = [part for setting in settings.values() for part in setting]
-    _announce(settings, parts)
-    predictions = complete(parts, trackers)
-    results = _results(config, settings, predictions)
+    return settings, [part for setting in settings.values() for part in setting]
+
+
+def _concluded(
+    config: ConfigDict,
+    workdir: epath.Path,
+    settings: Mapping[str, Setting],
+    predictions: list[Predictions],
+) -> dict[str, Any]:
+    """Results, bundle and the pages of the settings, once all is trained."""
+    results = choice_results(config, settings, predictions)
     results["data"] = data_of(workdir)
     recommended = results["choice"]["recommended"]
     _bundle(workdir, settings[recommended["setting"]].outer, recommended, results)
@@ -108,97 +135,6 @@ def _announce(settings: Mapping[str, Setting], parts: list[Part]) -> None:
     )
 
 
-def _results(
-    config: ConfigDict,
-    settings: Mapping[str, Setting],
-    predictions: list[Predictions],
-) -> dict[str, Any]:
-    """`results.json` of the choice, from what its parts predict."""
-    inner, outer, kept = [], [], []
-    for index, setting in enumerate(settings.values()):
-        outside, inside = predictions[2 * index : 2 * index + 2]
-        inner.append(held_out(setting.inner, inside))
-        kept.append(with_nan(read_json(setting.outer.folder / "results.json")))
-        layout, replicas = setting.outer.layout, kept[-1]["replicas"]
-        outer.append(Candidates(layout, outside.rows, outside.label_logits, replicas))
-    origin, plain = _origin(settings)
-    names = [
-        f"{each['setting']}: {each['arm']}" if len(settings) > 1 else each["arm"]
-        for each in origin
-    ]
-    task = next(iter(settings.values())).outer.task
-    rule, counts = config.choose.get("rule", "best"), np.concatenate(inner, axis=1)
-    candidates, speaker = joined(outer).named(names), task.corpus.column("speaker")
-    scores = score_choice(
-        candidates,
-        inner_scores(counts),
-        chosen(counts, rule, plain),
-        task.protocol,
-        speaker,
-    )
-    choice = scores["choice"] | {
-        "candidates": dict(zip(names, origin, strict=True)),
-        "settings": candidate_values(config),
-        "inner_folds": config.choose.folds,
-        "rule": rule,
-    }
-    # For new people all of the corpus chooses, in the same way.
-    everybody = group_counts(
-        candidates.logits,
-        candidates.rows,
-        speaker,
-        task.protocol,
-        candidates.layout,
-    )
-    (taken,) = chosen(everybody.sum(0, keepdims=True), rule, plain)
-    choice["recommended"] = _recommended(names[taken], scores, choice)
-    head = {key: kept[0][key] for key in ("system", "corpora", "protocol", "labels")}
-    transductive = any(found["protocol"]["transductive"] for found in kept)
-    head["protocol"] = {**head["protocol"], "transductive": transductive}
-    timing = {"train_s": sum(found["timing"]["train_s"] for found in kept)}
-    return {**head, **scores, "choice": choice, "timing": timing}
-
-
-def _origin(
-    settings: Mapping[str, Setting],
-) -> tuple[list[dict[str, str]], list[tuple[int, int]]]:
-    """Setting and arm of every candidate, and how far it is from plain."""
-    origin, plain = [], []
-    for index, (name, setting) in enumerate(settings.items()):
-        for arm, strengths in setting.outer.layout.arms.items():
-            origin.append({"setting": name, "arm": arm})
-            plain.append((index, np.count_nonzero([*strengths.values()])))
-    return origin, plain
-
-
-def _recommended(
-    name: str, scores: Mapping[str, Any], choice: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The candidate for new people, and why, in two sentences."""
-    fixed, honest = (scores["summary"][arm]["ua"] for arm in (name, CHOSEN))
-    times = sum(fold["candidate"] == name for fold in choice["folds"])
-    low, high = (100 * end for end in honest["ci95"])
-    why = [
-        f"For a new person the bundle has {name}: of {len(choice['candidates'])} "
-        f"candidates it {_WHY[choice['rule']]}, "
-        f"{100 * fixed['pooled']:.1f} %, and the inner folds chose it in {times} of "
-        f"{len(choice['folds'])} folds.",
-        f"That UA chose and so flatters; what to expect of a person whose labels chose "
-        f"nothing is the UA of {CHOSEN!r}, {100 * honest['pooled']:.1f} % "
-        f"[{low:.1f}, {high:.1f}]{_together(scores)}.",
-    ]
-    return {"candidate": name, **choice["candidates"][name], "why": why}
-
-
-def _together(scores: Mapping[str, Any]) -> str:
-    """The UA of all seeds together in words; empty where there is one."""
-    if "averaged" not in scores:
-        return ""
-    ua = scores["averaged"]["summary"][CHOSEN]["ua"]["pooled"]
-    seeds = scores["averaged"]["seeds"]
-    return f", or {100 * ua:.1f} % where its {seeds} seeds are averaged"
-
-
 def _bundle(
     workdir: epath.Path,
     part: Part,
@@ -207,9 +143,20 @@ def _bundle(
 ) -> None:
     """The bundle of the recommended candidate, with the scores of the choice."""
     arm = recommended["arm"]
+    calibrated = results["calibration"]["arms"]
+    # Its temperatures are those that it has; what they are worth was measured of what
+    # was chosen, as its scores were.
+    name = recommended["candidate"]
+    own = calibrated[name]
+    temperatures = {key: own[key] for key in ("temperature", "temperature_of_all")}
     honest = {
         **results,
         "summary": {arm: results["summary"][CHOSEN]},
+        "unenrolled": {arm: results.get("unenrolled", {}).get(name, {})},
+        "calibration": {
+            **results["calibration"],
+            "arms": {arm: calibrated[CHOSEN] | temperatures},
+        },
         "comparisons": [
             {**entry, "arm": arm}
             for entry in results["comparisons"]

@@ -14,10 +14,10 @@ from ml_collections import ConfigDict
 from dann_jax.evaluation.plainest import inner_counts
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import build_from_protocol
-from dann_jax.experiment.choose_settings import SETTINGS
 from dann_jax.experiment.evaluate import evaluate
 from dann_jax.experiment.train import Trained, build_for_workdir, train
 from dann_jax.experiment.workdir import claim
+from dann_jax.report.run import SETTINGS
 from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.task import Task
@@ -101,7 +101,10 @@ def build_settings(
     settings = {}
     for name, given in configs.items():
         folder = workdir / SETTINGS / name
-        task, layout = build_for_workdir(folder, given, data_parallel=data_parallel)
+        # All settings have the same rows.
+        task, layout = build_for_workdir(
+            folder, given, data_parallel=data_parallel, describe=not settings
+        )
         outer = Part(name, folder, given, task, layout)
         nested = nested_protocol(task.protocol, task.corpus, folds=folds)
         within = given.copy_and_resolve_references().unlock()

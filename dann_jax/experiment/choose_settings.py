@@ -17,8 +17,6 @@ CHOOSABLE = (
 )
 """The sections and keys that settings may differ in."""
 
-SETTINGS = "settings"
-"""The folder, within that of a choice, of the work directories of its settings."""
 
 _WHAT_IS_TESTED = ("data.source", "data.rows", "data.emotions")
 

@@ -41,7 +41,11 @@ _log = logging.getLogger(__name__)
 
 
 def build_for_workdir(
-    workdir: epath.PathLike, config: ConfigDict, *, data_parallel: int = 1
+    workdir: epath.PathLike,
+    config: ConfigDict,
+    *,
+    data_parallel: int = 1,
+    describe: bool = True,
 ) -> tuple[Task, ReplicaLayout]:
     """As `build_task_and_layout`, where the work directory may hold a run already.
 
@@ -49,7 +53,9 @@ def build_for_workdir(
     else fails because of it.
     """
     try:
-        return build_task_and_layout(config, data_parallel=data_parallel)
+        return build_task_and_layout(
+            config, data_parallel=data_parallel, describe=describe
+        )
     except ValueError:
         path = epath.Path(workdir)
         if (path / "config.json").exists():

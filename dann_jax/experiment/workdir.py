@@ -183,9 +183,11 @@ def _differences(
     if isinstance(new, dict) and isinstance(old, dict):
         for name in sorted({*new, *old}):
             value, default = new.get(name), usual.get(name)
-            # A key that is newer than the run, and empty or what it is by default,
+            # A key that is newer than one of them, and empty or what it is by default,
             # leaves all as it was.
-            if name not in old and (_is_empty(value) or value == default):
+            known = value if name in new else old[name]
+            in_both = name in new and name in old
+            if not in_both and (_is_empty(known) or known == default):
                 continue
             # So does a name that is left to the split, which is compared itself.
             if f"{key}.{name}" == "config.protocol.name" and not value:

@@ -19,7 +19,7 @@ def analysis_tables(run: RunFiles) -> list[Table]:
         _people_table(run, "speakers", ("speaker", "gender", "language", "corpus"))
     ]
     tables += [_people_table(run, "groups", ("column", "value", "speakers"))]
-    if probes := analysis.get("probes") or replica_probes(run):
+    if probes := probes_of(run):
         tables.append(probe_table(probes))
     if analysis.get("a_distance"):
         tables.append(distance_table(analysis["a_distance"]))
@@ -134,6 +134,11 @@ def probe_name(probe: Mapping[str, Any]) -> str:
     if not isinstance(groups, str):
         return str(probe["probe"])
     return f"{probe['probe']}, unseen {groups}s"
+
+
+def probes_of(run: RunFiles) -> Sequence[Mapping[str, Any]]:
+    """The probes of an analysis; of a run without one those of its scores."""
+    return run.analysis.get("probes") or replica_probes(run)
 
 
 def replica_probes(run: RunFiles) -> list[dict[str, Any]]:

@@ -32,20 +32,27 @@ def bars(
     Args:
       caption: of the table.
       rows: what is drawn.
-      arms: in the order of their colours.
+      arms: in the order of their colours; those that no row has a value of are left
+        out.
       label: title of the first column.
       note: title of the column of notes; empty leaves it out.
     """
     chance = any(row.chance is not None for row in rows)
+    # By their places, which are their colours.
+    drawn = {
+        index: arm
+        for index, arm in enumerate(arms)
+        if any(arm in row.values for row in rows)
+    }
     marks = [
         Mark("text", [x], [11], text=f"{x} %" if x else "0", anchor=anchor)
         for x, anchor in ((0, "start"), (50, "middle"), (100, "end"))
     ]
-    header = [label, *[note] * bool(note), Drawing(14, marks), *arms]
+    header = [label, *[note] * bool(note), Drawing(14, marks), *drawn.values()]
     body = []
     for row in rows:
-        cells = [row.label, *[row.note] * bool(note), _bar_drawing(row, arms)]
-        for arm in arms:
+        cells = [row.label, *[row.note] * bool(note), _bar_drawing(row, drawn)]
+        for arm in drawn.values():
             value = row.values.get(arm)
             cells.append("" if value is None else value._replace(digits=1, chance=None))
         if chance:
@@ -54,16 +61,16 @@ def bars(
     return Table("bars", caption, header + ["chance"] * chance, body)
 
 
-def _bar_drawing(row: Bars, arms: Sequence[str]) -> Drawing:
+def _bar_drawing(row: Bars, arms: Mapping[int, str]) -> Drawing:
     """Bars from 0, a whisker of the standard deviation, a dashed line at chance."""
     step = 9
     height = step * len(arms) + 3
     marks = [_vertical(x, height, "grid") for x in (0, 25, 50, 75, 100)]
-    for index, arm in enumerate(arms):
+    for line, (index, arm) in enumerate(arms.items()):
         value = row.values.get(arm)
         if value is None or math.isnan(value.value):
             continue
-        y, x = step * index + 3, 100 * value.value
+        y, x = step * line + 3, 100 * value.value
         marks.append(Mark("rect", [0, x], [y, y + 6], "bar", index))
         if value.std:
             ends = [x - 100 * value.std, x + 100 * value.std]

@@ -5,8 +5,37 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.report.table import Number, Table
-from dann_jax.report.tables import difference, pooled_number
+from dann_jax.report.table import Number, Table, markdown
+from dann_jax.report.tables import difference, pooled_number, result_table
+
+CHOICES = (
+    "Inner UA: training speakers of the fold held out in turn, its tested speakers "
+    "never seen. Ahead by: of the best other candidate; below zero where a plainer "
+    "one, as good within one standard error, was taken. In hindsight: by the labels of "
+    "the tested speakers, which chose nothing."
+)
+"""Legend of the first table."""
+
+GAP = (
+    "Gap: UA on tested speakers less inner UA; inner models learn from fewer speakers. "
+    "Folds: in how many the candidate was chosen. Of a single candidate the best UA is "
+    "picked by what it is scored on; of the chosen it is not."
+)
+"""Legend of the second."""
+
+
+def run_text(results: Mapping[str, Any]) -> str:
+    """All tables of a run in Markdown, and of a choice what was chosen and why.
+
+    Args:
+      results: as in `results.json`.
+    """
+    parts = [result_table(results)]
+    for table, note in zip(choice_tables(results), (CHOICES, GAP), strict=False):
+        parts += [f"{table.title}:", markdown(table), note]
+    if "choice" in results:
+        parts.append(" ".join(results["choice"]["recommended"]["why"]))
+    return "\n\n".join(parts)
 
 
 def choice_tables(results: Mapping[str, Any]) -> list[Table]:

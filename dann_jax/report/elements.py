@@ -1,7 +1,7 @@
 """HTML elements of which the sections of a page consist."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dann_jax.report.colours import arm_class
@@ -26,13 +26,14 @@ class Section(NamedTuple):
     content: Markup
 
 
-def legend(arms: Sequence[str]) -> Markup:
-    """The legend: the colour of every arm."""
+def legend(arms: Sequence[str], shown: Container[str] | None = None) -> Markup:
+    """The legend: the colour of every arm, or of those that are shown."""
     return tag(
         "ul",
         (
             tag("li", tag("span", class_=f"swatch {arm_class(i)}"), arm)
             for i, arm in enumerate(arms)
+            if shown is None or arm in shown
         ),
         class_="legend",
     )

@@ -130,6 +130,20 @@ def heading(results: Mapping[str, Any]) -> str:
     return f"{title(results)}, {protocol['name']} ({'; '.join(lines)})"
 
 
+def least_p(results: Mapping[str, Any]) -> float:
+    """The smallest p that a permutation test over the run's folds can have.
+
+    Over its seeds where there is one fold; 1 of a single training.
+
+    Example:
+      >>> fold = [{"fold": name, "seed": 0} for name in "abcd"]
+      >>> least_p({"replicas": fold})
+      0.125
+    """
+    folds = len(scored_folds(results))
+    return 2.0 ** (1 - (folds if folds > 1 else distinct(results, "seed")))
+
+
 def comparison_rule(results: Mapping[str, Any]) -> str:
     """How the verdicts and p-values of a run are computed."""
     folds, seeds = len(scored_folds(results)), distinct(results, "seed")
@@ -142,6 +156,6 @@ def comparison_rule(results: Mapping[str, Any]) -> str:
         return f"{rule} A single training gives no p."
     return (
         f"{rule} p: permutation test over {unit}; with {count} {unit} the smallest "
-        f"possible value is {2.0 ** (1 - count):.2g}. Better or worse with a p above "
-        f".05 is a hint."
+        f"possible value is {least_p(results):.3g}. Better or worse with a p above .05 "
+        f"(after correction, where several arms are compared) is a hint only."
     )

@@ -5,7 +5,9 @@ from typing import Any
 
 
 def notes_below(results: Mapping[str, Any]) -> list[str]:
-    """Calibration in a sentence, and a paragraph of cautions; of older runs neither.
+    """Calibration and whose scores they are in a sentence each, and cautions.
+
+    Older runs have neither.
 
     Args:
       results: as in `results.json`.
@@ -13,7 +15,7 @@ def notes_below(results: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- {line}" for kind in ("size", "people") for line in caution(results, kind)
     ]
-    parts = [calibration_sentence(results)]
+    parts = [calibration_sentence(results), unenrolled_sentence(results)]
     parts += ["\n".join(["Before these numbers are believed:", *lines])] * bool(lines)
     return [part for part in parts if part]
 
@@ -44,3 +46,26 @@ def calibration_sentence(results: Mapping[str, Any]) -> str:
             found.append(f"{arm} {', '.join(errors)}")
     after = f", and after temperature (fitted on {fitted_on})" if fitted_on else ""
     return f"ECE in %{after}: {'; '.join(found)}." if found else ""
+
+
+def unenrolled_sentence(results: Mapping[str, Any]) -> str:
+    """UA of people who are not enrolled, of a run that standardises by person.
+
+    Example:
+      >>> unenrolled = {"dann": {"ua": {"pooled": 0.412}}}
+      >>> print(unenrolled_sentence({"unenrolled": unenrolled}))
+      The scores above are of people whose own recordings standardise their features. \
+UA in % of the same people when nobody is enrolled: dann 41.2.
+    """
+    scores = [
+        f"{arm} {100.0 * score['ua']['pooled']:.1f}"
+        for arm, score in results.get("unenrolled", {}).items()
+    ]
+    if not scores:
+        return ""
+    some = "" if "choice" not in results else ", where a candidate does that,"
+    return (
+        f"The scores above are{some} of people whose own recordings standardise their "
+        f"features. UA in % of the same people when nobody is enrolled: "
+        f"{', '.join(scores)}."
+    )

@@ -5,6 +5,11 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from dann_jax.report.choice_run import (
+    candidate_names,
+    renamed_analysis,
+    renamed_line,
+)
 from dann_jax.training.writer import read_metrics
 from dann_jax.utils.files import WorkdirError, read_json
 
@@ -40,8 +45,15 @@ class RunFiles(NamedTuple):
         return list(self.results["summary"])
 
 
+SETTINGS = "settings"
+"""The folder, within that of a choice, of the work directories of its settings."""
+
+
 def read_run(workdir: epath.PathLike) -> RunFiles:
     """Read the work directory of a finished run.
+
+    A choice has the analysis and the curves of the setting whose candidate it
+    recommends, as far as that setting has left them.
 
     Raises:
       ValueError: it is no finished run, or one of its files is damaged.
@@ -62,13 +74,22 @@ def read_run(workdir: epath.PathLike) -> RunFiles:
     def optional(name: str) -> Mapping[str, Any]:
         return read_json(folder / name) if (folder / name).exists() else {}
 
-    return RunFiles(
+    run = RunFiles(
         name=folder.resolve().name,
         results={"comparisons": [], "labels": [], **results},
         analysis=with_nan(optional("analysis.json")),
         epochs=read_metrics(folder),
         config=optional("config.json"),
         environment=optional("environment.json"),
+    )
+    setting = results.get("choice", {}).get("recommended", {}).get("setting")
+    if not setting or not (folder / SETTINGS / setting / "results.json").exists():
+        return run
+    names = candidate_names(results["choice"])
+    own = read_run(folder / SETTINGS / setting)
+    return run._replace(
+        analysis=renamed_analysis(own.analysis, names),
+        epochs=[renamed_line(line, names) for line in own.epochs],
     )
 
 

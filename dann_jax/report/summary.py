@@ -1,14 +1,15 @@
 """What a run found, in sentences for the head of its page."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.evaluation.verdicts import is_error, scale_of
+from dann_jax.evaluation.verdicts import CHOSEN, is_error, scale_of
 from dann_jax.report.headings import headline, title_of
 from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number
 from dann_jax.report.tables import domain_probe, probed
+from dann_jax.utils.words import and_listed
 
 MOST_ARMS = 4
 """More arms than this are not listed: the baseline and the best one are named."""
@@ -34,14 +35,27 @@ def score_sentence(results: Mapping[str, Any]) -> str:
     scores = {arm: score for arm, score in scores.items() if not math.isnan(score)}
     if not scores:
         return ""
-    best = (min if is_error(metric) else max)(scores, key=scores.__getitem__)
-    shown = list(scores)
-    if len(shown) > MOST_ARMS:
-        shown = list(dict.fromkeys([shown[0], best]))
     scale = scale_of(metric)
-    words = [f"{arm} {Number(scores[arm], scale=scale, digits=1)} %" for arm in shown]
-    rest = f"; {best} is the best of {len(scores)} arms" * (len(shown) < len(scores))
-    return f"{title_of(metric)} of all tested rows: {', '.join(words)}{rest}."
+    words = {arm: f"{Number(x, scale=scale, digits=1)} %" for arm, x in scores.items()}
+    shown, rest = list(scores), ""
+    if len(shown) > MOST_ARMS:
+        chosen = [CHOSEN] if "choice" in results else []
+        rivals = [arm for arm in scores if arm not in chosen]
+        best = (min if is_error(metric) else max)(rivals, key=scores.__getitem__)
+        # What cannot be told apart here is not told apart.
+        equal = [arm for arm in rivals if words[arm] == words[best]]
+        shown = list(dict.fromkeys([shown[0], *chosen, equal[0]]))
+        kind = "candidates, in hindsight" if chosen else "arms"
+        rest = f"; {_several(equal)} the best of {len(rivals)} {kind}"
+    told = ", ".join(f"{arm} {words[arm]}" for arm in shown)
+    return f"{title_of(metric)} of all tested rows: {told}{rest}."
+
+
+def _several(names: Sequence[str]) -> str:
+    """Names with their verb; of more than three the first two."""
+    if len(names) > 3:
+        names = [*names[:2], f"{len(names) - 2} more"]
+    return f"{and_listed(names)} {'is' if len(names) == 1 else 'are equally'}"
 
 
 def hiding_sentence(run: RunFiles) -> str:
@@ -53,8 +67,14 @@ def hiding_sentence(run: RunFiles) -> str:
     adversaries = run.config.get("adversaries", {})
     against = {name for name, own in adversaries.items() if own.get("column") == column}
     strengths = run.config.get("arms", {})
+    rivals = {arm: arm for arm in arms}
+    if choice := run.results.get("choice"):
+        taken = choice["recommended"]
+        rivals = {taken["candidate"]: taken["arm"]}
     hiding = [
-        arm for arm in arms if any(strengths.get(arm, {}).get(n) for n in against)
+        name
+        for name, arm in rivals.items()
+        if any(strengths.get(arm, {}).get(n) for n in against)
     ]
     if not hiding or not all("domain_probe" in r for r in run.results["replicas"]):
         return ""
@@ -66,6 +86,8 @@ def hiding_sentence(run: RunFiles) -> str:
         return ""
     word = "not hidden" if above > _FOUND else "hidden"
     word = "partly hidden" if _HIDDEN <= above <= _FOUND else word
+    if above < -_HIDDEN:
+        word = "below chance, so the probe has failed to learn: no proof of hiding"
     compared = f"; {100 * before.value:.0f} % with {arms[0]}" if arm != arms[0] else ""
     return (
         f"A fresh probe {'still finds' if above > _FOUND else 'finds'} the {column} in "

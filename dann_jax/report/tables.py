@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dann_jax.evaluation.verdicts import scale_of, verdict
+from dann_jax.evaluation.verdicts import scale_of, verdict_of
 from dann_jax.report.headings import (
     LEGEND,
     TITLES,
@@ -205,7 +205,7 @@ def comparison_table(results: Mapping[str, Any]) -> Table:
                 ),
                 Interval(*entry["ci95"], scale_of(entry["metric"])),
                 *(Number(p, scale=1.0, digits=3) for p in p_values),
-                verdict(entry["ci95"], entry["metric"], entry["p_value"]),
+                verdict_of(entry),
             ]
         )
     header = ["paired difference", "metric", "points", "[95 %]", "p"]

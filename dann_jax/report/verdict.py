@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dann_jax.evaluation.verdicts import NOT_SHOWN, sentence, verdict
+from dann_jax.evaluation.verdicts import CHOSEN, NOT_SHOWN, sentence, verdict_of
 from dann_jax.report.headings import headline, scored_folds, title_of
+from dann_jax.utils.words import and_listed
 
 _Entries = Sequence[Mapping[str, Any]]
 """Comparisons, as in `results.json`."""
@@ -33,6 +34,9 @@ def run_verdict(results: Mapping[str, Any]) -> str:
         arms = list(results["summary"])
         return f"There is one arm, {arms[0]}, and nothing to compare it with."
     metrics = list(dict.fromkeys(entry["metric"] for entry in entries))
+    if "choice" in results:
+        # All other candidates were there to be chosen from.
+        entries = [entry for entry in entries if entry["arm"] == CHOSEN]
     main = [name for name in headline(results) if name in metrics] or metrics
     if len({entry["arm"] for entry in entries}) == 1:
         return _of_one_arm([entry for entry in entries if entry["metric"] in main])
@@ -41,12 +45,11 @@ def run_verdict(results: Mapping[str, Any]) -> str:
 
 
 def _by_verdict(entries: _Entries, key: str) -> dict[str, list[str]]:
-    """Verdict -> the values of a key of the entries with that verdict."""
+    """Verdict -> the values of a key of the entries with that verdict, in an order."""
     by_verdict: dict[str, list[str]] = {}
     for entry in entries:
-        word = verdict(entry["ci95"], entry["metric"])
-        by_verdict.setdefault(word, []).append(entry[key])
-    return by_verdict
+        by_verdict.setdefault(verdict_of(entry), []).append(entry[key])
+    return dict(sorted(by_verdict.items()))
 
 
 def _of_one_arm(entries: _Entries) -> str:
@@ -56,50 +59,45 @@ def _of_one_arm(entries: _Entries) -> str:
         word: list(map(title_of, names))
         for word, names in _by_verdict(entries, "metric").items()
     }
-    parts = [
-        f"{word} than {baseline} in {' and '.join(metrics[word])}"
-        for word in ("better", "worse")
-        if word in metrics
-    ]
-    unclear = f"{NOT_SHOWN} in {' or '.join(metrics.get(NOT_SHOWN, []))}"
+    unclear = f"{NOT_SHOWN} in {' or '.join(metrics.pop(NOT_SHOWN, []))}"
+    parts = []
+    for word, names in metrics.items():
+        kind, _, hint = word.partition(" ")
+        where = f"than {baseline} in {' and '.join(names)}"
+        parts.append(" ".join([kind, where, *[hint] * bool(hint)]))
     if not parts:
         return f"Of {arm} and {baseline}: {unclear}."
-    text = f"{arm} is {', but '.join(parts)}"
-    return f"{text}; {unclear}." if NOT_SHOWN in metrics else f"{text}."
+    opposed = len({word.partition(" ")[0] for word in metrics}) > 1
+    text = f"{arm} is {(', but ' if opposed else '; ').join(parts)}"
+    told = text if unclear.endswith(" in ") else f"{text}; {unclear}"
+    return f"{told}.{_what_a_hint_is(entries)}"
 
 
 def _of_several_arms(entries: _Entries) -> str:
     """The verdicts in one metric, the arms without a difference counted."""
     baseline, arms = entries[0]["against"], _by_verdict(entries, "arm")
-    parts = [
-        f"{_listed(arms[word])} {'is' if len(arms[word]) == 1 else 'are'} "
-        f"{word} than {baseline}"
-        for word in ("better", "worse")
-        if word in arms
-    ]
-    if unclear := arms.pop(NOT_SHOWN, []):
+    unclear, parts = arms.pop(NOT_SHOWN, []), []
+    for word, names in arms.items():
+        kind, _, hint = word.partition(" ")
+        verb = "is" if len(names) == 1 else "are"
+        words = [and_listed(names), verb, kind, "than", baseline, *[hint] * bool(hint)]
+        parts.append(" ".join(words))
+    if unclear:
         others = "the other" if parts else "the"
         several = f"any of {others} {len(unclear)} arms"
         whom = several if len(unclear) > 1 else unclear[0]
         parts.append(f"{NOT_SHOWN} between {baseline} and {whom}")
     text = f"{title_of(entries[0]['metric'])}: {'; '.join(parts)}."
-    differ = [*arms.get("better", []), *arms.get("worse", [])]
-    return text + _after_correction(entries, differ)
+    return text + _what_a_hint_is(entries)
 
 
-def _after_correction(entries: _Entries, differ: list[str]) -> str:
-    """Which arms still differ after correction for their number."""
-    p_values = {e["arm"]: e["p_corrected"] for e in entries if "p_corrected" in e}
-    if not differ or not p_values:
+def _what_a_hint_is(entries: _Entries) -> str:
+    """Why some verdicts are hints; empty where none is."""
+    if not any(verdict_of(entry).endswith("(hint only)") for entry in entries):
         return ""
-    kept = [arm for arm in differ if p_values.get(arm, 1.0) <= 0.05]
-    which = "all of them" if kept == differ else _listed(kept) if kept else "none"
-    return f" After correction for {len(p_values)} arms: {which}."
-
-
-def _listed(names: list[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    arms = len({entry["arm"] for entry in entries if "p_corrected" in entry})
+    corrected = f" after correction for {arms} arms" if arms > 1 else ""
+    return f" A hint: its interval excludes 0, but its p is above .05{corrected}."
 
 
 def sentences(results: Mapping[str, Any]) -> list[str]:

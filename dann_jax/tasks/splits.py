@@ -20,6 +20,8 @@ from dann_jax.utils.words import listed, shorten
 
 _log = logging.getLogger(__name__)
 
+_PLURALS = {"speaker": "speakers", "corpus": "corpora"}
+
 
 def leave_one_out(
     corpus: Corpus,
@@ -117,7 +119,8 @@ def adapt(
         `data.target` names the target.
       source: values of the rows that are labelled.
       target: values of the rows that are adapted to.
-      group: the column that rehearsals hold out values of.
+      group: the column that rehearsals hold out values of: `speaker`, or `corpus`,
+        where the source has several and the target is of none of them.
       folds: how many rehearsals; 0 for none, then nothing is scored.
       score_target: whether the labels of the target, as far as there are any, score
         the fold `target`; they are used for nothing else.
@@ -145,7 +148,8 @@ def adapt(
         for number, part in enumerate(group_k_fold(only_source, group, folds), 1):
             sides = np.zeros((2, len(corpus)), bool)
             sides[0, rows], sides[1, rows] = part.train, part.test
-            rehearsals.append(Split(f"source {group}s {number}", *sides, nothing))
+            held_out = _PLURALS.get(group, group)
+            rehearsals.append(Split(f"source {held_out} {number}", *sides, nothing))
     sides = (whole.test, nothing) if score_target else (nothing, whole.test)
     return [*rehearsals, Split(TARGET, whole.train, *sides)]
 

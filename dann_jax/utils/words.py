@@ -1,6 +1,6 @@
 """Values and messages in a line that a person can read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 MOST = 600
@@ -61,3 +61,14 @@ def listed(values: Iterable[object], limit: int = 5, between: str = ", ") -> str
     first = between.join(shortened(str(value), 240) for value in values[:limit])
     more = len(values) - limit
     return f"{first} and {more} more" if more > 0 else first
+
+
+def and_listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them, one at least.
+
+    Example:
+      >>> and_listed(["a"]), and_listed(["a", "b", "c"])
+      ('a', 'a, b and c')
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -33,6 +33,9 @@ from dann_jax.data.frames import Frames
 _SECONDS = 960.0
 """Of sound that is encoded together, and again where the process was killed."""
 
+_SECONDS_ON_CPU = 60.0
+"""There recordings are encoded one by one, and whoever waits hears of it sooner."""
+
 
 class Decoding(NamedTuple):
     """Makes extractors for workers; a batched one only returns the sound.
@@ -78,12 +81,12 @@ def write_batched_parts(
     folder.mkdir(parents=True)
     decoding = _decoding(job, folder)
     waiting: dict[epath.Path, Part] = {}
-    items = 0
+    items, enough = 0, _seconds_together()
     for number in write_parts(decoding, chunks, workers):
         items += number
         new = (path for path in folder.glob("*.npz") if path not in waiting)
         waiting |= {path: _read(path) for path in new}
-        if sum(map(_seconds, waiting.values())) >= _SECONDS:
+        if sum(map(_seconds, waiting.values())) >= enough:
             _encode(job, list(waiting.values()))
             yield items
             waiting, items = {}, 0
@@ -126,6 +129,13 @@ def _decoding(job: ExtractionJob, folder: epath.Path) -> ExtractionJob:
     """The job of decoding for another: its parts hold sound."""
     rates = tuple((e.name, e.sample_rate) for e in batched_extractors(job))
     return job._replace(folder=os.fspath(folder), make=Decoding(job.make, rates))
+
+
+def _seconds_together() -> float:
+    # Workers import this module, and need no JAX.
+    import jax
+
+    return _SECONDS_ON_CPU if jax.default_backend() == "cpu" else _SECONDS
 
 
 def _read(path: epath.Path) -> Part:

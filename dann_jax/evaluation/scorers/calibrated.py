@@ -17,6 +17,7 @@ from dann_jax.evaluation.calibration import (
 from dann_jax.evaluation.norm_statistics import normalised_for
 from dann_jax.evaluation.statistics import interval, pooled
 from dann_jax.tasks.roles import Protocol, Role
+from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Predictions, Run
 from dann_jax.training.state import TrainState
 
@@ -59,31 +60,43 @@ def calibration_of(
       `temperature_of_all` folds together `[seeds]`; `before` and `after` with their
       scores and bins; and `coverage`, of the probabilities after, or else before.
     """
-    tested = _rows(predictions, run.task.protocol.roles == Role.TEST, run)
-    fitted_on, fits = _fits(predictions, state, run)
+    tested = _of_run(predictions, run.task.protocol.roles == Role.TEST, run)
+    (fitted_on, fits), seeds = _fits(predictions, state, run), len(run.layout.seeds)
     record: dict[str, Any] = {"bins": NUM_BINS, "fitted_on": fitted_on, "arms": {}}
     if not fits:
         record["not_measured"] = NOT_MEASURED
     for arm, name in enumerate(run.layout.arms):
-        record["arms"][name] = _of_arm(
-            _of(tested, arm), [_of(rows, arm) for rows in fits]
+        record["arms"][name] = calibration_record(
+            _of(tested, arm), _temperatures([_of(rows, arm) for rows in fits], seeds)
         )
     return record
 
 
-def _of_arm(tested: Rows, fits: list[Rows]) -> dict[str, Any]:
-    """The record of one arm; `fits` are for every fold, and then for all together."""
-    seeds = tested.logits.shape[1]
+def _temperatures(fits: list[Rows], seeds: int) -> np.ndarray:
+    """Of rows of one arm, the temperature of each seed, float `[fits, seeds]`."""
+    return np.array(
+        [
+            [
+                fit_temperature(of_seed, rows.label)
+                for of_seed in rows.logits.swapaxes(0, 1)
+            ]
+            for rows in fits
+        ]
+    )
+
+
+def calibration_record(tested: Rows, temperature: np.ndarray) -> dict[str, Any]:
+    """What `calibration_of` says of one arm.
+
+    Args:
+      tested: rows of one arm, logits `[k, seeds, classes]`.
+      temperature: for every fold and then for all together, float `[folds + 1, seeds]`,
+        which no label of the tested rows of its fold had a part in; empty where none
+        could be fitted.
+    """
     record: dict[str, Any] = {"before": _scored(tested.logits, tested)}
     scaled = tested.logits
-    if fits:
-        # [folds and all of them, seeds]
-        temperature = np.array(
-            [
-                [fit_temperature(rows.logits[:, s], rows.label) for s in range(seeds)]
-                for rows in fits
-            ]
-        )
+    if len(temperature):
         record["temperature"] = temperature[:-1].T.tolist()
         record["temperature_of_all"] = temperature[-1].tolist()
         scaled = tested.logits / temperature[tested.fold][..., None]
@@ -162,7 +175,7 @@ def _fits(
     if all(mask.any() for mask in others):
         masks = [*others, np.any(others, axis=0)]
         name = "tested rows of the other folds"
-        return name, [_rows(predictions, mask, run) for mask in masks]
+        return name, [_of_run(predictions, mask, run) for mask in masks]
     validates = protocol.roles == Role.VALIDATION
     if not validates.any(1).all():
         return "", []
@@ -170,7 +183,7 @@ def _fits(
     validated = run.predict(params, validates, ("label_logits",))
     folds = np.arange(len(protocol.folds))[:, None]
     masks = [*(validates & (folds == fold) for fold in folds[:, 0]), validates]
-    return "validation rows", [_rows(validated, mask, run) for mask in masks]
+    return "validation rows", [_of_run(validated, mask, run) for mask in masks]
 
 
 def rows_of_others(protocol: Protocol, fold: int) -> np.ndarray:
@@ -186,17 +199,37 @@ def rows_of_others(protocol: Protocol, fold: int) -> np.ndarray:
     return rows
 
 
-def _rows(predictions: Predictions, mask: np.ndarray, run: Run) -> Rows:
+def _of_run(predictions: Predictions, mask: np.ndarray, run: Run) -> Rows:
     """The rows of a mask bool `[F, N]`, as the model of each fold predicts them."""
-    layout, corpus = run.layout, run.task.corpus
+    speaker = run.task.corpus.column("speaker")
+    return predicted_rows(predictions, mask, run.task.protocol, run.layout, speaker)
+
+
+def predicted_rows(
+    predictions: Predictions,
+    mask: np.ndarray,
+    protocol: Protocol,
+    layout: ReplicaLayout,
+    speaker: np.ndarray,
+) -> Rows:
+    """Rows of the corpus as the models of each fold predict them.
+
+    Args:
+      predictions: with `label_logits`, `[groups, arms, n, classes]`.
+      mask: bool `[F, N]`, which rows of the corpus for which fold.
+      protocol: of the folds.
+      layout: of the replicas.
+      speaker: `[N]`, of every row of the corpus.
+    """
     fold, place = np.nonzero(mask[:, predictions.rows])
     row = predictions.rows[place]
+    assert predictions.label_logits is not None
     logits = predictions.label_logits[: layout.num_groups]
     logits = logits.reshape(len(layout.folds), len(layout.seeds), *logits.shape[1:])
-    speaker = np.unique(corpus.column("speaker"), return_inverse=True)[1]
+    names = np.unique(speaker, return_inverse=True)[1]
     # Indexed by two arrays around slices: rows come first.
     chosen = logits[fold, :, :, place]
-    return Rows(fold, run.task.protocol.label[row], speaker[row], chosen)
+    return Rows(fold, protocol.label[row], names[row], chosen)
 
 
 def _of(rows: Rows, arm: int) -> Rows:

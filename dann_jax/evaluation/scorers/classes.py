@@ -9,6 +9,7 @@ from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.probe import domain_probe
 from dann_jax.evaluation.scorers.calibrated import calibration_of
 from dann_jax.evaluation.seed_averages import averaged_scores
+from dann_jax.evaluation.strangers import unenrolled_scores
 from dann_jax.evaluation.summaries import (
     comparisons,
     fold_counts,
@@ -34,8 +35,9 @@ def score_classes(
       run: that was trained.
 
     Returns:
-      The keys `labels`, `replicas`, `summary`, `comparisons`, `calibration` and, of
-      several seeds, `averaged` of `results.json`; and, where a fold adapts to a
+      The keys `labels`, `replicas`, `summary`, `comparisons`, `calibration`, of
+      several seeds `averaged`, and where features are standardised by person
+      `unenrolled` of `results.json`; and, where a fold adapts to a
       target, `target`: see `describe_target`, and where that fold is scored, a
       `summary` and `comparisons` of its own.
     """
@@ -49,6 +51,7 @@ def score_classes(
         "replicas": diagnosed(replicas, state, run),
         **_scores_of(protocol.rehearsals, predictions, replicas, run),
         "calibration": calibration_of(rehearsed, state, rehearsals),
+        **unenrolled_scores(state, rehearsals),
     }
     if protocol.target_fold is None:
         return results

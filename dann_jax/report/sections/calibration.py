@@ -22,7 +22,7 @@ def calibration_section(run: RunFiles) -> Section | None:
     scores, rejection, *bins = calibration_tables(run)
     content = [
         note(_how(calibration)),
-        legend(run.arms),
+        legend(run.arms, calibration["arms"]),
         data_table(scores),
         tag("div", map(plot_figure, plots(run)), class_="charts"),
         note(
@@ -65,7 +65,8 @@ def calibration_tables(run: RunFiles) -> list[Table]:
     calibration = run.results.get("calibration")
     if not calibration:
         return []
-    records = {arm: calibration["arms"].get(arm, {}) for arm in run.arms}
+    measured = calibration["arms"]
+    records = {arm: measured[arm] for arm in run.arms if arm in measured}
     tables = [_score_table(records), _rejection_table(records)]
     for when in ("before", "after"):
         rows = [

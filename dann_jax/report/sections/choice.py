@@ -1,9 +1,11 @@
 """What was chosen on training speakers held out, and what the choice was worth."""
 
-from dann_jax.report.choice_tables import choice_tables
+from urllib.parse import quote
+
+from dann_jax.report.choice_tables import CHOICES, GAP, choice_tables
 from dann_jax.report.elements import Section, data_table, note
-from dann_jax.report.markup import join, tag
-from dann_jax.report.run import RunFiles
+from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.run import SETTINGS, RunFiles
 
 
 def choice_section(run: RunFiles) -> Section | None:
@@ -14,18 +16,24 @@ def choice_section(run: RunFiles) -> Section | None:
     content = [
         (tag("p", line) for line in run.results["choice"]["recommended"]["why"]),
         chosen,
-        note(
-            "Inner UA: training speakers of the fold held out in turn, its tested "
-            "speakers never seen. Ahead by: of the best other; below zero where a "
-            "plainer one, as good within one standard error, was taken. In hindsight: "
-            "by the labels of the tested speakers, which chose nothing."
-        ),
+        note(CHOICES),
         candidates,
-        note(
-            "Gap: UA on tested speakers less inner UA; inner models learn from fewer "
-            "speakers. Folds: in how many the candidate was chosen. Of a single "
-            "candidate the best UA is picked by what it is scored on; of the chosen "
-            "it is not."
-        ),
+        note(GAP),
+        _settings(run),
     ]
     return Section("choice", "Choice", "Choice of settings", join(content))
+
+
+def _settings(run: RunFiles) -> Markup:
+    """Whose curves and maps this page has, and the pages of all settings."""
+    choice = run.results["choice"]
+    names = dict.fromkeys(own["setting"] for own in choice["candidates"].values())
+    shown = choice["recommended"]["setting"]
+    sections = "Domains, Learning, the scores of each speaker, Maps and Selection"
+    text = f"{sections} on this page are of the setting {shown}, as far as recorded."
+    links = (
+        tag("li", tag("a", name, href=f"{SETTINGS}/{quote(name)}/report.html"))
+        for name in names
+    )
+    own = " Every setting has a page of its own:"
+    return join([note(text, own), tag("ul", links)])

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from dann_jax.report.analysis_tables import distance_table, probe_name, replica_probes
+from dann_jax.report.analysis_tables import distance_table, probe_name, probes_of
 from dann_jax.report.charts import Bars, bars
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, join, tag
@@ -50,12 +50,13 @@ def _probes(run: RunFiles) -> Markup | None:
             " These are probes of a few of the models; the probe beside the scores is "
             "of all of them, on other rows, and so has another accuracy."
         )
-    return join([note(text), legend(run.arms), map(data_table, charts)])
+    found = {probe["arm"] for probe in probes_of(run)}
+    return join([note(text), legend(run.arms, found), map(data_table, charts)])
 
 
 def probe_charts(run: RunFiles) -> list[Table]:
     """Accuracy of every probe beside chance, a chart for each predicted column."""
-    probes = run.analysis.get("probes") or replica_probes(run)
+    probes = probes_of(run)
     columns = dict.fromkeys(probe["column"] for probe in probes)
     return [_probe_chart(run, column, probes) for column in columns]
 

@@ -37,13 +37,14 @@ def learning_section(run: RunFiles) -> Section | None:
         "bottom": HEIGHT - BOTTOM,
     }
     spread = any(series.std for panel in panels.values() for series in panel.series)
+    drawn = {series.arm for panel in panels.values() for series in panel.series}
     content = [
         note(
             "Each line is the mean over folds and seeds"
             f"{', its band their standard deviation' if spread else ''}. Numbers below "
             "a chart are those of the chosen epoch."
         ),
-        legend(run.arms),
+        legend(run.arms, drawn),
         _slider(run),
         (_family(family, run.arms) for family in all_families),
         data_block("curve-data", {"frame": frame, "panels": values}),

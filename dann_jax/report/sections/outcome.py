@@ -13,10 +13,11 @@ from dann_jax.report.headings import (
     comparison_rule,
     distinct,
     headline,
+    least_p,
     scored_folds,
 )
 from dann_jax.report.markup import Markup, join, tag
-from dann_jax.report.notes import caution
+from dann_jax.report.notes import caution, unenrolled_sentence
 from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, probed, result_tables
@@ -42,6 +43,7 @@ def outcome_section(run: RunFiles) -> Section:
         )
         if averaged
         else None,
+        note(whose) if (whose := unenrolled_sentence(run.results)) else None,
         cautions("Too little to tell", caution(run.results, "size")),
         map(data_table, forest_charts({run.name: run})),
         note(
@@ -64,7 +66,8 @@ def _meaning(run: RunFiles) -> str:
         of_classes = LEGEND if distinct(run.results, "seed") > 1 else MEASURES
     return (
         f"{of_classes} {domain} probe: how often a fresh classifier names the {domain} "
-        f"from the features (in brackets by chance); at chance the {domain} is hidden. "
+        f"from the features (in brackets by chance); at chance the {domain} is hidden, "
+        f"and well below it the classifier has failed to learn, which proves nothing. "
         f"It is no score of emotions."
     )
 
@@ -117,13 +120,13 @@ def _more(run: RunFiles) -> Markup | None:
     if not entries:
         return None
     items = [
-        tag("li", sentence, _extras(entry))
+        tag("li", sentence, _extras(entry, run.results))
         for entry, sentence in zip(entries, sentences(run.results), strict=True)
     ]
     return details("In words, with effect sizes", tag("ul", items))
 
 
-def _extras(entry: dict[str, Any]) -> str:
+def _extras(entry: dict[str, Any], results: Mapping[str, Any]) -> str:
     """Effect size and the seeds that would be needed, where they are known."""
     effect = entry.get("effect_size")
     d_z = effect.get("d_z") if isinstance(effect, dict) else effect
@@ -131,7 +134,15 @@ def _extras(entry: dict[str, Any]) -> str:
     if isinstance(d_z, (int, float)) and d_z == d_z:
         shown = Number(d_z, scale=1.0, signed=True)
         text += f" Effect size d_z {shown}, over speakers."
-    seeds = entry.get("seeds_needed")
-    if isinstance(seeds, int):
-        text += f" To show a difference of this size would take {seeds} seeds."
-    return text
+    needed, folds = entry.get("seeds_needed"), len(scored_folds(results))
+    if not isinstance(needed, int):
+        return text
+    if folds > 1 and least_p(results) > 0.05:
+        return (
+            f"{text} More seeds cannot show it: with {folds} folds no p is below "
+            f"{least_p(results):.3g}. More folds, with more speakers, can."
+        )
+    return (
+        f"{text} To show a difference of this size in four of five experiments takes "
+        f"{needed} seed{'s' * (needed != 1)}; this run has {distinct(results, 'seed')}."
+    )
