@@ -12,7 +12,7 @@ import pytest
 from ml_collections import ConfigDict
 from shared_draws import key_of
 
-from dann_jax.experiment import evaluate_again, train
+from dann_jax.experiment import restored, train
 from dann_jax.experiment.build import build_network, compiled
 from dann_jax.tasks.task import Task
 from dann_jax.training.loop import Timetable
@@ -43,6 +43,6 @@ def shared_programs() -> Iterator[None]:
         return made[key]
 
     with contextlib.ExitStack() as patches:
-        for module in (train, evaluate_again):
+        for module in (train, restored):
             patches.enter_context(mock.patch.object(module, "compiled", shared))
         yield

@@ -149,7 +149,9 @@ def adapt(
             sides = np.zeros((2, len(corpus)), bool)
             sides[0, rows], sides[1, rows] = part.train, part.test
             held_out = _PLURALS.get(group, group)
-            rehearsals.append(Split(f"source {held_out} {number}", *sides, nothing))
+            rehearsals.append(
+                Split(f"source {held_out} {number}", sides[0], sides[1], nothing)
+            )
     sides = (whole.test, nothing) if score_target else (nothing, whole.test)
     return [*rehearsals, Split(TARGET, whole.train, *sides)]
 
