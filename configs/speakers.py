@@ -67,4 +67,6 @@ def _divide(config: ConfigDict, folds: str) -> None:
             f"folds are groups=K of 2 or more, or folds=COLUMN, not {folds!r}; corpora "
             f"are {', '.join(VARIANTS)}"
         )
-    config.protocol.update(split=split, split_args=ConfigDict(arguments))
+    config.protocol.split = split
+    # In the place of those of the corpus, not beside them.
+    config.protocol.split_args = ConfigDict(arguments)

@@ -55,6 +55,11 @@ def test_a_variant_names_the_folds_and_the_protocol_follows(
     assert make_protocol(toy_corpus(), **protocol).name == name
 
 
+def test_folds_of_a_column_take_the_place_of_the_groups_of_a_corpus() -> None:
+    config = load_config("speakers:ravdess,folds=session")
+    assert config.protocol.split_args.to_dict() == {"column": "session"}
+
+
 def test_a_corpus_and_its_folds_stand_together() -> None:
     config = load_config("speakers:ravdess,groups=4")
     assert len(config.protocol.labels) == 8
