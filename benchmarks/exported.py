@@ -24,10 +24,10 @@ import soundfile
 
 from benchmarks.extraction import recordings
 from dann_jax.bundle import Bundle, load_bundle
-from dann_jax.bundle.audio_features import corpus_of_sound
 from dann_jax.bundle.export import export_bundle, flat_prediction
 from dann_jax.bundle.export_onnx import onnx_model
 from dann_jax.bundle.export_savedmodel import write_saved_model
+from dann_jax.bundle.given_sounds import corpus_of_sounds
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.features.pretrained import PRETRAINED
 from dann_jax.data.frames import Frames
@@ -82,7 +82,7 @@ def sound_of(bundle: Bundle, files: list[pathlib.Path]) -> Corpus:
     """The features of recordings, all of one sample rate, frames not cut."""
     read = [soundfile.read(path, dtype="float32") for path in files]
     (rate,) = {rate for _, rate in read}
-    return corpus_of_sound(bundle.extractors(), [wave for wave, _ in read], rate)
+    return corpus_of_sounds(bundle.extractors(), [wave for wave, _ in read], rate)
 
 
 def batches(corpus: Corpus) -> Iterator[dict[str, np.ndarray]]:

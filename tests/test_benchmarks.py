@@ -1,12 +1,15 @@
 """What the benchmarks compute from what they measure; no clock is tested."""
 
 import argparse
+import ast
+import importlib.util
 import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from processes import ROOT
 from runs import tiny_config, tiny_corpus, write_table
 
 from benchmarks.contestants import Contestant, World, layout_of, world_of
@@ -25,6 +28,23 @@ from benchmarks.work import Work, work_of
 
 LOAD = Load(Work(1e9, 1e6, 100), 8, 4, 1e6, 1e5, 1e4, 1e6, 1e5, 1e6, 1e-3)
 MACHINE = Machine(4, 1, 1e12, 1e9, 1e11, 1e10, 1e9, 1e-5)
+
+
+def test_what_benchmarks_import_of_the_package_is_there() -> None:
+    imports = [
+        (path.name, node.module, name.name)
+        for path in (ROOT / "benchmarks").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dann_jax")
+        for name in node.names
+    ]
+    missing = [
+        (path, module, name)
+        for path, module, name in imports
+        if not hasattr(importlib.import_module(module), name)
+        and not importlib.util.find_spec(f"{module}.{name}")
+    ]
+    assert missing == []
 
 
 def test_flops_are_those_of_xla_where_there_is_no_loop() -> None:

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from benchmarks.commands import run
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.evaluation.scorers.table import SCORERS
-from dann_jax.experiment.evaluate_again import restored
+from dann_jax.experiment.restored import restored
 from dann_jax.experiment.train import build_for_workdir
 from dann_jax.training.run import Run
 from dann_jax.utils.files import open_whole, read_json

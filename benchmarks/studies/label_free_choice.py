@@ -19,7 +19,7 @@ import numpy as np
 from dann_jax.evaluation.choice import CHOSEN, ORACLE, best
 from dann_jax.evaluation.metrics import scores_of_confusion
 from dann_jax.evaluation.unsupervised import CRITERIA, FROM_LOGITS, View
-from dann_jax.experiment.choose_settings import SETTINGS
+from dann_jax.report.run import SETTINGS
 from dann_jax.utils.files import read_json
 
 
