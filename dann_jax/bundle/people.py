@@ -14,6 +14,7 @@ from dann_jax.bundle.predictions import ReadClip, corpus_of_clips, read_clips
 from dann_jax.bundle.recordings import Clip, Report
 from dann_jax.data.identifiers import is_unknown_name, spelled
 from dann_jax.utils.text import one_line
+from dann_jax.utils.words import counted
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def enrol_one(
     alone = with_names(clips, lambda clip: "")
     read = _flat(read_clips(bundle, alone, report=report, batch_size=batch_size))
     enrolled = _enrolled(bundle, read)
-    _log.info("enrolled one person by %d recordings", sum(not r.silent for r in read))
+    count = sum(not one.silent for one in read)
+    _log.info("enrolled one person by %s", counted(count, "recording"))
     return enrolled
 
 
@@ -109,9 +111,9 @@ def enrol_everybody(bundle: Bundle, read: Iterable[Sequence[ReadClip]]) -> Bundl
     sounding = [one.clip.speaker for one in ours if not one.silent]
     counts = np.unique(sounding, return_counts=True)[1]
     _log.info(
-        "enrolled %d people, each by their own recordings, which are those that are "
-        "predicted: %d to %d of a person",
-        *(len(counts), counts.min(), counts.max()),
+        "enrolled %s by the recordings that are predicted, each by their own: %d to %d "
+        "of a person",
+        *(counted(len(counts), "person", "people"), counts.min(), counts.max()),
     )
     if once := int((counts == 1).sum()):
         _log.warning(
@@ -130,8 +132,8 @@ def _enrolled(bundle: Bundle, read: Sequence[ReadClip]) -> Bundle:
     sounding = [one for one in read if not one.silent]
     if not sounding:
         raise BundleError(
-            f"{len(read)} recordings to enrol by, and none that can be read has sound: "
-            f"one recording of a voice is needed at least"
+            f"of {counted(len(read), 'recording')} to enrol by none has sound that can "
+            f"be read: one recording of a voice is needed at least"
         )
     corpus = corpus_of_clips(bundle, bundle.extractors(), sounding)
     return bundle.enrol_corpus(corpus)

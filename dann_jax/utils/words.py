@@ -63,6 +63,16 @@ def listed(values: Iterable[object], limit: int = 5, between: str = ", ") -> str
     return f"{first} and {more} more" if more > 0 else first
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts; `many` is by default `one` with an s.
+
+    Example:
+      >>> counted(1, "clip"), counted(3, "clip"), counted(2, "person", "people")
+      ('1 clip', '3 clips', '2 people')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def and_listed(names: Sequence[str]) -> str:
     """Names as a sentence has them, one at least.
 
