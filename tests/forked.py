@@ -21,7 +21,7 @@ from collections.abc import Mapping
 TRAIN = "from dann_jax.cli import train; train.run()"
 _IMPORTED = (
     *("dann_jax.cli.train", "dann_jax.bundle", "tensorflow", "orbax.checkpoint"),
-    *("scipy.stats", "sklearn.linear_model", "sklearn.model_selection", "jinja2"),
+    *("scipy.stats", "sklearn.linear_model", "sklearn.model_selection"),
 )
 
 

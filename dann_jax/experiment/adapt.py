@@ -225,7 +225,7 @@ def rehearsals(config: ConfigDict, source: Corpus) -> int:
     emotion, labels = source.column("emotion"), config.protocol.labels
     labelled = np.isin(emotion, labels) if labels else emotion != ""
     count = len({*source.column(group)[labelled].tolist()} - {""})
-    corpora = source.columns.get("corpus", np.array([""]))
+    corpora = source.columns.get("corpus", np.full(len(source), ""))
     if group == "speaker" and len({*corpora[labelled].tolist()} - {""}) > 1:
         _log.info(
             "speakers of the source are held out to rehearse. It has several corpora: "
