@@ -5,6 +5,7 @@ from typing import Any
 
 from dann_jax.bundle.description import Description
 from dann_jax.evaluation.verdicts import scale_of
+from dann_jax.utils.words import counted
 
 
 def measured_words(description: Description) -> str:
@@ -81,7 +82,7 @@ def _of_whom(measured: Mapping[str, Any]) -> str:
     return f"{text} Of the same people when nobody is enrolled:{which} {scores}."
 
 
-_COUNTS = ("rows", "speakers")
+_COUNTS = {"rows": "row", "speakers": "speaker"}
 
 
 def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
@@ -92,8 +93,8 @@ def _group(column: str, values: Mapping[str, Mapping[str, float]]) -> str:
             f"{k} {_number(x, k)}" for k, x in numbers.items() if k not in _COUNTS
         ]
         counts = [
-            f"{numbers[key]} {key if numbers[key] != 1 else key.removesuffix('s')}"
-            for key in _COUNTS
+            counted(int(numbers[key]), one)
+            for key, one in _COUNTS.items()
             if key in numbers
         ]
         lines.append(f"- {value}: {', '.join(scores)} ({', '.join(counts)})")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dann_jax.bundle.audio_features import rates_of
+from dann_jax.bundle.calibration import is_calibrated
 from dann_jax.bundle.model import Bundle
 from dann_jax.bundle.predictions import ClipPrediction, predict_clips
 from dann_jax.bundle.priors import statistics_of
@@ -130,7 +131,7 @@ def _notes(bundle: Bundle, settings: Settings) -> Iterable[str]:
         )
     elif bundle.people is not None:
         yield "Everybody is taken for the one person whose clips --enrol named."
-    if bundle.description.measured.get("calibration"):
+    if is_calibrated(bundle.description):
         yield "Its probabilities are calibrated; the model card says how."
     elif bundle.description.answer == "classes":
         yield (

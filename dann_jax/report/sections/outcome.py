@@ -22,6 +22,7 @@ from dann_jax.report.run import RunFiles
 from dann_jax.report.table import Number, Table
 from dann_jax.report.tables import difference, pooled_number, probed, result_tables
 from dann_jax.report.verdict import sentences
+from dann_jax.utils.words import counted
 
 
 def outcome_section(run: RunFiles) -> Section:
@@ -144,5 +145,5 @@ def _extras(entry: dict[str, Any], results: Mapping[str, Any]) -> str:
         )
     return (
         f"{text} To show a difference of this size in four of five experiments takes "
-        f"{needed} seed{'s' * (needed != 1)}; this run has {distinct(results, 'seed')}."
+        f"{counted(needed, 'seed')}; this run has {distinct(results, 'seed')}."
     )
