@@ -46,6 +46,19 @@ def by_speaker() -> np.ndarray:
     return np.stack([k == SPEAKER for k in range(3)])
 
 
+def test_an_idle_penalty_is_left_out_and_an_active_one_is_as_ever() -> None:
+    def loss_of(strength: float, **options: bool) -> tuple[float, float]:
+        term = {"mmd": {"on": "speaker", **options}}
+        objective = jax.jit(penalised(source_only(), term))
+        loss, metrics = objective(OUTPUTS, BATCH, {**ONES, "mmd": strength})
+        return float(loss), float(metrics["mmd/speaker"])
+
+    assert loss_of(0.5, skip_idle=True) == loss_of(0.5)
+    (loss, metric), (same_loss, skipped) = loss_of(0.0), loss_of(0.0, skip_idle=True)
+    assert loss == same_loss
+    assert metric > 0 == skipped
+
+
 def test_discrepancies_compare_the_features_of_the_domains() -> None:
     features = OUTPUTS.features
     assert penalty_of("coral") == pytest.approx(

@@ -16,25 +16,62 @@ from benchmarks.studies.adversary_cells import (
     cells,
     train_flags,
 )
-from benchmarks.studies.adversary_summary import combine, summarise
+from benchmarks.studies.adversary_summary import combine, record_of, summarise
 from benchmarks.studies.adversary_tables import ARMS, table_of_gains
 from benchmarks.studies.pages import DOCUMENTS, all_tables, filled
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.experiment.checks import check_config
+from dann_jax.utils.files import write_json
 
 
-def test_every_cell_is_a_config_that_can_be_run() -> None:
+def test_every_cell_is_two_configs_that_can_be_run() -> None:
     for cell in cells():
-        flags = train_flags(cell, pathlib.Path("out"), seeds=2, epochs=3)
-        config = load_config(flags[0].removeprefix("--config="))
-        words = [word for word in flags if word.startswith("--config.")]
-        assert change_config(config, ["dann-train", *words]) == ["dann-train"]
-        check_config(config)
-        assert config.seeds == 2
-        assert set(config.arms) <= {"source_only", *ARMS}
         transductive = cell.mode == "transductive"
-        assert bool(config.protocol.unlabelled) == transductive
-        assert ("mcc" in config.arms) == transductive
+        arms: set[str] = set()
+        for run in cell.runs:
+            flags = train_flags(cell, run, pathlib.Path("out"), seeds=2, epochs=3)
+            config = load_config(flags[0].removeprefix("--config="))
+            words = [word for word in flags if word.startswith("--config.")]
+            assert change_config(config, ["dann-train", *words]) == ["dann-train"]
+            check_config(config)
+            assert config.seeds == 2
+            assert bool(config.protocol.unlabelled) == transductive
+            assert arms & {*config.arms} <= {"source_only"}
+            arms |= {*config.arms}
+        needs_unlabelled = set() if transductive else {"mcc", "dann_mcc"}
+        assert arms == {"source_only", *ARMS} - needs_unlabelled
+
+
+def test_a_cell_whose_runs_disagree_about_source_only_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    cell = Cell("emovo", "pretrained", "none", "transductive")
+    workdirs = [tmp_path / run for run in cell.runs]
+    for workdir, arm, ua in zip(workdirs, ("dann", "cdan_e"), (0.5, 0.5), strict=True):
+        _write_run(workdir, arm, ua)
+    found = record_of(cell, workdirs)
+    assert found["gain"].keys() == {"dann", "cdan_e"}
+    assert found["probe"]["network"].keys() == {"source_only", "dann", "cdan_e"}
+    _write_run(workdirs[1], "cdan_e", 0.6)
+    with pytest.raises(ValueError, match=r"heads: UA of source_only is \[0\.6"):
+        record_of(cell, workdirs)
+
+
+def _write_run(workdir: pathlib.Path, arm: str, ua: float) -> None:
+    workdir.mkdir(exist_ok=True)
+    gain = {"arm": arm, "metric": "ua", "difference": 0.1, "p_value": 0.5}
+    results = {
+        "summary": {"source_only": {"ua": {"pooled": ua, "ci95": [ua, ua]}}},
+        "comparisons": [gain | {"ci95": [0.0, 0.2]}],
+        "replicas": [{"seed": 0, "fold": "f"}],
+    }
+    probe = {"place": "encoder", "probe": "network", "accuracy": 0.5, "chance": 0.2}
+    analysis = {
+        "domains": {"speaker": {"label_shift": 0.0}},
+        "probes": [{**probe, "arm": name} for name in ("source_only", arm)],
+    }
+    write_json(workdir / "results.json", results)
+    write_json(workdir / "analysis.json", analysis)
 
 
 def test_cells_differ_in_one_thing_each() -> None:

@@ -52,7 +52,10 @@ def main(words: Sequence[str] | None = None) -> None:
         _train_all(wanted, output, seeds, epochs)
     # Those of earlier calls too, whatever this one was asked for.
     finished = [cell for cell in cells() if _is_finished(cell, output)]
-    records = [record_of(cell, output / "runs" / cell.name) for cell in finished]
+    records = [
+        record_of(cell, [output / "runs" / run for run in cell.runs])
+        for cell in finished
+    ]
     found = summarise(records)
     write_json(output / "adversary.json", found)
     print(table_of_gains(found))
@@ -62,20 +65,28 @@ def main(words: Sequence[str] | None = None) -> None:
 def _train_all(
     wanted: Sequence[Cell], output: pathlib.Path, seeds: int, epochs: int
 ) -> None:
-    missing = [cell for cell in wanted if not _is_finished(cell, output)]
-    print(f"{len(wanted)} cells, {len(missing)} to train", flush=True)
+    missing = [
+        (cell, run)
+        for cell in wanted
+        for run in cell.runs
+        if not _has_results(output / "runs" / run)
+    ]
+    print(f"{len(wanted)} cells, {len(missing)} runs to train", flush=True)
     began = time.monotonic()
-    for done, cell in enumerate(missing):
+    for done, (cell, run_name) in enumerate(missing):
         spent = time.monotonic() - began
         left = f", {_clock(spent / done * (len(missing) - done))} left" if done else ""
-        print(f"{cell.name} ({done + 1} of {len(missing)}{left})", flush=True)
-        flags = train_flags(cell, output, seeds, epochs)
-        run("train", flags, output / f"{cell.name}.log")
+        print(f"{run_name} ({done + 1} of {len(missing)}{left})", flush=True)
+        flags = train_flags(cell, run_name, output, seeds, epochs)
+        run("train", flags, output / f"{run_name}.log")
 
 
 def _is_finished(cell: Cell, output: pathlib.Path) -> bool:
-    folder = output / "runs" / cell.name
-    return (folder / "results.json").exists() and (folder / "analysis.json").exists()
+    return all(_has_results(output / "runs" / run) for run in cell.runs)
+
+
+def _has_results(folder: pathlib.Path) -> bool:
+    return all((folder / name).exists() for name in ("results.json", "analysis.json"))
 
 
 def _clock(seconds: float) -> str:

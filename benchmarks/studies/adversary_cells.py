@@ -1,7 +1,8 @@
 """The cells of the study of the adversary, and the flags of what makes them.
 
 A cell is a corpus, its features, how they are standardised, and whether the tested rows
-are seen without labels. All arms and seeds of a cell are one run of `dann-train`.
+are seen without labels. Its arms and seeds are two runs of `dann-train`: one of all
+arms but those whose heads are given the class, and one of these.
 """
 
 import dataclasses
@@ -34,8 +35,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its work directory."""
+        """Of its first work directory."""
         return "-".join(dataclasses.astuple(self))
+
+    @property
+    def runs(self) -> tuple[str, str]:
+        """Names of its work directories."""
+        return self.name, f"{self.name}-heads"
 
     @property
     def store(self) -> pathlib.Path:
@@ -93,12 +99,15 @@ def prepare_flags(
     return flags
 
 
-def train_flags(cell: Cell, output: pathlib.Path, seeds: int, epochs: int) -> list[str]:
-    """Of `dann-train`, for a cell."""
+def train_flags(
+    cell: Cell, run: str, output: pathlib.Path, seeds: int, epochs: int
+) -> list[str]:
+    """Of `dann-train`, for one of the runs of a cell."""
     variant = cell.corpus + (",inductive" if cell.mode == "inductive" else "")
+    variant += ",heads" if run.endswith("-heads") else ""
     flags = [
         f"--config=adversary:{variant}",
-        f"--workdir={output / 'runs' / cell.name}",
+        f"--workdir={output / 'runs' / run}",
         f"--config.data.source={output / cell.store}",
         f"--config.seeds={seeds}",
         f"--config.timetable.epochs={epochs}",

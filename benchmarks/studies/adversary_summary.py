@@ -24,33 +24,42 @@ PROBE = "logistic", "network"
 DECIMALS = 5
 
 
-def record_of(cell: Cell, workdir: pathlib.Path) -> dict[str, Any]:
-    """What is kept of one run, rounded; accuracies and UA in [0, 1].
+def record_of(cell: Cell, workdirs: Sequence[pathlib.Path]) -> dict[str, Any]:
+    """What is kept of the runs of one cell, rounded; accuracies and UA in [0, 1].
 
     Returns:
       The words of the cell; `seeds`; `label_shift` between domains in [0, 1]; `ua`,
-      arm -> pooled UA and the ends of its interval; `gain`, arm -> difference to
-      source-only, its ends and p; `probe`, kind -> arm -> accuracy of a fresh probe for
-      the domain, and `chance`.
+      arm -> pooled UA and the ends of its interval; `gain`, arm -> difference to the
+      source-only of its run, its ends and p; `probe`, kind -> arm -> accuracy of a
+      fresh probe for the domain, and `chance`.
+
+    Raises:
+      ValueError: source-only, of which each run has its own, differs between them.
     """
-    results = read_json(workdir / "results.json")
-    analysis = read_json(workdir / "analysis.json")
-    gains = [each for each in results["comparisons"] if each["metric"] == "ua"]
-    probes = [each for each in analysis["probes"] if each["place"] == "encoder"]
+    ua: dict[str, list[float]] = {}
+    gain: dict[str, list[float]] = {}
+    probes: list[dict[str, Any]] = []
+    for workdir in workdirs:
+        results = read_json(workdir / "results.json")
+        for arm, scores in results["summary"].items():
+            found = _rounded(scores["ua"]["pooled"], *scores["ua"]["ci95"])
+            if not np.allclose(ua.setdefault(arm, found), found, atol=0.005):
+                raise ValueError(f"{workdir}: UA of {arm} is {found}, not {ua[arm]}")
+        gain |= {
+            each["arm"]: _rounded(each["difference"], *each["ci95"], each["p_value"])
+            for each in results["comparisons"]
+            if each["metric"] == "ua"
+        }
+        analysis = read_json(workdir / "analysis.json")
+        probes += [each for each in analysis["probes"] if each["place"] == "encoder"]
     column = next(iter(analysis["domains"]))
     return {
         **dataclasses.asdict(cell),
         "seeds": len({each["seed"] for each in results["replicas"]}),
         "folds": len({each["fold"] for each in results["replicas"]}),
         "label_shift": round(analysis["domains"][column]["label_shift"], DECIMALS),
-        "ua": {
-            arm: _rounded(scores["ua"]["pooled"], *scores["ua"]["ci95"])
-            for arm, scores in results["summary"].items()
-        },
-        "gain": {
-            each["arm"]: _rounded(each["difference"], *each["ci95"], each["p_value"])
-            for each in gains
-        },
+        "ua": ua,
+        "gain": gain,
         "probe": {
             kind: {
                 each["arm"]: round(each["accuracy"], DECIMALS)

@@ -4,9 +4,12 @@ A penalty that is `on` an adversary by name has a strength of its own, under the
 penalty's key, and so can be an arm.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Float
 
 from dann_jax.objectives.penalties import (
@@ -52,9 +55,10 @@ def penalised(
       objective: what it is added to.
       penalties: key -> arguments of the penalty, and beside them `name`, a key of
         `PENALTIES` (by default the same key) or `package.module:Name`, `weight` (1 by
-        default) and `on`. A penalty that is `on` an adversary uses only the column of
-        that adversary, and `strength[key]`; any other uses every column, and
-        `strength[column]`.
+        default), `on` and `skip_idle`: not to compute it in a step in which its
+        strength is 0, where its metric then says 0. A penalty that is `on` an adversary
+        uses only the column of that adversary, and `strength[key]`; any other uses
+        every column, and `strength[column]`.
 
     Raises:
       ValueError: there is no such penalty.
@@ -68,10 +72,16 @@ def penalised(
         outputs: Outputs, batch: Any, strength: Mapping[str, Scalar]
     ) -> tuple[Float[Array, ""], Metrics]:
         loss, metrics = objective(outputs, batch, strength)
-        for key, (penalty, weight, on) in terms.items():
+        for key, (penalty, weight, on, skip_idle) in terms.items():
             for name in [on] if on else outputs.domain_logits:
-                value = penalty(outputs, batch, name)
-                loss = loss + strength[key if on else name] * weight * value
+                scale = jnp.asarray(strength[key if on else name])
+                compute = functools.partial(penalty, outputs, batch, name)
+                value = (
+                    jax.lax.cond(scale != 0, compute, lambda: jnp.zeros(()))
+                    if skip_idle
+                    else compute()
+                )
+                loss = loss + scale * weight * value
                 metrics[f"{key}/{name}"] = value
         return loss, metrics
 
@@ -79,10 +89,17 @@ def penalised(
 
 
 def _term(
-    key: str, *, name: str = "", weight: Weight = 1.0, on: str = "", **options: Any
-) -> tuple[Penalty, float, str]:
+    key: str,
+    *,
+    name: str = "",
+    weight: Weight = 1.0,
+    on: str = "",
+    skip_idle: bool = False,
+    **options: Any,
+) -> tuple[Penalty, float, str, bool]:
     penalty = lookup(f"penalty {key!r}", name or key, PENALTIES)
-    return call_checked(f"penalty {key!r}", penalty, **options), weight, on
+    made = call_checked(f"penalty {key!r}", penalty, **options)
+    return made, weight, on, skip_idle
 
 
 def penalty_strength_names(objective: Mapping[str, Any]) -> tuple[str, ...]:
