@@ -83,7 +83,6 @@ def _choice(config: ConfigDict) -> ConfigDict:
     config.choose.update(
         folds=4, seeds=1, settings=ConfigDict({"encoder": {"width": (64, 32)}})
     )
-    config.seeds = 2
     return config
 
 

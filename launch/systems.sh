@@ -11,8 +11,9 @@
 #   --quick      some of the files, one seed, one epoch, a small network, each system
 #                once, in WORKDIR/quick: whether everything runs, not how well
 #   --dry-run    print the commands and run nothing
-#   --encoder=E  of the pretrained features of cai2020, zhou2018, latif2022 and wang2020:
-#                a name or folder, as for dann-prepare; without it they have functionals
+#   --encoder=E  of the pretrained features of cai2020, zhou2018, latif2022, wang2020 and
+#                a second run of lu2024: a name or folder, as for dann-prepare; without
+#                it they have functionals
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=steps.sh
 source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
@@ -78,6 +79,7 @@ prepare languages emodb,emovo,urdu,ravdess $vectors
 prepare speakers emodb,emovo,urdu,ravdess,ased=manifest $vectors
 
 train lian2019 lian2019.py "$data/iemocap"
+full lian2019-choice lian2019.py:choice "$data/iemocap"
 joint=--config.encoder.normalisation.name=joint
 train cai2020 cai2020.py:emotion "$stores/languages" $joint
 full cai2020-separate cai2020.py:emotion "$stores/languages"
@@ -100,6 +102,10 @@ full wang2020-coral wang2020.py:coral "$stores/speakers" "${small[@]}"
 train latif2022 latif2022.py "$stores/languages" --config.seeds=5 \
   --config.data.modalities="('$vectors',)"
 train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=3
+if [[ $encoder ]]; then
+  full lu2024-pretrained lu2024.py:emodb "$stores/languages" --config.seeds=3 \
+    --config.data.rows.corpus="('emodb',)" --config.data.modalities="('$vectors',)"
+fi
 small=(--config.seeds=3 --config.encoder.width=32 --config.timetable.epochs=15)
 train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"
 full li2021-back li2021.py:impro-script "$data/iemocap" "${small[@]}"

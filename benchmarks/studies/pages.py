@@ -21,6 +21,7 @@ from benchmarks.studies.adversary_tables import (
     table_of_probes,
     table_of_relations,
 )
+from benchmarks.studies.systems import SYSTEMS, table_of_run, table_of_systems
 from dann_jax.utils.files import read_json, write_whole
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -33,10 +34,15 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "peers_arms": (PEERS, table_of_arms),
     "peers_contrasts": (PEERS, table_of_contrasts),
     "peers_settings": (PEERS, table_of_settings),
+    "systems": (SYSTEMS, table_of_systems),
 }
 """Name of a table -> the JSON it is made of, and how."""
-DOCUMENTS = (ROOT / "docs" / "study.md", ROOT / "docs" / "peers.md")
-_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DOCUMENTS = tuple(
+    path
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+    if "<!-- table: " in path.read_text(encoding="utf-8")
+)
+_PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str, tables: Mapping[str, str]) -> str:
@@ -64,8 +70,10 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 
 
 def all_tables() -> dict[str, str]:
-    """Every table, from its JSON."""
-    return {name: write(read_json(path)) for name, (path, write) in TABLES.items()}
+    """Every table, from its JSON; that of a run of the systems has the run's name."""
+    named = {name: write(read_json(path)) for name, (path, write) in TABLES.items()}
+    runs = {run: table_of_run(own) for run, own in read_json(SYSTEMS).items()}
+    return named | runs
 
 
 def main() -> None:

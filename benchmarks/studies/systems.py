@@ -1,0 +1,145 @@
+"""The tables of the nine systems, from the runs of `launch/systems.sh`.
+
+    python -m benchmarks.studies.systems WORKDIR
+    python -m benchmarks.studies.pages
+
+The first writes what the finished runs below WORKDIR say to docs/systems.json, and
+keeps what it has of others; the second writes the tables of the documents.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.studies.adversary_tables import gain_in_points
+from benchmarks.timing import table
+from dann_jax.utils.files import read_json, write_json
+
+SYSTEMS = pathlib.Path(__file__).parents[2] / "docs" / "systems.json"
+DECIMALS = 5
+METRICS = {
+    "wa": "WA",
+    "ua": "UA",
+    "eer_cosine": "EER, cosine",
+    "eer_plda": "EER, PLDA",
+}
+"""What tables show of a run, where it has it; of error rates less is better."""
+HEADLINES = {
+    "lian2019-choice": ("chosen", "wa"),
+    "cai2020": ("dann", "ua"),
+    "zhou2018-10": ("class_wise", "ua"),
+    "tripathi2018": ("dann", "wa"),
+    "tu2019": ("dann", "ua"),
+    "wang2020": ("dann", "eer_plda"),
+    "latif2022": ("saddi", "ua"),
+    "lu2024": ("dynamic", "ua"),
+    "li2021": ("all", "ua"),
+}
+"""Run of each system -> the arm that is the system, and what its claim is about."""
+
+
+def record_of(workdir: pathlib.Path) -> dict[str, Any]:
+    """What is kept of a run; scores and differences as shares.
+
+    Returns:
+      `seeds`, `folds`, `transductive`, `features` (modalities, where not all are
+      used), `arms`: arm -> metric -> score and the ends of its interval, and `gains`:
+      arm -> metric -> difference to the first arm, its ends, p, and p after Holm.
+    """
+    results = read_json(workdir / "results.json")
+    config = read_json(workdir / "config.json")
+    arms = {
+        arm: {
+            metric: _rounded(found[metric]["pooled"], *found[metric]["ci95"])
+            for metric in METRICS
+            if metric in found
+        }
+        for arm, found in results["summary"].items()
+    }
+    gains: dict[str, dict[str, list[float]]] = {}
+    for each in results["comparisons"]:
+        if each["metric"] in METRICS:
+            gains.setdefault(each["arm"], {})[each["metric"]] = _rounded(
+                each["difference"],
+                *each["ci95"],
+                each["p_value"],
+                each.get("p_corrected", each["p_value"]),
+            )
+    return {
+        "seeds": len({each["seed"] for each in results["replicas"]}),
+        "folds": len({each["fold"] for each in results["replicas"]}),
+        "transductive": results["protocol"]["transductive"],
+        "features": list(config["data"]["modalities"]),
+        "arms": arms,
+        "gains": gains,
+    }
+
+
+def _rounded(*values: float) -> list[float]:
+    return [round(float(value), DECIMALS) for value in values]
+
+
+def table_of_run(record: Mapping[str, Any]) -> str:
+    """Scores of all arms in %, their differences in points, and p after Holm."""
+    metrics = list(next(iter(record["arms"].values())))
+    head = ["arm"]
+    for metric in metrics:
+        head += [f"{METRICS[metric]} [95 %]", "paired [95 %]", "p, Holm"]
+    lines = []
+    for arm, scores in record["arms"].items():
+        line = [arm]
+        for metric in metrics:
+            gain = record["gains"].get(arm, {}).get(metric)
+            shown = "" if gain is None else f"{gain[-1]:.2g}"
+            line += [_score(scores[metric]), gain_in_points(gain), shown]
+        lines.append(line)
+    folds = f"{record['folds']} fold{'s' if record['folds'] > 1 else ''}"
+    return table(head, lines) + f"\n\n{record['seeds']} seeds, {folds}; pooled, in %."
+
+
+def table_of_systems(found: Mapping[str, Any]) -> str:
+    """Each system's own measure, with and without it."""
+    head = ["system", "seeds", "measure, in %", "source-only", "the system", "gain"]
+    lines = []
+    for run, (arm, metric) in HEADLINES.items():
+        if run not in found:
+            continue
+        record = found[run]
+        baseline = next(iter(record["arms"].values()))
+        lines.append(
+            [
+                run.partition("-")[0],
+                str(record["seeds"]),
+                METRICS[metric] + (" (less is better)" if "eer" in metric else ""),
+                _score(baseline[metric]),
+                _score(record["arms"][arm][metric]),
+                gain_in_points(record["gains"][arm][metric]),
+            ]
+        )
+    return table(head, lines)
+
+
+def _score(values: Sequence[float]) -> str:
+    middle, low, high = (100 * value for value in values)
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write what the finished runs say."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.studies.systems",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("workdir", help="that of launch/systems.sh")
+    workdir = pathlib.Path(parser.parse_args(words).workdir)
+    found = read_json(SYSTEMS) if SYSTEMS.exists() else {}
+    for results in sorted(workdir.glob("*/results.json")):
+        found[results.parent.name] = record_of(results.parent)
+        print(f"{results.parent.name}: {found[results.parent.name]['seeds']} seeds")
+    write_json(SYSTEMS, dict(sorted(found.items())))
+
+
+if __name__ == "__main__":
+    main()
