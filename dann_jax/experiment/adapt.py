@@ -213,6 +213,9 @@ def _silent(store: epath.Path) -> list[str]:
     return [problem.file for problem in problems if problem.reason == "silent"]
 
 
+_SEVERAL = {"speaker": "speakers", "corpus": "corpora"}
+
+
 def rehearsals(config: ConfigDict, source: Corpus) -> int:
     """As many rehearsals as wanted, or as there are speakers (or corpora) with labels.
 
@@ -236,9 +239,9 @@ def rehearsals(config: ConfigDict, source: Corpus) -> int:
         return wanted
     if count > 1:
         _log.warning(
-            "the source has %d different values of %r with labels: they are held out "
-            "one by one, %d rehearsals instead of %d",
-            *(count, group, count, wanted),
+            "the source has labels of %d %s: each is held out in turn, %d rehearsals "
+            "instead of %d",
+            *(count, _SEVERAL.get(group, f"values of {group}"), count, wanted),
         )
         return count
     _log.warning(
