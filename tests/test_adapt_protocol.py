@@ -76,7 +76,7 @@ def test_there_are_as_many_rehearsals_as_groups_with_labels(
         config.protocol.split_args.group = "corpus"
     caplog.clear()
     assert rehearsals(config, several) == len({*CORPUS.columns["session"]})
-    assert "they are held out one by one" in caplog.text
+    assert "labels of 3 corpora: each is held out in turn" in caplog.text
     caplog.clear()
     one = with_column("corpus", np.full(len(CORPUS), "toys"))
     assert rehearsals(config, one) == 0
