@@ -28,6 +28,7 @@ from dann_jax.experiment.workdir import claim
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.checkpoint_folders import CheckpointError
+from dann_jax.training.chunks import Chunk
 from dann_jax.training.compilation import measure_compilations
 from dann_jax.training.loop import Timetable, TrainingDiverged, epoch_means, fit
 from dann_jax.training.optimizer import make_optimizer
@@ -492,7 +493,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
         key=jax.random.split(jax.random.key(0), (2, 2)),
     )
 
-    def train_step(state: TrainState, *_: object) -> tuple[TrainState, dict]:
+    def train_steps(state: TrainState, *_: object) -> tuple[TrainState, dict]:
         """A finite loss, and at the end of the second epoch a gradient that is not."""
         kernel = state.params["kernel"]
         last = state.step[0, 0] == 3
@@ -500,7 +501,8 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
             step=state.step + 1,
             params={"kernel": kernel.at[1, 0, 2].add(jnp.where(last, jnp.inf, 0.0))},
         )
-        return state, {"loss": jnp.zeros((2, 2)), "loss/label": jnp.zeros((2, 2))}
+        loss = jnp.zeros((2, 2, 1))
+        return state, {"loss": loss, "loss/label": loss}
 
     with (
         open_checkpoints(tmp_path / "checkpoints") as checkpoints,
@@ -512,8 +514,8 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path: pathlib.Path) 
                 start=0,
                 timetable=Timetable(2, epochs=2, checkpoint_every=1),
                 layout=layout,
-                batches=lambda start, stop: iter(np.zeros((stop - start, 2))),
-                train_step=train_step,
+                chunks=lambda start, stop: iter([Chunk((), 1)] * (stop - start)),
+                train_steps=train_steps,
                 validate=lambda state: (state, {}),
                 gradients=lambda state: {},
                 checkpoints=checkpoints,

@@ -142,8 +142,8 @@ def train(
                 start=start,
                 timetable=timetable,
                 layout=layout,
-                batches=loader.batches,
-                train_step=program.train_step,
+                chunks=loader.chunks,
+                train_steps=program.train_steps,
                 validate=validate,
                 # Always the same rows, so that what moves is the network.
                 gradients=lambda state: program.gradients(

@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, gather_features
 from dann_jax.tasks.plan import Plan
+from dann_jax.training.chunks import Chunk, chunked
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import UNKNOWN, Array, Batch, PyTree
 
@@ -105,6 +106,11 @@ class BatchLoader:
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of steps `start ... stop - 1`, indexed ahead of the device."""
         return map(self.gather_features, prefetched(self.index_batch, start, stop))
+
+    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+        """The same, several steps at a time: see `chunked`."""
+        batches, epoch = self.batches(start, stop), self._plan.steps_per_epoch
+        return chunked(batches, self.layout, start=start, epoch=epoch)
 
 
 def prefetched(

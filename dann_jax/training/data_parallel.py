@@ -21,6 +21,9 @@ WHOLE = Batch._make([P(REPLICA)] * len(Batch._fields))
 DIVIDED = Batch._make([P(REPLICA, DATA), *WHOLE[1:]])
 """Batches of which each device of a model has its part of the inputs, and all else."""
 
+IN_CHUNKS = DIVIDED._replace(inputs=P(REPLICA, None, DATA))
+"""Several of `DIVIDED`, one after the other in the second axis."""
+
 
 class LocalInputs(Mapping):
     """The inputs of one device's dialogues, which only the network may look at."""

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from dann_jax.training.checkpoint import Checkpoints
+from dann_jax.training.chunks import Chunk
 from dann_jax.training.diagnostics import require_label_loss
 from dann_jax.training.interruption import Interrupted, stop_requests
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
 from dann_jax.training.timetable import Timetable
 from dann_jax.training.writer import MetricWriter
-from dann_jax.types import Array, Batch, PyTree
+from dann_jax.types import Array, PyTree
 from dann_jax.utils.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ def fit(
     start: int,
     timetable: Timetable,
     layout: ReplicaLayout,
-    batches: Callable[[int, int], Iterator[Batch]],
-    train_step: Callable,
+    chunks: Callable[[int, int], Iterator[Chunk]],
+    train_steps: Callable,
     validate: Callable[[TrainState], tuple[TrainState, Mapping[str, float]]],
     gradients: Callable[[TrainState], Mapping[str, Array]],
     checkpoints: Checkpoints,
@@ -41,16 +42,15 @@ def fit(
     """Train all replicas from wherever `state` stands to the last epoch.
 
     With `patience` it ends earlier, where validations no longer rise. SIGTERM or Ctrl-C
-    ends it after the step that is under way, whose state is saved.
+    ends it after the chunk that is under way, whose state is saved.
 
     Args:
       state: `[groups, arms]`, on the mesh.
       start: steps that it has taken. To ask the state itself would be to wait for it.
       timetable: how long, and how often what.
       layout: of the replicas.
-      batches: `(start, stop)` steps -> their batches, each with a group axis, on the
-        host or on the mesh.
-      train_step: mapped over replicas, donating its state.
+      chunks: `(start, stop)` steps -> their batches, none of two epochs together.
+      train_steps: of a chunk, mapped over replicas, donating its state.
       validate: scores the state; returns it with what is better in `best`, and what
         to log: see `Selector.validate`.
       gradients: what else to log of the state, `[groups, arms]`; changes nothing.
@@ -74,16 +74,17 @@ def fit(
         stop_requests() as requested,
         _advice(checkpoints),
     ):
-        for batch in batches(start, total):
-            state, metrics = train_step(state, batch, strength)
+        for batches, count in chunks(start, total):
+            counts = layout.put(np.full(len(layout.fold_of), count, np.int32))
+            state, metrics = train_steps(state, batches, counts, strength)
             require_label_loss(metrics)
-            # Looking one step back leaves the device busy with this one.
+            # Looking one chunk back leaves the device busy with this one.
             if previous is not None:
-                sums.append(_checked(previous, step, layout))
-            previous, step = metrics, step + 1
+                sums += _checked(*previous, step, layout)
+            previous, step = (metrics, count), step + count
             epoch, inside = divmod(step, timetable.steps_per_epoch)
             if not inside:
-                sums.append(_checked(previous, step, layout))
+                sums += _checked(*previous, step, layout)
                 sums = _of_all(sums, step, layout)
                 logged, previous, sums = epoch_means(sums, layout), None, []
                 if timetable.due(timetable.gradients_every, epoch):
@@ -94,11 +95,11 @@ def fit(
                     logged |= scores
                 writer.write(step, {"epoch": epoch, **logged})
                 progress.note(f"epoch {epoch}, {_summary(logged, layout)}")
-            progress.update()
+            progress.update(count)
             progress.now("training")
             stop_signal = requested(step)
             if stop_signal and inside:
-                sums.append(_checked(metrics, step, layout))
+                sums += _checked(metrics, count, step, layout)
             due = timetable.due(timetable.checkpoint_every, epoch) and not inside
             # Without patience nothing waits for the device.
             waits = timetable.patience and not inside
@@ -144,14 +145,23 @@ def _advice(checkpoints: Checkpoints) -> Iterator[None]:
 
 
 def _checked(
-    metrics: Mapping, step: int, layout: ReplicaLayout
-) -> dict[str, np.ndarray]:
-    """Metrics of this process's groups, once their loss is known to be finite."""
+    metrics: Mapping, count: int, last: int, layout: ReplicaLayout
+) -> list[dict[str, np.ndarray]]:
+    """Metrics of this process's groups, once their loss is known to be finite.
+
+    Args:
+      metrics: of a chunk, `[groups, arms, length]`.
+      count: steps in it.
+      last: the last one of them.
+      layout: of the replicas.
+    """
     values = layout.get_local(metrics)
+    steps = [{name: v[:, :, k] for name, v in values.items()} for k in range(count)]
     # Of several processes none may stop alone: they look when all can see.
     if jax.process_count() == 1:
-        _require_finite("loss", np.isfinite(values["loss"]), step, layout)
-    return values
+        for step, own in enumerate(steps, start=last - count + 1):
+            _require_finite("loss", np.isfinite(own["loss"]), step, layout)
+    return steps
 
 
 def _of_all(

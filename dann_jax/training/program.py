@@ -14,7 +14,8 @@ from jax.sharding import PartitionSpec as P
 
 from dann_jax.models.network import as_apply, initialise
 from dann_jax.models.normalisation import as_moments, normalisations
-from dann_jax.training.data_parallel import DIVIDED
+from dann_jax.training.chunks import over_chunks
+from dann_jax.training.data_parallel import DIVIDED, IN_CHUNKS
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.replicas import DATA, REPLICA, ReplicaLayout
 from dann_jax.training.state import TrainState, create_state, keep_best
@@ -36,6 +37,8 @@ class Program:
 
     Attributes:
       train_step: `(state, batch, strength) -> (state, metrics)`; donates the state.
+      train_steps: the same of a chunk, `(state, batches, count, strength)`, see
+        `over_chunks`; metrics `[groups, arms, length]`.
       gradients: `(state, batch, strength) -> metrics`, see `encoder_gradients`.
       evaluate: `(params, batch) -> Outputs`, without dropout.
       moments: `(params, batch) -> moments` of what is normalised, see `normalisation`.
@@ -45,6 +48,7 @@ class Program:
     """
 
     train_step: Callable
+    train_steps: Callable
     gradients: Callable
     evaluate: Callable
     moments: Callable
@@ -89,6 +93,17 @@ def make_program(
             shared=(1,),
             donate=(0,),
             in_specs=(P(REPLICA), batch, P(REPLICA)),
+        ),
+        train_steps=on_replicas(
+            over_chunks(train_step),
+            shared=(1, 2),
+            donate=(0,),
+            in_specs=(
+                P(REPLICA),
+                IN_CHUNKS if in_parts else P(REPLICA),
+                P(REPLICA),
+                P(REPLICA),
+            ),
         ),
         gradients=on_replicas(
             gradient_step,
