@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from corpora_and_batches import toy_batch
 
-from dann_jax.training import chunks
-from dann_jax.training.chunks import chunked, over_chunks, steps_at_once
+from dann_jax.training.chunks import MOST_STEPS, chunked, over_chunks, steps_at_once
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.types import Batch
 
@@ -35,14 +34,12 @@ def batches(turns: list[int]) -> Iterator[Batch]:
     ids=["epochs end", "resumed", "shapes differ"],
 )
 def test_chunks_hold_every_batch_once_and_none_of_two_epochs_or_shapes(
-    monkeypatch: pytest.MonkeyPatch,
     turns: list[int],
     epoch: int,
     start: int,
     expected: list[list[int]],
 ) -> None:
-    monkeypatch.setattr(chunks, "MOST_STEPS", 3)
-    found = list(chunked(batches(turns), LAYOUT, start=start, epoch=epoch))
+    found = list(chunked(batches(turns), LAYOUT, start=start, epoch=epoch, most=3))
     rows = [chunk.batches.row[0, : chunk.count, 0, 0].tolist() for chunk in found]
     assert rows == expected
     # One shape of a batch is one program, however many are left.
@@ -52,7 +49,7 @@ def test_chunks_hold_every_batch_once_and_none_of_two_epochs_or_shapes(
 
 def test_large_batches_and_those_of_frames_go_one_by_one() -> None:
     (batch,) = batches([2])
-    assert steps_at_once(batch, LAYOUT) == chunks.MOST_STEPS
+    assert steps_at_once(batch, LAYOUT) == MOST_STEPS
     (long,) = batches([200])
     assert steps_at_once(long, LAYOUT) == 1
     framed = batch._replace(num_frames={"audio": batch.row})

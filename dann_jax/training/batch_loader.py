@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import Assembler, gather_features
 from dann_jax.tasks.plan import Plan
-from dann_jax.training.chunks import Chunk, chunked
+from dann_jax.training.chunks import MOST_STEPS, Chunk, chunked
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.types import UNKNOWN, Array, Batch, PyTree
 
@@ -107,10 +107,12 @@ class BatchLoader:
         """The batches of steps `start ... stop - 1`, indexed ahead of the device."""
         return map(self.gather_features, prefetched(self.index_batch, start, stop))
 
-    def chunks(self, start: int, stop: int) -> Iterator[Chunk]:
+    def chunks(
+        self, start: int, stop: int, *, most: int = MOST_STEPS
+    ) -> Iterator[Chunk]:
         """The same, several steps at a time: see `chunked`."""
         batches, epoch = self.batches(start, stop), self._plan.steps_per_epoch
-        return chunked(batches, self.layout, start=start, epoch=epoch)
+        return chunked(batches, self.layout, start=start, epoch=epoch, most=most)
 
 
 def prefetched(

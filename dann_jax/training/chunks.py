@@ -42,7 +42,12 @@ class Chunk(NamedTuple):
 
 
 def chunked(
-    batches: Iterator[Batch], layout: ReplicaLayout, *, start: int, epoch: int
+    batches: Iterator[Batch],
+    layout: ReplicaLayout,
+    *,
+    start: int,
+    epoch: int,
+    most: int = MOST_STEPS,
 ) -> Iterator[Chunk]:
     """Put batches together, none with one of another shape or epoch.
 
@@ -51,22 +56,24 @@ def chunked(
       layout: of the replicas.
       start: the step of the first one.
       epoch: steps of an epoch.
+      most: so many together.
     """
     held: list[Batch] = []
+    length = 1
     for step, batch in enumerate(batches, start):
         if held and batch.row.shape != held[0].row.shape:
-            yield _chunk(held, layout)
+            yield _chunk(held, length)
             held = []
-        held.append(batch)
-        if len(held) == steps_at_once(batch, layout) or (step + 1) % epoch == 0:
-            yield _chunk(held, layout)
+        held, length = [*held, batch], min(most, steps_at_once(batch, layout))
+        if len(held) == length or (step + 1) % epoch == 0:
+            yield _chunk(held, length)
             held = []
     if held:
-        yield _chunk(held, layout)
+        yield _chunk(held, length)
 
 
 def steps_at_once(batch: Batch, layout: ReplicaLayout) -> int:
-    """How long a chunk of such batches `[groups, ...]` is."""
+    """How many steps of such batches `[groups, ...]` are worth a chunk, at most."""
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
     small = not batch.num_frames and math.prod(batch.row.shape[1:]) <= SMALL_ROWS
     if not (on_cpu and small and layout.data_shards == 1):
@@ -75,10 +82,10 @@ def steps_at_once(batch: Batch, layout: ReplicaLayout) -> int:
     return max(1, min(MOST_STEPS, MOST_BYTES // size))
 
 
-def _chunk(held: Sequence[Batch], layout: ReplicaLayout) -> Chunk:
+def _chunk(held: Sequence[Batch], length: int) -> Chunk:
     # Always as many, so that it is compiled once.
-    missing = steps_at_once(held[0], layout) - len(held)
-    return Chunk(_stack([*held, *[held[-1]] * missing]), len(held))
+    filled = [*held, *[held[-1]] * (length - len(held))]
+    return Chunk(_stack(filled), len(held))
 
 
 @jax.jit
