@@ -76,7 +76,8 @@ def steps_at_once(batch: Batch, layout: ReplicaLayout) -> int:
     """How many steps of such batches `[groups, ...]` are worth a chunk, at most."""
     on_cpu = layout.mesh.devices.flat[0].platform == "cpu"
     small = not batch.num_frames and math.prod(batch.row.shape[1:]) <= SMALL_ROWS
-    if not (on_cpu and small and layout.data_shards == 1):
+    # Several processes agree on the step to stop at, which must be one of each.
+    if not (on_cpu and small and layout.data_shards == jax.process_count() == 1):
         return 1
     size = sum(leaf.nbytes for leaf in batch.inputs.values())
     return max(1, min(MOST_STEPS, MOST_BYTES // size))
