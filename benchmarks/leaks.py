@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--leaks", nargs="+", choices=CONTROLS, default=[*CONTROLS])
-    parser.add_argument("--summary", help="where to keep the figures, as JSON")
+    parser.add_argument("--summary", type=pathlib.Path, help="JSON of what is found")
     parser.add_argument("--figure", help="where to draw, such as docs/leaks.svg")
     chosen = parser.parse_args()
     start_logging()

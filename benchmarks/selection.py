@@ -110,6 +110,7 @@ def summary(
                 "rank": _mean_of_known(own[1, :, index]),
             }
             for word, own in found.items()
+            if word != ORACLE
         }
         for index, arm in enumerate(layout.arms)
     }
@@ -143,6 +144,9 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--summary", help="where the sums of all corpora are kept")
     options, others = parser.parse_known_args(words)
+    if pathlib.Path(options.workdir).exists():
+        # Going on with it would overlook the epochs before.
+        parser.error(f"{options.workdir} has a run already; choose another --workdir")
     config = load_config(options.config)
     source = f"--config.data.source={options.source}"
     change_config(config, ["selection", source, *others])

@@ -11,6 +11,7 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+from benchmarks import leak_tables
 from benchmarks.peers.tables import (
     table_of_arms,
     table_of_contrasts,
@@ -23,9 +24,9 @@ from benchmarks.studies.adversary_tables import (
 )
 from dann_jax.utils.files import read_json, write_whole
 
-ROOT = pathlib.Path(__file__).parents[2]
-ADVERSARY = ROOT / "docs" / "study.json"
-PEERS = ROOT / "docs" / "peers.json"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+ADVERSARY, PEERS = DOCS / "study.json", DOCS / "peers.json"
+LEAKS = DOCS / "leaks.json"
 TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "gains": (ADVERSARY, table_of_gains),
     "probes": (ADVERSARY, table_of_probes),
@@ -33,9 +34,12 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "peers_arms": (PEERS, table_of_arms),
     "peers_contrasts": (PEERS, table_of_contrasts),
     "peers_settings": (PEERS, table_of_settings),
+    "leak_runs": (LEAKS, leak_tables.table_of_runs),
+    "leak_worths": (LEAKS, leak_tables.table_of_worths),
+    "leak_gains": (LEAKS, leak_tables.table_of_gains),
 }
 """Name of a table -> the JSON it is made of, and how."""
-DOCUMENTS = (ROOT / "docs" / "study.md", ROOT / "docs" / "peers.md")
+DOCUMENTS = tuple(DOCS / name for name in ("study.md", "peers.md", "leaks.md"))
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
