@@ -17,6 +17,7 @@ from benchmarks.peers.tables import (
     table_of_contrasts,
     table_of_settings,
 )
+from benchmarks.selection_tables import table_of_criteria
 from benchmarks.studies.adversary_tables import (
     table_of_gains,
     table_of_probes,
@@ -26,7 +27,7 @@ from dann_jax.utils.files import read_json, write_whole
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 ADVERSARY, PEERS = DOCS / "study.json", DOCS / "peers.json"
-LEAKS = DOCS / "leaks.json"
+LEAKS, SELECTION = DOCS / "leaks.json", DOCS / "selection.json"
 TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "gains": (ADVERSARY, table_of_gains),
     "probes": (ADVERSARY, table_of_probes),
@@ -37,9 +38,12 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "leak_runs": (LEAKS, leak_tables.table_of_runs),
     "leak_worths": (LEAKS, leak_tables.table_of_worths),
     "leak_gains": (LEAKS, leak_tables.table_of_gains),
+    "selection": (SELECTION, table_of_criteria),
 }
 """Name of a table -> the JSON it is made of, and how."""
-DOCUMENTS = tuple(DOCS / name for name in ("study.md", "peers.md", "leaks.md"))
+DOCUMENTS = tuple(
+    DOCS / name for name in ("study.md", "peers.md", "leaks.md", "selection.md")
+)
 _PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
