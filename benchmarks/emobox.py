@@ -7,7 +7,8 @@ DIR has the folders ravdess and emovo, with sound and a manifest.csv, and
 emobox_folds.csv with the columns corpus, speaker and fold. Each fold is tested once.
 Trains `configs/recommended.py`, which chooses within the training speakers and sees the
 tested rows without labels, and the inductive source-only network of
-`configs/speakers.py`, which does not. UA is the mean over folds, as there.
+`configs/speakers.py`, which does not. UA is the mean over folds, as there. Writes
+OUTPUT/emobox.json, from which docs/study.md has its table.
 
 Reference: Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition
 Toolkit and Benchmark", Interspeech 2024 (2406.07162).
@@ -20,8 +21,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.commands import run as run_command
+from benchmarks.timing import table
 from dann_jax.cli.console import exit_with_message
-from dann_jax.utils.files import read_json
+from dann_jax.utils.files import read_json, write_json
 
 COLUMN = "emobox_fold"
 PUBLISHED = {"ravdess": 75.3, "emovo": 57.8}
@@ -54,8 +56,10 @@ def joined(data: pathlib.Path, corpus: str, folder: pathlib.Path) -> pathlib.Pat
     return folder
 
 
-def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> str:
-    """Prepare and train what is not there yet; a row of the table."""
+def run(
+    corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str
+) -> dict[str, Any]:
+    """Prepare and train what is not there yet; the scores of `record_of`."""
     store = output / "data" / corpus
     if not store.exists():
         flags = [
@@ -93,17 +97,31 @@ def run(corpus: str, data: pathlib.Path, output: pathlib.Path, encoder: str) -> 
             ]
             run_command("train", [*shared, *flags])
         found[way] = read_json(workdir / "results.json")
-    return row_of(corpus, found)
+    return record_of(corpus, found)
 
 
-def row_of(corpus: str, found: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row of the table, UA in %, mean over folds and seeds, [95 %] of pooled rows."""
-    parts = [corpus, f"{PUBLISHED[corpus]:.1f}"]
+def record_of(
+    corpus: str, found: Mapping[str, Mapping[str, Any]]
+) -> dict[str, float | list[float]]:
+    """UA, mean over folds and seeds, with the ends of the pooled one's interval."""
+    record: dict[str, float | list[float]] = {"published": PUBLISHED[corpus] / 100}
     for way, arm in (("chosen", "chosen"), ("inductive", "source_only")):
         scores = found[way]["summary"][arm]["ua"]
-        low, high = (100 * end for end in scores["ci95"])
-        parts.append(f"{100 * scores['mean']:.1f} [{low:.1f}, {high:.1f}]")
-    return f"| {' | '.join(parts)} |"
+        record[way] = [round(each, 5) for each in (scores["mean"], *scores["ci95"])]
+    return record
+
+
+def table_of_emobox(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line a corpus, UA in %."""
+    head = ["corpus", "EmoBox, Whisper large v3", "chosen, transductive"]
+    lines = []
+    for corpus, record in found.items():
+        line = [corpus, f"{100 * record['published']:.1f}"]
+        for way in ("chosen", "inductive"):
+            mean, low, high = (100 * value for value in record[way])
+            line.append(f"{mean:.1f} [{low:.1f}, {high:.1f}]")
+        lines.append(line)
+    return table([*head, "source-only, inductive"], lines)
 
 
 def main() -> None:
@@ -119,10 +137,11 @@ def main() -> None:
     chosen = parser.parse_args()
     data, output = pathlib.Path(chosen.data), pathlib.Path(chosen.output)
     with exit_with_message("interrupted; the same command goes on"):
-        rows = [run(corpus, data, output, chosen.encoder) for corpus in PUBLISHED]
-    print("| corpus | EmoBox, Whisper large v3 | chosen, transductive | inductive |")
-    print("|---|---|---|---|")
-    print("\n".join(rows))
+        found = {
+            corpus: run(corpus, data, output, chosen.encoder) for corpus in PUBLISHED
+        }
+    write_json(output / "emobox.json", found)
+    print(table_of_emobox(found))
 
 
 if __name__ == "__main__":

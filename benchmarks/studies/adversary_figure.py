@@ -1,42 +1,67 @@
-"""The forest plot of the study: a panel an arm, a line a corpus, all in a diamond."""
+"""The forest plot of the study: a column an arm, a line a corpus, all in a diamond."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.studies.adversary_cells import CORPORA
-from benchmarks.studies.adversary_tables import ARMS
+from benchmarks.studies.adversary_tables import ARMS, KINDS
 
 SHOWN = ("dann", "cdan_e", "class_wise", "mmd", "mcc", "dann_mcc")
-KIND = {"features": "pretrained", "standardised": "none", "mode": "transductive"}
+FEATURES = "pretrained"
+
+Record = Mapping[str, Any]
 
 
 def draw(found: Mapping[str, Any], path: pathlib.Path) -> None:
-    """Gains of UA of `KIND`, with 95 % intervals, to `path` (.svg, .png or .pdf)."""
-    cells = {record["corpus"]: record for record in _of_kind(found["cells"])}
-    corpora = [corpus for corpus in CORPORA if corpus in cells]
-    over = {each["arm"]: each for each in _of_kind(found["over_corpora"])}
-    figure = Figure(figsize=(11, 1.2 + 0.35 * (len(corpora) + 1)), layout="constrained")
-    panels = figure.subplots(1, len(SHOWN), sharey=True)
-    for axis, arm in zip(panels, SHOWN, strict=True):
-        for height, corpus in enumerate(reversed(corpora), start=1):
-            if arm in cells[corpus]["gain"]:
-                _bar(axis, height, cells[corpus]["gain"][arm], "o", "C0")
-        if arm in over:
-            _bar(axis, 0, [over[arm]["mean"], *over[arm]["ci95"]], "D", "black")
-        axis.axvline(0, color="0.6", linewidth=0.8)
+    """Gains of UA on `FEATURES`, with 95 % intervals, to `path` (.svg, .png or .pdf).
+
+    A row of panels for each way of standardising, transductive and inductive.
+    """
+    cells = [each for each in found["cells"] if each["features"] == FEATURES]
+    kinds = list(dict.fromkeys(_kind(cell) for cell in cells))
+    corpora = [name for name in CORPORA if name in {cell["corpus"] for cell in cells}]
+    height = 1.0 + len(kinds) * (0.5 + 0.25 * (len(corpora) + 1))
+    figure = Figure(figsize=(11, height), layout="constrained")
+    panels = figure.subplots(len(kinds), len(SHOWN), sharex="col", squeeze=False)
+    for kind, row in zip(kinds, panels, strict=True):
+        over = [each for each in found["over_corpora"] if _kind(each) == kind]
+        of_kind = [cell for cell in cells if _kind(cell) == kind]
+        for arm, axis in zip(SHOWN, row, strict=True):
+            _panel(axis, arm, corpora, of_kind, [x for x in over if x["arm"] == arm])
+        row[0].set_ylabel(f"{KINDS[kind[0]]},\n{kind[1]}", fontsize=8)
+    for arm, axis in zip(SHOWN, panels[0], strict=True):
         axis.set_title(ARMS[arm], fontsize=9)
-        axis.set_yticks(range(len(corpora) + 1), ["all", *reversed(corpora)])
-        axis.grid(axis="x", alpha=0.3)
     figure.supxlabel("UA above source-only, points", fontsize=9)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _of_kind(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each for each in records if KIND.items() <= each.items()]
+def _kind(record: Record) -> tuple[str, str]:
+    return record["standardised"], record["mode"]
+
+
+def _panel(
+    axis: Axes,
+    arm: str,
+    corpora: Sequence[str],
+    cells: Sequence[Record],
+    over: Sequence[Record],
+) -> None:
+    for cell in cells:
+        if arm in cell["gain"]:
+            height = len(corpora) - corpora.index(cell["corpus"])
+            _bar(axis, height, cell["gain"][arm], "o", "C0")
+    for each in over:
+        _bar(axis, 0, [each["mean"], *each["ci95"]], "D", "black")
+    axis.axvline(0, color="0.6", linewidth=0.8)
+    names = ["all", *reversed(corpora)] if axis.get_subplotspec().is_first_col() else []
+    axis.set_yticks(range(len(corpora) + 1), names or [""] * (len(corpora) + 1))
+    axis.set_ylim(-0.6, len(corpora) + 0.6)
+    axis.tick_params(labelsize=8)
+    axis.grid(axis="x", alpha=0.3)
 
 
 def _bar(axis: Axes, height: int, gain: list[float], marker: str, colour: str) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from benchmarks import leak_tables
+from benchmarks.emobox import table_of_emobox
 from benchmarks.peers.tables import (
     table_of_arms,
     table_of_contrasts,
@@ -36,6 +37,7 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "peers_arms": (PEERS, table_of_arms),
     "peers_contrasts": (PEERS, table_of_contrasts),
     "peers_settings": (PEERS, table_of_settings),
+    "emobox": (DOCS / "emobox.json", table_of_emobox),
     "systems": (SYSTEMS, table_of_systems),
     "leak_runs": (LEAKS, leak_tables.table_of_runs),
     "leak_worths": (LEAKS, leak_tables.table_of_worths),
