@@ -1,11 +1,12 @@
 """What each known leak is worth: each alone, against a control without the leak.
 
-    python -m benchmarks.leaks --iemocap=DIR --ravdess=DIR --emodb=DIR \
-        --output=runs/leaks --figure=docs/leaks.svg
+    python -m benchmarks.leaks --ravdess=DIR --emodb=DIR --emovo=DIR --iemocap=DIR \
+        --output=runs/leaks --summary=docs/leaks.json --figure=docs/leaks.svg
 
-Each DIR is a feature table or a store. Every run has a folder of its own under the
-output and is not repeated; the tables and the figure are of the seeds that are
-complete. docs/leaks.md says what the runs are and what they found.
+Each DIR is a feature table or a store, with one vector or more of each utterance. Every
+run has a folder of its own under the output and is not repeated; what is printed and
+kept is of the runs that are finished. `python -m benchmarks.studies.pages` writes the
+tables of docs/leaks.md, which says what the runs are and what they found.
 """
 
 import argparse
@@ -18,8 +19,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from benchmarks.leak_settings import CORPORA, RUNS, Run, Study, open_study
-from benchmarks.leak_tables import draw, load, tables
+from benchmarks.leak_settings import CONTROLS, CORPORA, RUNS, Run, Study, open_study
+from benchmarks.leak_summary import load, summarise
+from benchmarks.leak_tables import draw, tables
 from dann_jax.cli.console import exit_with_message, start_logging
 from dann_jax.evaluation.summaries import speaker_counts
 from dann_jax.experiment.build import build_from_protocol
@@ -38,21 +40,27 @@ def main() -> None:
         parser.add_argument(f"--{name}", help="where its features are")
     parser.add_argument("--output", required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--leaks", nargs="+", choices=CONTROLS, default=[*CONTROLS])
+    parser.add_argument("--summary", type=pathlib.Path, help="JSON of what is found")
     parser.add_argument("--figure", help="where to draw, such as docs/leaks.svg")
     chosen = parser.parse_args()
     start_logging()
     jax.config.update("jax_num_cpu_devices", os.cpu_count())
     use_compilation_cache()
     output = pathlib.Path(chosen.output)
+    wanted = {CONTROLS[leak] for leak in chosen.leaks} | {*chosen.leaks}
     sources = {name: vars(chosen)[name] for name in CORPORA if vars(chosen)[name]}
     with exit_with_message("interrupted; the same command goes on"):
         studies = {name: open_study(name, source) for name, source in sources.items()}
         for seed in range(chosen.seeds):
             for name, study in studies.items():
                 for word in RUNS:
-                    measure(study, word, seed, output / name / word / str(seed))
-    found = load(output)
+                    if word in wanted:
+                        measure(study, word, seed, output / name / word / str(seed))
+    found = summarise(load(output))
     print(tables(found))
+    if chosen.summary:
+        write_json(chosen.summary, found)
     if chosen.figure:
         draw(found, chosen.figure)
 

@@ -1,17 +1,17 @@
 """How far every way to choose an epoch is from the best one, on real data.
 
-    python -m benchmarks.selection --source=DIR --config=configs/lian2019.py \
-        --workdir=runs/selection --output=selection.json \
-        --config.protocol.validation_folds=8 --config.seeds=1
+    python -m benchmarks.selection --source=DIR --config=configs/speakers.py:emodb \
+        --workdir=runs/selection --output=selection.json --summary=docs/selection.json \
+        --config.protocol.validation_folds=4
 
 Trains one run and scores the models of every validated epoch by every criterion and by
 the oracle, which knows the test labels. The regret of a criterion is the oracle's UA
 minus the UA of the epoch it would keep, for each fold and seed; the rank correlation is
-that of its scores with UA over epochs.
+that of its scores with UA over epochs. `python -m benchmarks.studies.pages` writes the
+tables of docs/selection.md.
 """
 
 import argparse
-import json
 import pathlib
 import sys
 import warnings
@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.selection_tables import table_of_criteria
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.evaluation.criteria import criterion_scores
+from dann_jax.evaluation.resampling import bootstrap_interval
 from dann_jax.evaluation.selection import Selector
 from dann_jax.evaluation.unsupervised import CRITERIA, ORACLE
 from dann_jax.experiment.build import build_task_and_layout
@@ -32,7 +34,7 @@ from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
-from dann_jax.utils.files import write_json
+from dann_jax.utils.files import read_json, write_json
 
 VALIDATION = {"source-validation": "ua", "source-validation-loss": "negative_loss"}
 
@@ -88,42 +90,49 @@ def _rank(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def summary(
-    found: Mapping[str, np.ndarray], arms: Sequence[str]
-) -> list[dict[str, Any]]:
-    """For each arm and criterion, means and deviations over folds and seeds."""
-    return [
-        {
-            "arm": arm,
-            "criterion": word,
-            "regret": float(values[0, :, index].mean()),
-            "regret_std": float(values[0, :, index].std()),
-            "rank": _mean_of_known(values[1, :, index]),
-            "replicas": int(values.shape[1]),
+    found: Mapping[str, np.ndarray], layout: ReplicaLayout
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Arm -> criterion -> means over folds and seeds, with 95 % intervals over both.
+
+    Returns:
+      `regret` in [0, 1], and how much it is `beyond_last`, that of the last epoch in
+      the same fold and seed, each `(mean, low, high)`; `rank` in [-1, 1] of the
+      replicas that have one, None where none has.
+    """
+    shape = len(layout.folds), len(layout.seeds)
+    return {
+        arm: {
+            word: {
+                "regret": _mean(own[0, :, index].reshape(shape)),
+                "beyond_last": _mean(
+                    (own[0] - found["last"][0])[:, index].reshape(shape)
+                ),
+                "rank": _mean_of_known(own[1, :, index]),
+            }
+            for word, own in found.items()
+            if word != ORACLE
         }
-        for index, arm in enumerate(arms)
-        for word, values in found.items()
-    ]
+        for index, arm in enumerate(layout.arms)
+    }
 
 
-def _mean_of_known(values: np.ndarray) -> float:
+def _mean(values: np.ndarray) -> list[float | None]:
+    """Mean of `[folds, seeds]` and its interval, which one fold does not have."""
+
+    def score(who: np.ndarray, which: np.ndarray) -> np.ndarray:
+        return values[who, which].mean((-1, -2))
+
+    ends = bootstrap_interval(score, values.shape[1], values.shape[0])
+    return [_rounded(value) for value in (values.mean(), *ends)]
+
+
+def _mean_of_known(values: np.ndarray) -> float | None:
     known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    return _rounded(known.mean()) if len(known) else None
 
 
-def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """In Markdown: points of UA that are lost, and the rank correlation, by arm."""
-    arms = list(dict.fromkeys(record["arm"] for record in records))
-    cells = {(r["arm"], r["criterion"]): r for r in records}
-    header = " | ".join(f"{arm}: regret | rank" for arm in arms)
-    lines = [f"| criterion | {header} |", "|---" * (1 + 2 * len(arms)) + "|"]
-    for word in dict.fromkeys(record["criterion"] for record in records):
-        row = []
-        for arm in arms:
-            own = cells[arm, word]
-            row.append(f"{100 * own['regret']:.2f} ± {100 * own['regret_std']:.2f}")
-            row.append("" if np.isnan(own["rank"]) else f"{own['rank']:.2f}")
-        lines.append(f"| {word} | {' | '.join(row)} |")
-    return "\n".join(lines)
+def _rounded(value: float) -> float | None:
+    return round(float(value), 5) if np.isfinite(value) else None
 
 
 def main(words: Sequence[str]) -> None:
@@ -133,17 +142,30 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--source", required=True)
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--output", required=True)
+    parser.add_argument("--summary", help="where the sums of all corpora are kept")
     options, others = parser.parse_known_args(words)
+    if pathlib.Path(options.workdir).exists():
+        # Going on with it would overlook the epochs before.
+        parser.error(f"{options.workdir} has a run already; choose another --workdir")
     config = load_config(options.config)
     source = f"--config.data.source={options.source}"
     change_config(config, ["selection", source, *others])
     task, layout = build_task_and_layout(config)
     watch = Watch(task, layout)
     train(config, task, layout, options.workdir, watch=watch)
-    records = summary(study(watch.seen), list(layout.arms))
+    kept = {
+        "folds": len(layout.folds),
+        "seeds": len(layout.seeds),
+        "epochs": len(watch.seen),
+        "arms": summary(study(watch.seen), layout),
+    }
     epochs = [{k: v.tolist() for k, v in own.items()} for own in watch.seen]
-    write_json(pathlib.Path(options.output), {"summary": records, "epochs": epochs})
-    print(table(json.loads(json.dumps(records))))
+    write_json(pathlib.Path(options.output), {"summary": kept, "epochs": epochs})
+    print(table_of_criteria({task.corpus.name: kept}))
+    if options.summary:
+        path = pathlib.Path(options.summary)
+        others_kept = read_json(path) if path.exists() else {}
+        write_json(path, others_kept | {task.corpus.name: kept})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.leak_settings import CONTROLS, RUNS, Study
-from benchmarks.leak_tables import draw, load, tables
+from benchmarks.leak_summary import load, summarise
+from benchmarks.leak_tables import draw, tables
 from benchmarks.leaks import measure
 from benchmarks.studies.leaks import LEAKS
 from dann_jax.data.corpus import Corpus
@@ -120,15 +121,16 @@ def test_tables_and_figure_name_every_leak_and_what_it_is_worth(
     tmp_path: pathlib.Path,
 ) -> None:
     write_scores(tmp_path, {"speaker": (8, 7), "balance": (5, 9)})
-    found = load(tmp_path)
+    found = json.loads(json.dumps(summarise(load(tmp_path))))
     printed = tables(found)
     for leak in LEAKS:
         assert printed.count(f"| emodb | LEAK: {leak} | ") == 3, leak
-    assert "| emodb | honest | 2 | 40 | 60 | 50.0 / 50.0 | 60.0 / 60.0 |" in printed
+    scores = ("50.0 [50.0, 50.0]", "60.0 [60.0, 60.0]")
+    assert f"| emodb | honest | 2 | 40 | 60 | {' | '.join(scores * 2)} |" in printed
     worth = ("+30.0 [+30.0, +30.0]", "+10.0 [+10.0, +10.0]")
-    assert f"| emodb | LEAK: speaker | {' | '.join(worth * 2)} |" in printed
+    assert f"| emodb | LEAK: speaker | 2 | {' | '.join(worth * 2)} |" in printed
     assert (
-        "| emodb | LEAK: speaker | +10.0 [+10.0, +10.0] | -10.0 [-10.0, -10.0] | "
+        "| emodb | LEAK: speaker | 2 | +10.0 [+10.0, +10.0] | -10.0 [-10.0, -10.0] | "
         "-20.0 [-20.0, -20.0] | lowers the gain |"
     ) in printed
     balanced = [line for line in printed.splitlines() if "LEAK: balance" in line]
@@ -140,10 +142,16 @@ def test_tables_and_figure_name_every_leak_and_what_it_is_worth(
     assert "<svg" in drawn and "LEAK: speaker" in drawn
 
 
-def test_a_seed_that_is_not_complete_is_left_out(tmp_path: pathlib.Path) -> None:
+def test_a_leak_is_compared_over_the_seeds_that_its_control_has_too(
+    tmp_path: pathlib.Path,
+) -> None:
     write_scores(tmp_path, {})
     (tmp_path / "emodb" / "text" / "1" / "scores.json").unlink()
-    found = load(tmp_path)["emodb"]
-    assert {len(run["counts"]["dann"]) for run in found.values()} == {1}
-    (tmp_path / "emodb" / "honest" / "0" / "scores.json").unlink()
-    assert load(tmp_path) == {}
+    found = summarise(load(tmp_path))["emodb"]
+    assert found["runs"]["new_texts"]["seeds"] == 2
+    seeds = {leak: own["seeds"] for leak, own in found["leaks"].items()}
+    assert seeds == dict.fromkeys(LEAKS, 2) | {"text": 1}
+    for seed in (0, 1):
+        (tmp_path / "emodb" / "honest" / str(seed) / "scores.json").unlink()
+    assert set(summarise(load(tmp_path))["emodb"]["leaks"]) == {"text", "balance"}
+    assert load(tmp_path / "elsewhere") == {}

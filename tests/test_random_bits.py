@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dann_jax.models.ops.fusion_barrier import barrier_compiler_options
 from dann_jax.models.ops.random_bits import threefry, without_loop
 
 
@@ -66,3 +67,17 @@ def test_nothing_loops():
     assert "stablehlo.while" not in text(without_loop)
     # Once JAX has no loop either, there is no need for the module.
     assert "stablehlo.while" in text(lambda key: key)
+
+
+def test_a_draw_that_many_read_is_drawn_once() -> None:
+    def flops(readers: int) -> float:
+        def read(key: jax.Array, x: jax.Array) -> jax.Array:
+            noisy = x + jax.random.normal(without_loop(key), x.shape)
+            return jnp.concatenate([noisy[:, k : k + 40] for k in range(readers)], -1)
+
+        options = barrier_compiler_options(jax.default_backend())
+        compiled = jax.jit(read, compiler_options=options)
+        lowered = compiled.lower(jax.random.key(0), jnp.zeros((8, 48)))
+        return lowered.compile().cost_analysis()["flops"]
+
+    assert flops(8) < 4 * flops(1)

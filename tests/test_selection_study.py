@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from benchmarks.coverage import gains, shares, swaps_p
-from benchmarks.selection import study, summary, table
+from benchmarks.selection import study, summary
+from benchmarks.selection_tables import table_of_criteria
 from benchmarks.strength import draw, points
 from benchmarks.strength import table as strength_table
 from dann_jax.evaluation.unsupervised import ORACLE
 from dann_jax.report.run import RunFiles
+from dann_jax.training.replicas import ReplicaLayout, make_mesh
 
 # UA over three epochs of one group with two arms.
 TRUTH = np.array([[[0.5, 0.6]], [[0.7, 0.5]], [[0.6, 0.8]]])
@@ -37,9 +39,25 @@ def test_a_regret_is_what_the_best_epoch_would_have_had_more() -> None:
     np.testing.assert_allclose(found["wrong"][1], -1.0)
     np.testing.assert_allclose(found["last"][1], [[0.5, 0.5]])
     assert np.isnan(found["flat"][1]).all()
-    records = summary(found, ["one", "two"])
-    assert "| wrong | 20.00 ± 0.00 | -1.00 | 30.00 ± 0.00 | -1.00 |" in table(records)
-    assert "| flat | 10.00 ± 0.00 |  |" in table(records)
+
+
+def test_a_criterion_is_compared_with_the_last_epoch_of_the_same_replica() -> None:
+    # Two folds, two seeds, one arm: regrets of fold 1 first.
+    regret = {"wrong": [0.3, 0.3, 0.1, 0.1], "last": [0.1, 0.1, 0.1, 0.1]}
+    found = {
+        word: np.stack([np.array(own)[:, None], np.full((4, 1), rank)])
+        for (word, own), rank in zip(regret.items(), (-1.0, np.nan), strict=True)
+    }
+    layout = ReplicaLayout(("a", "b"), (0, 1), {"dann": {}}, make_mesh(1))
+    kept = summary(found, layout)
+    assert kept["dann"]["wrong"]["beyond_last"][0] == pytest.approx(0.1)
+    assert kept["dann"]["last"]["regret"] == pytest.approx([0.1] * 3)
+    printed = table_of_criteria(
+        {"c": {"folds": 2, "seeds": 2, "epochs": 3, "arms": kept}}
+    )
+    assert "| c (folds: 2, seeds: 2, epochs: 3) | dann: regret | " in printed
+    assert "| last | 10.0 [10.0, 10.0] | +0.0 [+0.0, +0.0] |  |" in printed
+    assert "| wrong | 20.0 [" in printed and "] | -1.00 |" in printed
 
 
 def made_up_run() -> RunFiles:

@@ -11,11 +11,13 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+from benchmarks import leak_tables
 from benchmarks.peers.tables import (
     table_of_arms,
     table_of_contrasts,
     table_of_settings,
 )
+from benchmarks.selection_tables import table_of_criteria
 from benchmarks.studies.adversary_tables import (
     table_of_gains,
     table_of_probes,
@@ -24,9 +26,9 @@ from benchmarks.studies.adversary_tables import (
 from benchmarks.studies.systems import SYSTEMS, table_of_run, table_of_systems
 from dann_jax.utils.files import read_json, write_whole
 
-ROOT = pathlib.Path(__file__).parents[2]
-ADVERSARY = ROOT / "docs" / "study.json"
-PEERS = ROOT / "docs" / "peers.json"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+ADVERSARY, PEERS = DOCS / "study.json", DOCS / "peers.json"
+LEAKS, SELECTION = DOCS / "leaks.json", DOCS / "selection.json"
 TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "gains": (ADVERSARY, table_of_gains),
     "probes": (ADVERSARY, table_of_probes),
@@ -35,11 +37,15 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "peers_contrasts": (PEERS, table_of_contrasts),
     "peers_settings": (PEERS, table_of_settings),
     "systems": (SYSTEMS, table_of_systems),
+    "leak_runs": (LEAKS, leak_tables.table_of_runs),
+    "leak_worths": (LEAKS, leak_tables.table_of_worths),
+    "leak_gains": (LEAKS, leak_tables.table_of_gains),
+    "selection": (SELECTION, table_of_criteria),
 }
 """Name of a table -> the JSON it is made of, and how."""
 DOCUMENTS = tuple(
     path
-    for path in sorted((ROOT / "docs").rglob("*.md"))
+    for path in sorted(DOCS.rglob("*.md"))
     if "<!-- table: " in path.read_text(encoding="utf-8")
 )
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

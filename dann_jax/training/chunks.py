@@ -80,7 +80,7 @@ def steps_at_once(batch: Batch, layout: ReplicaLayout) -> int:
     if not (on_cpu and small and layout.data_shards == jax.process_count() == 1):
         return 1
     size = sum(leaf.nbytes for leaf in batch.inputs.values())
-    return max(1, min(MOST_STEPS, MOST_BYTES // size))
+    return max(1, min(MOST_STEPS, MOST_BYTES // max(size, 1)))
 
 
 def _chunk(held: Sequence[Batch], length: int) -> Chunk:

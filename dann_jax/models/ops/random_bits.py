@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.random import define_prng_impl
 
+from dann_jax.models.ops.fusion_barrier import fusion_barrier
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 
@@ -80,8 +82,11 @@ def _fold_in(key: jax.Array, data: int | jax.Array) -> jax.Array:
 def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
     high, low = threefry(key, *_counts(shape))
     if bit_width == 64:
-        return (high.astype(jnp.uint64) << 32) | low.astype(jnp.uint64)
-    return (high ^ low).astype(f"uint{bit_width}")
+        bits = (high.astype(jnp.uint64) << 32) | low.astype(jnp.uint64)
+    else:
+        bits = (high ^ low).astype(f"uint{bit_width}")
+    # Without the barrier everything that reads a draw would draw it again.
+    return fusion_barrier(bits)
 
 
 def _counts(shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
