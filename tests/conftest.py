@@ -79,6 +79,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 10, 50)
 
 
+def pytest_sessionfinish() -> None:
+    """What is left is gone through for garbage once; pytest would five times."""
+    gc.collect()
+    gc.freeze()
+
+
 # They need PyTorch, which is run in processes of its own and need not be installed.
 collect_ignore = ["pretrained_reference.py", "torch_peer_agreement.py"]
 

@@ -19,8 +19,13 @@ import time
 from collections.abc import Mapping
 
 TRAIN = "from dann_jax.cli import train; train.run()"
+PREPARE = "import os; os.setsid(); from dann_jax.cli import prepare; prepare.run()"
+"""Together with its workers a group of processes, which has its number."""
+_FOLDERS = os.environ["XDG_CACHE_HOME"]
+"""Of all tests, some of which have one of their own; removed when they end."""
 _IMPORTED = (
-    *("dann_jax.cli.train", "dann_jax.bundle", "tensorflow", "orbax.checkpoint"),
+    *("dann_jax.cli.train", "dann_jax.cli.prepare", "dann_jax.bundle"),
+    *("dann_jax.data.prepare", "tensorflow", "orbax.checkpoint"),
     *("scipy.stats", "sklearn.linear_model", "sklearn.model_selection"),
 )
 
@@ -31,8 +36,7 @@ class Forked:
     def __init__(
         self, program: str, *words: object, environment: Mapping[str, str] = {}
     ) -> None:
-        # Removed when the tests end (`conftest.py`).
-        folder = tempfile.mkdtemp(dir=os.environ["XDG_CACHE_HOME"])
+        folder = tempfile.mkdtemp(dir=_FOLDERS)
         self._folder = pathlib.Path(folder)
         request = {
             "program": program,

@@ -5,7 +5,6 @@ import pathlib
 import random
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 
 from forked import Forked
@@ -20,20 +19,6 @@ def has_modules(python: str, *names: str) -> bool:
     find = "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, "
     command = [python, "-c", f"{find} sys.argv[1:])))", *names]
     return not subprocess.run(command, capture_output=True, check=False).returncode
-
-
-def start_together(words: Sequence[object]) -> list[subprocess.Popen]:
-    """Start Python with these words twice, as the processes of one job."""
-    return [
-        subprocess.Popen(
-            [sys.executable, *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
-        )
-        for environment in job_environments()
-    ]
 
 
 def job_environments(count: int = 2) -> list[dict[str, str]]:

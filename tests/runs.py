@@ -55,8 +55,9 @@ def tiny_config(source: object, changes: Mapping[str, object] = {}) -> ConfigDic
         "batches.num_buckets": 2,
         "encoder.width": 8,
         "heads.domain_hidden": (8,),
-        # Most tests are of something else, and probes take seconds.
+        # Most tests are of something else, and these take seconds.
         "analysis.rows": 0,
+        "timetable.gradients_every": 0,
         "timetable.epochs": 2,
     }
     config.update_from_flattened_dict({**tiny, **changes})

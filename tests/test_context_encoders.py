@@ -1,5 +1,6 @@
 """What holds for every encoder of context: whom a turn may depend on."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -19,12 +20,14 @@ OTHER = X + 3.0
 encoders = pytest.mark.parametrize("name", CONTEXT_ENCODERS)
 
 
+@functools.cache
 def encode_of(name: str) -> Callable[..., Array]:
     """`(x, visible, party) -> [B, T, width]`, with fixed parameters and no dropout."""
     module = CONTEXT_ENCODERS[name](
         width=4, heads=2, own_heads=1, own_turns=True, dropout=0.5, dtype=jnp.float32
     )
-    variables = module.init(jax.random.key(0), X, VISIBLE, PARTY, deterministic=True)
+    draw = jax.jit(functools.partial(module.init, deterministic=True))
+    variables = draw(jax.random.key(0), X, VISIBLE, PARTY)
     return jax.jit(lambda *turns: module.apply(variables, *turns, deterministic=True))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
-from processes import outcomes, start_together
+from forked import Forked
+from processes import job_environments, outcomes
 from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.experiment.build import build_task_and_layout, compiled
@@ -117,7 +118,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 def hosts(table: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What two processes of four devices each found in every case."""
     found, workdir = [], tmp_path_factory.mktemp("hosts") / "run"
-    for code, out, errors in outcomes(start_together(["-c", HOST, table, workdir])):
+    processes = [
+        Forked(HOST, table, workdir, environment=environment)
+        for environment in job_environments()
+    ]
+    for code, out, errors in outcomes(processes):
         assert code == 0, errors
         found.append(json.loads(out.split("found:")[1]))
     return found

@@ -22,6 +22,8 @@ def test_patience_is_that_of_the_replica_that_rose_last() -> None:
 def test_a_run_stops_early_and_is_found_finished(tmp_path: pathlib.Path) -> None:
     # At this rate nothing changes for the better for long.
     changes = {
+        "encoder.context": False,
+        "batches.num_buckets": 1,
         "timetable.epochs": 40,
         "timetable.patience": 1,
         "optimizer.learning_rate": 0.3,

@@ -43,6 +43,7 @@ CONFIG = {
     "batches.num_buckets": 1,
     "timetable.epochs": 3,
     "timetable.checkpoint_every": 1,
+    "timetable.gradients_every": 2,
     # A GRU takes long to compile and changes nothing here.
     "encoder.context": False,
 }

@@ -103,6 +103,7 @@ def test_every_table_of_an_oracle_says_so_and_that_of_an_honest_run_does_not(
     config = load_config("cai2020")
     oracle = {"protocol.oracle": "speaker", "protocol.allowed_leaks": ("oracle",)}
     small = {"heads.domain_hidden": (4,), "timetable.epochs": 1, "analysis.rows": 0}
+    small["timetable.gradients_every"] = 0
     honest = tiny(config, source, **small)
     assert "source_only" in build_task_and_layout(honest)[1].arms
     results = train_and_evaluate(

@@ -53,15 +53,14 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def test_a_bad_file_among_good_ones_is_told_and_costs_the_exit_code(
-    model: pathlib.Path, tones: pathlib.Path, tmp_path: pathlib.Path
+    model: pathlib.Path, tones: pathlib.Path, tmp_path: pathlib.Path, call: Call
 ) -> None:
     output = tmp_path / "out.csv"
-    ended = command(
-        "predict", f"--model={model}", f"--output={output}", tones / "two.flac", tones
-    )
-    assert ended.returncode == 1
-    assert f"error: {tones}/bad.wav: is not audio".encode() in ended.stderr
-    assert b"Traceback" not in ended.stderr and ended.stdout == b""
+    words = (f"--model={model}", f"--output={output}", tones / "two.flac", tones)
+    ended = call(predict, *words)
+    assert ended.code == 1
+    assert f"error: {tones}/bad.wav: is not audio" in ended.err
+    assert "Traceback" not in ended.err and ended.out == ""
     found = rows(output.read_bytes())
     names = ["two.flac", "long.wav", "one.wav", "two.flac"]
     assert [row["file"] for row in found] == [str(tones / name) for name in names]

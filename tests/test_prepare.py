@@ -17,6 +17,7 @@ from commands import Call, assert_refused
 from commands import call as call
 from damaged_recordings import write_voice
 from etils import epath
+from forked import PREPARE, Forked
 
 from dann_jax.cli import prepare as prepare_command
 from dann_jax.data.corpus import CorpusError
@@ -232,9 +233,7 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
     rng = random.Random(0)
     kills = 0
     while kills < 3:
-        process = subprocess.Popen(
-            command(corpus, broken, "--workers=2"), cwd=HERE, stderr=subprocess.DEVNULL
-        )
+        process = start(corpus, broken, "--workers=2")
         wait_for_parts(process, broken, rng.randrange(8))
         kills += process.poll() is None
         process.kill()
@@ -246,9 +245,11 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
     assert content(broken.joinpath(*store)) == content(whole.joinpath(*store))
 
 
-def wait_for_parts(
-    process: subprocess.Popen[bytes], data: pathlib.Path, more: int
-) -> None:
+def start(corpus: pathlib.Path, data: pathlib.Path, *flags: str) -> Forked:
+    return Forked(PREPARE, *command(corpus, data, *flags)[3:])
+
+
+def wait_for_parts(process: Forked, data: pathlib.Path, more: int) -> None:
     """Until there are so many more parts than now, or it ends."""
     parts = data / ".manifest.prepare" / "parts"
     wanted = len(list(parts.glob("*.npz"))) + more
@@ -286,13 +287,7 @@ def test_interrupted_by_hand_it_says_one_line_and_leaves_no_process(
 ) -> None:
     corpus = tmp_path / "corpus"
     write_corpus(corpus, 60)
-    process = subprocess.Popen(
-        command(corpus, tmp_path / "data"),
-        cwd=HERE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start(corpus, tmp_path / "data")
     wait_for_parts(process, tmp_path / "data", 1)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -307,12 +302,7 @@ def test_interrupted_by_hand_it_says_one_line_and_leaves_no_process(
 def test_workers_end_when_their_parent_is_killed(tmp_path: pathlib.Path) -> None:
     corpus = tmp_path / "corpus"
     write_corpus(corpus, 60)
-    process = subprocess.Popen(
-        command(corpus, tmp_path / "data"),
-        cwd=HERE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = start(corpus, tmp_path / "data")
     wait_for_parts(process, tmp_path / "data", 1)
     process.kill()
     process.wait()

@@ -158,7 +158,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def config_of(table: pathlib.Path, **changes: object) -> ConfigDict:
-    return tiny_config(table, {"timetable.epochs": 1, **changes})
+    small = {"encoder.context": False, "batches.num_buckets": 1, "timetable.epochs": 1}
+    return tiny_config(table, small | changes)
 
 
 def test_a_training_step_sees_the_shares_of_labelled_rows_alone(

@@ -72,7 +72,8 @@ def test_a_run_and_its_bundle_live_on_a_remote_store(
         with open_checkpoints(folder / "checkpoints", **options) as checkpoints:
             yield checkpoints
 
-    config = tiny_config(write_table(folder, tiny_corpus()), {"encoder.context": False})
+    changes = {"encoder.context": False, "batches.num_buckets": 1}
+    config = tiny_config(write_table(folder, tiny_corpus()), changes)
     workdir = remote / "first"
     with mock.patch.object(train, "open_checkpoints", local):
         results = train_and_evaluate(config, workdir)

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ import soundfile
 from commands import Call, assert_refused
 from commands import call as call
 from damaged_recordings import RATE, write_voice
-from test_prepare import FEATURES, HERE, command, content, write_corpus
+from test_prepare import FEATURES, content, start, write_corpus
 
 from dann_jax.cli import prepare as prepare_command
 from dann_jax.data.corpus import CorpusError
@@ -205,7 +204,7 @@ def test_killed_shards_go_on_and_lose_nothing(tmp_path: pathlib.Path) -> None:
     root, data = tmp_path / "corpus", tmp_path / "data"
     write_corpus(root, 60, dialogue=5)
     make(root, tmp_path / "whole", workers=2)
-    started = [start(root, data, f"--shard={n}/2") for n in (1, 2)]
+    started = [start(root, data, "--workers=1", f"--shard={n}/2") for n in (1, 2)]
     for n, process in enumerate(started, 1):
         parts = work_folder("manifest", data) / "shards" / f"{n}-of-2" / "parts"
         while process.poll() is None and len(list(parts.glob("*.npz"))) < 2:
@@ -219,15 +218,3 @@ def test_killed_shards_go_on_and_lose_nothing(tmp_path: pathlib.Path) -> None:
     assert all(path.exists() for path in kept)
     make(root, data, workers=1)
     assert content(data) == content(tmp_path / "whole")
-
-
-def start(
-    root: pathlib.Path, data: pathlib.Path, *flags: str
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command(root, data, "--workers=1", *flags),
-        cwd=HERE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

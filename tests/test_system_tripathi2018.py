@@ -32,7 +32,13 @@ def digits(
         label_column="digit",
         labels=tuple("0123456789"),
     )
-    small = {"data.source": str(source), "encoder.frames.filters": 4}
+    small = {
+        "data.source": str(source),
+        "encoder.frames.filters": 4,
+        "encoder.frames.steps": 2,
+        "encoder.frames.kernels": (3,),
+        "encoder.frames.dilations": (1,),
+    }
     return tiny("tripathi2018", variant, {**small, **changes})
 
 

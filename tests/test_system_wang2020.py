@@ -333,6 +333,7 @@ def tiny(table: pathlib.Path, variant: str = "") -> ConfigDict:
             "encoder.width": 8,
             "heads.domain_hidden": (8,),
             "timetable.epochs": 6,
+            "timetable.gradients_every": 0,
             "analysis.rows": 40,
             "analysis.replicas": 1,
             "analysis.maps": ("pca",),
