@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.commands import run as run_command
+from benchmarks.studies.numbers import in_percent, rounded
 from benchmarks.timing import table
 from dann_jax.cli.console import exit_with_message
 from dann_jax.utils.files import read_json, write_json
@@ -107,7 +108,7 @@ def record_of(
     record: dict[str, float | list[float]] = {"published": PUBLISHED[corpus] / 100}
     for way, arm in (("chosen", "chosen"), ("inductive", "source_only")):
         scores = found[way]["summary"][arm]["ua"]
-        record[way] = [round(each, 5) for each in (scores["mean"], *scores["ci95"])]
+        record[way] = rounded(scores["mean"], *scores["ci95"])
     return record
 
 
@@ -118,8 +119,7 @@ def table_of_emobox(found: Mapping[str, Mapping[str, Any]]) -> str:
     for corpus, record in found.items():
         line = [corpus, f"{100 * record['published']:.1f}"]
         for way in ("chosen", "inductive"):
-            mean, low, high = (100 * value for value in record[way])
-            line.append(f"{mean:.1f} [{low:.1f}, {high:.1f}]")
+            line.append(in_percent(record[way]))
         lines.append(line)
     return table([*head, "source-only, inductive"], lines)
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from benchmarks.leak_settings import CONTROLS, CORPORA, RUNS
 from benchmarks.studies.contrasts import contrast
+from benchmarks.studies.numbers import rounded
 from dann_jax.utils.files import read_json
 
 ARMS = ("source_only", "dann")
 METRICS = ("ua", "wa")
-DECIMALS = 5
 
 Seeds = Mapping[int, Mapping[str, Any]]
 """Seed -> what a run has left."""
@@ -87,7 +87,7 @@ def _worth(
     return {
         "seeds": len(seeds),
         "worth": _by_arm(lambda arm: [(1.0, leaky[arm]), (-1.0, honest[arm])]),
-        **{name: _rounded(terms, "ua") for name, terms in gains.items()},
+        **{name: _interval(terms, "ua") for name, terms in gains.items()},
     }
 
 
@@ -101,11 +101,11 @@ def _counts(run: Seeds, seeds: Iterable[int]) -> dict[str, np.ndarray]:
 
 def _by_arm(terms: Callable[[str], Terms]) -> dict[str, dict[str, list[float]]]:
     return {
-        arm: {metric: _rounded(terms(arm), metric) for metric in METRICS}
+        arm: {metric: _interval(terms(arm), metric) for metric in METRICS}
         for arm in ARMS
     }
 
 
-def _rounded(terms: Terms, metric: str) -> list[float]:
+def _interval(terms: Terms, metric: str) -> list[float]:
     found = contrast(terms, metric)
-    return [round(value, DECIMALS) for value in (found["difference"], *found["ci95"])]
+    return rounded(found["difference"], *found["ci95"])

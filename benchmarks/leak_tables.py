@@ -1,10 +1,11 @@
 """The tables and the figure of the leak study, from the numbers that it keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from benchmarks.studies.numbers import in_percent
 from benchmarks.timing import table
 from dann_jax.evaluation.verdicts import verdict
 
@@ -28,9 +29,7 @@ def table_of_runs(summary: Summary) -> str:
         for word, run in found["runs"].items():
             cells = [name, _marked(word, run), run["seeds"]]
             cells += [f"{run['labelled']:.0f}", run["tested"]]
-            rows.append(
-                [*cells, *(_points(run[a][m], "") for a, m in COLUMNS.values())]
-            )
+            rows.append([*cells, *(in_percent(run[a][m]) for a, m in COLUMNS.values())])
     return table([*head, *COLUMNS], rows)
 
 
@@ -38,7 +37,10 @@ def table_of_worths(summary: Summary) -> str:
     """What each leak adds to UA and WA, in points."""
     rows = [
         [name, _marked(leak, found["runs"][leak]), own["seeds"]]
-        + [_points(own["worth"][arm][metric]) for arm, metric in COLUMNS.values()]
+        + [
+            in_percent(own["worth"][arm][metric], "+")
+            for arm, metric in COLUMNS.values()
+        ]
         for name, found in summary.items()
         for leak, own in found["leaks"].items()
     ]
@@ -53,7 +55,7 @@ def table_of_gains(summary: Summary) -> str:
         for leak, own in found["leaks"].items():
             said = verdict(own["difference"][1:])
             rows.append([name, _marked(leak, found["runs"][leak]), own["seeds"]])
-            rows[-1] += [_points(own[column]) for column in columns]
+            rows[-1] += [in_percent(own[column], "+") for column in columns]
             rows[-1].append(VERDICTS.get(said, said))
     head = ["corpus", "leak", "seeds", "gain, honest", "gain, leaky", "difference", ""]
     return table(head, rows)
@@ -76,11 +78,6 @@ def tables(summary: Summary) -> str:
 def _marked(word: str, run: Mapping[str, Any]) -> str:
     """A run's name; where its own protocol allows leaks, these in its place."""
     return f"LEAK: {', '.join(run['leaks'])}" if run["leaks"] else word
-
-
-def _points(value: Sequence[float], sign: str = "+") -> str:
-    middle, low, high = (format(100 * each, f"{sign}.1f") for each in value)
-    return f"{middle} [{low}, {high}]"
 
 
 def draw(summary: Summary, path: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.studies.numbers import in_percent
 from benchmarks.timing import table
 
 COLUMNS = {"regret": "regret", "beyond_last": "beyond the last epoch's", "rank": "rank"}
@@ -34,6 +35,4 @@ def _cell(found: Mapping[str, Any], key: str) -> str:
         return ""
     if key == "rank":
         return f"{value:.2f}"
-    sign = "+" if key == "beyond_last" else ""
-    middle, low, high = (format(100 * each, f"{sign}.1f") for each in value)
-    return f"{middle} [{low}, {high}]"
+    return in_percent(value, "+" if key == "beyond_last" else "")

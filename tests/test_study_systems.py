@@ -25,12 +25,10 @@ def _leave_run(workdir: pathlib.Path, gain: float) -> None:
     }
     results = {
         "replicas": [{"seed": seed, "fold": "f"} for seed in (0, 1, 2)],
-        "protocol": {"transductive": True},
         "summary": scores,
         "comparisons": [compared, compared | {"metric": "macro_f1"}],
     }
     write_json(workdir / "results.json", results)
-    write_json(workdir / "config.json", {"data": {"modalities": []}})
 
 
 def test_a_table_has_what_the_run_measured(tmp_path: pathlib.Path) -> None:

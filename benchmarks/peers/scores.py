@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.peers.study import Folds
+from benchmarks.studies.numbers import rounded
 from dann_jax.evaluation.plainest import best, inner_counts, inner_scores
 from dann_jax.evaluation.statistics import compare, interval, pooled
 from dann_jax.evaluation.summaries import fold_counts, replica_scores, speaker_counts
 from dann_jax.training.run import Predictions
-
-DECIMALS = 5
 
 
 class Counts(NamedTuple):
@@ -63,7 +62,7 @@ def choice_of(folds: Folds, logits: np.ndarray) -> np.ndarray:
 def ua(counts: Counts) -> list[float]:
     """Pooled UA and the ends of its interval, in [0, 1]; and the number of seeds."""
     table = counts.speakers
-    return [*_rounded(pooled(table, "ua"), *interval(table, "ua")), len(table)]
+    return [*rounded(pooled(table, "ua"), *interval(table, "ua")), len(table)]
 
 
 def difference(one: Counts, other: Counts) -> list[float]:
@@ -76,12 +75,8 @@ def difference(one: Counts, other: Counts) -> list[float]:
     found = compare(
         one.speakers, other.speakers, "ua", trainings=(one.folds, other.folds)
     )
-    numbers = _rounded(found["difference"], *found["ci95"], found["p_value"])
+    numbers = rounded(found["difference"], *found["ci95"], found["p_value"])
     return [*numbers, seeds]
-
-
-def _rounded(*values: float) -> list[float]:
-    return [round(float(value), DECIMALS) for value in values]
 
 
 CONTRASTS = {

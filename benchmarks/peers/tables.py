@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.peers.grid import METHODS
 from benchmarks.peers.ours import ARMS as OURS
 from benchmarks.peers.scores import CONTRASTS
-from benchmarks.studies.adversary_tables import gain_in_points
+from benchmarks.studies.numbers import gain_in_points, in_percent
 
 NOT_RUN = "not run"
 ARMS = (
@@ -62,10 +62,7 @@ def _choice(choice: Mapping[str, int]) -> str:
 
 
 def _ua(ua: Sequence[float] | None, record: Mapping[str, Any]) -> str:
-    if ua is None:
-        return NOT_RUN
-    middle, low, high = (100 * value for value in ua[:3])
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]{_fewer(ua[-1], record)}"
+    return NOT_RUN if ua is None else in_percent(ua) + _fewer(ua[-1], record)
 
 
 def _gain(gain: Sequence[float] | None, record: Mapping[str, Any]) -> str:

@@ -18,10 +18,10 @@ from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.studies.adversary_cells import Cell
+from benchmarks.studies.numbers import DECIMALS, rounded
 from dann_jax.utils.files import read_json
 
 PROBE = "logistic", "network"
-DECIMALS = 5
 
 
 def record_of(cell: Cell, workdirs: Sequence[pathlib.Path]) -> dict[str, Any]:
@@ -42,11 +42,11 @@ def record_of(cell: Cell, workdirs: Sequence[pathlib.Path]) -> dict[str, Any]:
     for workdir in workdirs:
         results = read_json(workdir / "results.json")
         for arm, scores in results["summary"].items():
-            found = _rounded(scores["ua"]["pooled"], *scores["ua"]["ci95"])
+            found = rounded(scores["ua"]["pooled"], *scores["ua"]["ci95"])
             if not np.allclose(ua.setdefault(arm, found), found, atol=0.005):
                 raise ValueError(f"{workdir}: UA of {arm} is {found}, not {ua[arm]}")
         gain |= {
-            each["arm"]: _rounded(each["difference"], *each["ci95"], each["p_value"])
+            each["arm"]: rounded(each["difference"], *each["ci95"], each["p_value"])
             for each in results["comparisons"]
             if each["metric"] == "ua"
         }
@@ -70,10 +70,6 @@ def record_of(cell: Cell, workdirs: Sequence[pathlib.Path]) -> dict[str, Any]:
         },
         "chance": round(float(np.mean([each["chance"] for each in probes])), DECIMALS),
     }
-
-
-def _rounded(*values: float) -> list[float]:
-    return [round(float(value), DECIMALS) for value in values]
 
 
 def summarise(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def _correct(records: Sequence[dict[str, Any]]) -> None:
     corrected = multipletests(p_values, method="holm")[1]
     for (record, arm), p_value in zip(places, corrected, strict=True):
         gain = record["gain"][arm]
-        record["gain"] = record["gain"] | {arm: [*gain[:4], *_rounded(p_value)]}
+        record["gain"] = record["gain"] | {arm: [*gain[:4], *rounded(p_value)]}
 
 
 def combine(gains: Sequence[Sequence[float]]) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def combine(gains: Sequence[Sequence[float]]) -> dict[str, Any]:
     return {
         "corpora": len(gains),
         "mean": round(float(found.mean_effect_re), DECIMALS),
-        "ci95": _rounded(*ends),
+        "ci95": rounded(*ends),
         "tau": round(float(np.sqrt(found.tau2)), DECIMALS),
     }
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.studies.numbers import gain_in_points, in_percent
+
 ARMS = {
     "dann_0_1": "adversary .1",
     "dann": "adversary .3",
@@ -46,8 +48,8 @@ def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
     for record in cells:
         ua = record["ua"]["source_only"]
         gains = [gain_in_points(record["gain"].get(arm)) for arm in arms]
-        first = f"{100 * ua[0]:.1f} [{100 * ua[1]:.1f}, {100 * ua[2]:.1f}]"
-        lines.append(_row([record["corpus"], str(record["seeds"]), first, *gains]))
+        first = [record["corpus"], str(record["seeds"]), in_percent(ua)]
+        lines.append(_row([*first, *gains]))
     if over:
         means = [
             gain_in_points([over[arm]["mean"], *over[arm]["ci95"]])
@@ -57,20 +59,6 @@ def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
         ]
         lines.append(_row(["**over corpora**", "", "", *means]))
     return "\n".join(lines)
-
-
-def gain_in_points(gain: Sequence[float] | None) -> str:
-    """A difference with its interval; bold where the interval excludes 0.
-
-    Example:
-      >>> gain_in_points([0.042, 0.026, 0.058])
-      '**+4.2 [2.6, 5.8]**'
-    """
-    if gain is None:
-        return ""
-    middle, low, high = (100 * value for value in gain[:3])
-    text = f"{middle:+.1f} [{low:.1f}, {high:.1f}]"
-    return f"**{text}**" if low > 0 or high < 0 else text
 
 
 def _mean_in_points(combined: Mapping[str, Any] | None) -> str:

@@ -12,12 +12,12 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.studies.adversary_tables import gain_in_points
+from benchmarks.studies.numbers import gain_in_points, in_percent, rounded
 from benchmarks.timing import table
 from dann_jax.utils.files import read_json, write_json
+from dann_jax.utils.words import counted
 
 SYSTEMS = pathlib.Path(__file__).parents[2] / "docs" / "systems.json"
-DECIMALS = 5
 METRICS = {
     "wa": "WA",
     "ua": "UA",
@@ -43,15 +43,13 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
     """What is kept of a run; scores and differences as shares.
 
     Returns:
-      `seeds`, `folds`, `transductive`, `features` (modalities, where not all are
-      used), `arms`: arm -> metric -> score and the ends of its interval, and `gains`:
-      arm -> metric -> difference to the first arm, its ends, p, and p after Holm.
+      `seeds`, `folds`, `arms`: arm -> metric -> score and the ends of its interval, and
+      `gains`: arm -> metric -> difference to the first arm, its ends, p, p after Holm.
     """
     results = read_json(workdir / "results.json")
-    config = read_json(workdir / "config.json")
     arms = {
         arm: {
-            metric: _rounded(found[metric]["pooled"], *found[metric]["ci95"])
+            metric: rounded(found[metric]["pooled"], *found[metric]["ci95"])
             for metric in METRICS
             if metric in found
         }
@@ -60,7 +58,7 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
     gains: dict[str, dict[str, list[float]]] = {}
     for each in results["comparisons"]:
         if each["metric"] in METRICS:
-            gains.setdefault(each["arm"], {})[each["metric"]] = _rounded(
+            gains.setdefault(each["arm"], {})[each["metric"]] = rounded(
                 each["difference"],
                 *each["ci95"],
                 each["p_value"],
@@ -69,15 +67,9 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
     return {
         "seeds": len({each["seed"] for each in results["replicas"]}),
         "folds": len({each["fold"] for each in results["replicas"]}),
-        "transductive": results["protocol"]["transductive"],
-        "features": list(config["data"]["modalities"]),
         "arms": arms,
         "gains": gains,
     }
-
-
-def _rounded(*values: float) -> list[float]:
-    return [round(float(value), DECIMALS) for value in values]
 
 
 def table_of_run(record: Mapping[str, Any]) -> str:
@@ -92,10 +84,10 @@ def table_of_run(record: Mapping[str, Any]) -> str:
         for metric in metrics:
             gain = record["gains"].get(arm, {}).get(metric)
             shown = "" if gain is None else f"{gain[-1]:.2g}"
-            line += [_score(scores[metric]), gain_in_points(gain), shown]
+            line += [in_percent(scores[metric]), gain_in_points(gain), shown]
         lines.append(line)
-    folds = f"{record['folds']} fold{'s' if record['folds'] > 1 else ''}"
-    return table(head, lines) + f"\n\n{record['seeds']} seeds, {folds}; pooled, in %."
+    sizes = f"{counted(record['seeds'], 'seed')}, {counted(record['folds'], 'fold')}"
+    return f"{table(head, lines)}\n\n{sizes}; pooled, in %."
 
 
 def table_of_systems(found: Mapping[str, Any]) -> str:
@@ -112,17 +104,12 @@ def table_of_systems(found: Mapping[str, Any]) -> str:
                 run.partition("-")[0],
                 str(record["seeds"]),
                 METRICS[metric] + (" (less is better)" if "eer" in metric else ""),
-                _score(baseline[metric]),
-                _score(record["arms"][arm][metric]),
+                in_percent(baseline[metric]),
+                in_percent(record["arms"][arm][metric]),
                 gain_in_points(record["gains"][arm][metric]),
             ]
         )
     return table(head, lines)
-
-
-def _score(values: Sequence[float]) -> str:
-    middle, low, high = (100 * value for value in values)
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -36,6 +36,7 @@ from dann_jax.training.trackers import MakeTracker
 from dann_jax.training.writer import open_writer
 from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import read_json, strict
+from dann_jax.utils.words import counted
 
 _log = logging.getLogger(__name__)
 
@@ -172,9 +173,6 @@ def as_tested(trained: Trained, task: Task, layout: ReplicaLayout) -> Trained:
 
 
 def _size(task: Task, layout: ReplicaLayout, timetable: Timetable) -> str:
-    def counted(number: int, word: str) -> str:
-        return f"{number} {word}{'s' * (number != 1)}"
-
     platform = layout.mesh.devices.flat[0].platform.upper()
     utterances = counted(len(task.corpus), "utterance")
     folds, seeds = (
