@@ -48,8 +48,9 @@ def check_choice(config: ConfigDict) -> None:
       ValueError: config.choose.folds must be 0 or at least 2, got 1
     """
     section = getattr(config, "choose", {})
-    if not isinstance(section, ConfigDict):
-        require("config.choose", section, Mapping[str, Any])
+    if isinstance(section, ConfigDict):
+        section = section.to_dict()
+    require("config.choose", section, Mapping[str, Any])
     call_checked("config.choose", _Choice, **section)
     if not hasattr(config, "choose"):
         return
