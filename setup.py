@@ -17,6 +17,7 @@ REQUIRED = [
     "numpy>=2.0",
     "scipy>=1.15",
     "scikit-learn>=1.6",
+    "joblib>=1.4",
     "threadpoolctl>=3.1",
     "safetensors>=0.5",
     "librosa>=0.11",

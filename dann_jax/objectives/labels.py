@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from dann_jax.objectives.batch_losses import concordance
 from dann_jax.objectives.groups import balancing_weights
@@ -32,7 +32,9 @@ def source_only(
       >>> import numpy as np
       >>> from dann_jax.types import Outputs
       >>> batch = SimpleNamespace(
-      ...     label=np.array([0, 1, -1]), domain={"speaker": np.array([0, 1, 1])}
+      ...     label=np.array([0, 1, -1]),
+      ...     domain={"speaker": np.array([0, 1, 1])},
+      ...     shares=None,
       ... )
       >>> zeros = np.zeros((3, 2))
       >>> outputs = Outputs(zeros, zeros, {"speaker": zeros})
@@ -46,35 +48,18 @@ def source_only(
     ) -> tuple[Float[Array, ""], Metrics]:
         del strength
         logits, labels = outputs.label_logits, batch.label
-        losses, known = label_losses(logits, batch, smoothing=label_smoothing)
-        weight = known
+        losses, weight = cross_entropy(
+            logits=logits,
+            labels=labels,
+            smoothing=label_smoothing,
+            shares=batch.shares,
+        )
         if label_balanced:
             weight = balancing_weights(labels, logits.shape[-1])
         loss = masked_mean(losses, weight)
         return loss, {"loss/label": loss, "accuracy/label": accuracy(logits, labels)}
 
     return objective
-
-
-def label_losses(
-    logits: Float[Array, "*rows classes"], batch: Any, *, smoothing: float = 0.0
-) -> tuple[Float[Array, "*rows"], Bool[Array, "*rows"]]:
-    """Cross-entropy of each row of a batch, to the shares of raters if there are any.
-
-    Args:
-      logits: float `[..., classes]`.
-      batch: its `label`, and its `shares` if it has any, say what is right.
-      smoothing: share of the target spread over all classes, in [0, 1).
-
-    Returns:
-      Losses `[...]`, 0 where a row has no label, and a bool mask `[...]`.
-    """
-    return cross_entropy(
-        logits=logits,
-        labels=batch.label,
-        smoothing=smoothing,
-        shares=getattr(batch, "shares", None),
-    )
 
 
 def regression() -> Objective:

@@ -16,8 +16,8 @@ from dann_jax.objectives import discrepancy
 from dann_jax.objectives.batch_losses import class_confusion, information_loss
 from dann_jax.objectives.discrepancy import MULTIPLES
 from dann_jax.objectives.groups import group_means, members
-from dann_jax.objectives.labels import label_losses
 from dann_jax.objectives.losses import (
+    cross_entropy,
     entropy,
     masked_mean,
     soft_cross_entropy,
@@ -187,8 +187,11 @@ def labels_of(
     domains_used, others = jnp.asarray(domains), jnp.asarray(instead_of, jnp.int32)
 
     def penalty(outputs: Outputs, batch: Any, name: str) -> Float[Array, ""]:
-        losses, known = label_losses(
-            outputs.label_logits, batch, smoothing=label_smoothing
+        losses, known = cross_entropy(
+            logits=outputs.label_logits,
+            labels=batch.label,
+            smoothing=label_smoothing,
+            shares=batch.shares,
         )
         ids = batch.domain[name]
         replaced = known & jnp.isin(ids, others) if instead_of else known
@@ -235,5 +238,7 @@ def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]
       Losses `[domains]`, 0 without labelled rows, and bool `[domains]`: whether there
       are any.
     """
-    losses, known = label_losses(outputs.label_logits, batch)
+    losses, known = cross_entropy(
+        logits=outputs.label_logits, labels=batch.label, shares=batch.shares
+    )
     return group_means(losses, groups_of(outputs, batch, name) & known[None])

@@ -1,5 +1,6 @@
 """Objectives that change the inputs: Mixup and CrossGrad."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 
 from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
-from dann_jax.objectives.labels import accuracy, label_losses
+from dann_jax.objectives.labels import accuracy
 from dann_jax.objectives.losses import cross_entropy, masked_mean
 from dann_jax.objectives.stateful import stateless
 from dann_jax.types import (
@@ -51,14 +52,14 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
         ratio = largest_strength(strength) * jax.random.beta(part_key, alpha, alpha)
         mixed = batch._replace(inputs=_mixed_inputs(batch, partner, ratio))
         logits = forward(params, mixed, strength, key).label_logits
-        row_loss, known = label_losses(logits, batch, smoothing=label_smoothing)
-        shares = batch.shares
-        partners_batch = batch._replace(
-            label=_take(batch.label, partner),
-            shares=None if shares is None else _take(shares, partner),
+        loss_of = functools.partial(
+            cross_entropy, logits=logits, smoothing=label_smoothing
         )
-        partner_loss, _ = label_losses(
-            logits, partners_batch, smoothing=label_smoothing
+        shares = batch.shares
+        row_loss, known = loss_of(labels=batch.label, shares=shares)
+        partner_loss, _ = loss_of(
+            labels=_take(batch.label, partner),
+            shares=None if shares is None else _take(shares, partner),
         )
         loss = masked_mean((1.0 - ratio) * row_loss + ratio * partner_loss, known)
         metrics = {"loss/label": loss, "accuracy/label": accuracy(logits, batch.label)}
@@ -178,7 +179,9 @@ def _summed_losses(
     """Sums, not means: the movement of a row must not depend on the batch size."""
     # Strength -1: the gradient of the domain loss arrives at the input as it is.
     outputs = forward(params, batch, dict.fromkeys(batch.domain, -1.0), key)
-    label, _ = label_losses(outputs.label_logits, batch)
+    label, _ = cross_entropy(
+        logits=outputs.label_logits, labels=batch.label, shares=batch.shares
+    )
     domains = [
         cross_entropy(logits=logits, labels=batch.domain[name])[0].sum()
         for name, logits in outputs.domain_logits.items()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from dann_jax.evaluation.chosen_folds import tested_by
 from dann_jax.evaluation.probe import domain_probe
@@ -130,4 +131,6 @@ def probe_replicas(
     features = features[:, :, np.searchsorted(rows, drawn)]
     value = np.unique(corpus.column(column), return_inverse=True)[1][drawn]
     flat = features.reshape(-1, *features.shape[2:])
-    return [domain_probe(replica, value) for replica in flat]
+    # What processes save is more than their start costs from about a hundred on.
+    jobs = -1 if len(flat) >= 100 else 1
+    return Parallel(jobs)(delayed(domain_probe)(replica, value) for replica in flat)
