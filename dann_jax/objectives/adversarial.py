@@ -52,9 +52,7 @@ def dann(
       >>> from types import SimpleNamespace
       >>> from dann_jax.types import Outputs
       >>> batch = SimpleNamespace(
-      ...     label=jnp.array([0, 1, -1]),
-      ...     domain={"speaker": jnp.array([0, 1, 1])},
-      ...     shares=None,
+      ...     label=jnp.array([0, 1, -1]), domain={"speaker": jnp.array([0, 1, 1])}
       ... )
       >>> zeros = jnp.zeros((3, 2))
       >>> outputs = Outputs(zeros, zeros, {"speaker": zeros})

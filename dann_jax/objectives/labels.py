@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from dann_jax.objectives.batch_losses import concordance
 from dann_jax.objectives.groups import balancing_weights
-from dann_jax.objectives.losses import cross_entropy, masked_mean
+from dann_jax.objectives.losses import cross_entropy, masked_mean, rater_shares
 from dann_jax.types import UNKNOWN, Array, Metrics, Objective, Outputs, Scalar
 from dann_jax.utils.arguments import Rate
 
@@ -32,9 +32,7 @@ def source_only(
       >>> import numpy as np
       >>> from dann_jax.types import Outputs
       >>> batch = SimpleNamespace(
-      ...     label=np.array([0, 1, -1]),
-      ...     domain={"speaker": np.array([0, 1, 1])},
-      ...     shares=None,
+      ...     label=np.array([0, 1, -1]), domain={"speaker": np.array([0, 1, 1])}
       ... )
       >>> zeros = np.zeros((3, 2))
       >>> outputs = Outputs(zeros, zeros, {"speaker": zeros})
@@ -52,7 +50,7 @@ def source_only(
             logits=logits,
             labels=labels,
             smoothing=label_smoothing,
-            shares=batch.shares,
+            shares=rater_shares(batch),
         )
         if label_balanced:
             weight = balancing_weights(labels, logits.shape[-1])

@@ -3,6 +3,8 @@
 Arguments are keyword-only where two of them could be swapped without an error.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -77,6 +79,11 @@ def cross_entropy(
     targets = optax.smooth_labels(targets, smoothing)
     losses = optax.softmax_cross_entropy(safe_logits, targets)
     return jnp.where(known, losses, 0.0), known
+
+
+def rater_shares(batch: Any) -> Array | None:
+    """Soft labels of a batch, `[..., classes]`; None of one that has none."""
+    return getattr(batch, "shares", None)
 
 
 def entropy(logits: Float[Array, "*rows classes"]) -> Float[Array, "*rows"]:

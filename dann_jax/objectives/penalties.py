@@ -20,6 +20,7 @@ from dann_jax.objectives.losses import (
     cross_entropy,
     entropy,
     masked_mean,
+    rater_shares,
     soft_cross_entropy,
     softened,
 )
@@ -191,7 +192,7 @@ def labels_of(
             logits=outputs.label_logits,
             labels=batch.label,
             smoothing=label_smoothing,
-            shares=batch.shares,
+            shares=rater_shares(batch),
         )
         ids = batch.domain[name]
         replaced = known & jnp.isin(ids, others) if instead_of else known
@@ -239,6 +240,6 @@ def domain_risks(outputs: Outputs, batch: Any, name: str) -> tuple[Array, Array]
       are any.
     """
     losses, known = cross_entropy(
-        logits=outputs.label_logits, labels=batch.label, shares=batch.shares
+        logits=outputs.label_logits, labels=batch.label, shares=rater_shares(batch)
     )
     return group_means(losses, groups_of(outputs, batch, name) & known[None])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from dann_jax.models.reversal import largest_strength
 from dann_jax.objectives.adversarial import dann
 from dann_jax.objectives.labels import accuracy
-from dann_jax.objectives.losses import cross_entropy, masked_mean
+from dann_jax.objectives.losses import cross_entropy, masked_mean, rater_shares
 from dann_jax.objectives.stateful import stateless
 from dann_jax.types import (
     UNKNOWN,
@@ -55,7 +55,7 @@ def mixup(*, alpha: Positive = 0.2, label_smoothing: Rate = 0.0) -> StatefulObje
         loss_of = functools.partial(
             cross_entropy, logits=logits, smoothing=label_smoothing
         )
-        shares = batch.shares
+        shares = rater_shares(batch)
         row_loss, known = loss_of(labels=batch.label, shares=shares)
         partner_loss, _ = loss_of(
             labels=_take(batch.label, partner),
@@ -180,7 +180,7 @@ def _summed_losses(
     # Strength -1: the gradient of the domain loss arrives at the input as it is.
     outputs = forward(params, batch, dict.fromkeys(batch.domain, -1.0), key)
     label, _ = cross_entropy(
-        logits=outputs.label_logits, labels=batch.label, shares=batch.shares
+        logits=outputs.label_logits, labels=batch.label, shares=rater_shares(batch)
     )
     domains = [
         cross_entropy(logits=logits, labels=batch.domain[name])[0].sum()
