@@ -17,7 +17,7 @@ from dann_jax.cli.config import load_config
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.chunks import MOST_STEPS
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 
 def main() -> None:

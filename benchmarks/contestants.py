@@ -18,10 +18,10 @@ from dann_jax.models.network import initialise
 from dann_jax.tasks.plan import Plan
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import Batch
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "lian2019.py"

@@ -27,7 +27,7 @@ from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.estimate import needs_of, require_room
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.words import shortened
 

@@ -13,10 +13,10 @@ from ml_collections import ConfigDict
 from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")

@@ -14,9 +14,9 @@ from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import PyTree
 
 

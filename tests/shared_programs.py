@@ -15,9 +15,9 @@ from shared_draws import key_of
 from dann_jax.experiment import restored, train
 from dann_jax.experiment.build import build_network, compiled
 from dann_jax.tasks.task import Task
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout
+from dann_jax.training.timetable import Timetable
 
 _SECTIONS = ("objective", "optimizer", "strength")
 """Of a config: with the network they are what a program is made of."""

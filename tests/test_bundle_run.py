@@ -15,9 +15,9 @@ from dann_jax.bundle.export import prediction_function
 from dann_jax.bundle.run import default_arm, measured_of
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 
 pytestmark = pytest.mark.slow
 

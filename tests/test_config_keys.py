@@ -19,7 +19,7 @@ from dann_jax.experiment.build import build_network, build_task_and_layout, comp
 from dann_jax.experiment.config import base_config
 from dann_jax.models.network import initialise
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 PACKAGE = pathlib.Path(dann_jax.__file__).parent
 KEYS_ARE_NAMES = ("optimizer.players", "objective.fixed")

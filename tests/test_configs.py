@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.roles import Role
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 

@@ -11,7 +11,7 @@ from layered_corpus import layered, layered_frames, write_layered
 from dann_jax.experiment.build import build_network, build_task_and_layout, compiled
 from dann_jax.models.network import initialise
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 SYSTEMS = {
     "speakers:emodb": {},

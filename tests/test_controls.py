@@ -20,7 +20,7 @@ from runs import write_table
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.objectives import OBJECTIVES
 from dann_jax.tasks.roles import Role
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 VARIANTS = (
     *("dann", "cdan", "cdan_e", "coral", "mmd", "conditional_mmd", "mcc"),

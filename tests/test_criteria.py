@@ -17,11 +17,11 @@ from dann_jax.report.headings import heading
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 
 WORDS = (*CRITERIA, ORACLE)
 

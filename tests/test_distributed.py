@@ -13,8 +13,8 @@ from runs import tiny_config, tiny_corpus, write_table
 
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
+from dann_jax.training.timetable import Timetable
 
 STEPS = 3
 CASES = {"groups": (1, 5), "parts": (8, 1)}

@@ -21,7 +21,7 @@ from dann_jax.experiment.estimate import (
 from dann_jax.experiment.run import train_and_evaluate
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 from dann_jax.utils.resources import available_memory
 
 CORPUS = synthetic_conversations(sessions=3, dialogues=2, turns=8)

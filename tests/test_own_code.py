@@ -21,8 +21,8 @@ from dann_jax.models import network
 from dann_jax.models.network import initialise
 from dann_jax.objectives import source_only
 from dann_jax.objectives.penalised import penalised
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import Outputs
 from dann_jax.utils.named import lookup
 

@@ -18,11 +18,11 @@ from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Role
 from dann_jax.tasks.task import Task, make_task
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 
 # What is in it.
 

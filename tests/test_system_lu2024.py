@@ -5,7 +5,7 @@ import pytest
 from config_steps import Run, load_config, take_steps, tiny, utterances
 from runs import write_table
 
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 
 ARMS = ("source_only", "conditional", "dynamic", "equal", "marginal")
 

@@ -33,8 +33,8 @@ from dann_jax.report.tables import result_table
 from dann_jax.tasks.protocols import make_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.splits import ProtocolError
-from dann_jax.training.loop import Timetable
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import UNKNOWN
 from tests.runs import write_table
 

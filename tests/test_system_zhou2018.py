@@ -14,7 +14,7 @@ from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.tasks.roles import Role
 from dann_jax.training.batch_loader import BatchLoader
-from dann_jax.training.loop import Timetable
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import UNKNOWN, PyTree
 
 STEPS = 4

@@ -38,7 +38,7 @@ def bootstrap_interval(
       (0.012, 0.038)
 
     Reference: Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-    Statistician 69 (2015), for widening; docs/architecture.md has how often it holds.
+    Statistician 69 (2015), for widening; docs/decisions.md has how often it holds.
     """
     if speakers < 2:
         return float("nan"), float("nan")

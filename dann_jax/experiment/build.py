@@ -29,11 +29,11 @@ from dann_jax.tasks.roles import Protocol
 from dann_jax.tasks.row_counts import describe_rows, describe_unknown_emotions
 from dann_jax.tasks.speaker_statistics import Standardisation, standardisation
 from dann_jax.tasks.task import Task, make_task
-from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import Program, make_program
 from dann_jax.training.replicas import ReplicaLayout, make_mesh, spare_data_shards
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
+from dann_jax.training.timetable import Timetable
 from dann_jax.utils.arguments import call_checked, check, require
 from dann_jax.utils.named import lookup
 

@@ -26,10 +26,10 @@ from dann_jax.tasks.protocols import assign_roles, make_protocol
 from dann_jax.tasks.speaker_statistics import standardisation
 from dann_jax.tasks.splits import SPLITS
 from dann_jax.tasks.task import make_task
-from dann_jax.training.loop import Timetable
 from dann_jax.training.optimizer import make_optimizer
 from dann_jax.training.program import make_program
 from dann_jax.training.schedules import STRENGTH_SCHEDULES
+from dann_jax.training.timetable import Timetable
 from dann_jax.utils.arguments import Range, Weight, check, require
 from dann_jax.utils.named import is_user_code
 

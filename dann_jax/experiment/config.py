@@ -227,10 +227,11 @@ def base_config() -> ConfigDict:
             # the last by name, as arms are sorted), the models of "all" folds or of the
             # "first", and the licence of the data, if known.
             "bundle": {"arm": "", "members": "all", "licence": ""},
-            # `training.loop.Timetable`
+            # `training.timetable.Timetable`
             "timetable": {
                 "epochs": 30,
-                # In epochs, as are the other two.
+                # In epochs, as are the other two: how often validation rows, if any,
+                # are scored.
                 "evaluate_every": 1,
                 "checkpoint_every": 10,
                 # How often the gradients in the encoder are looked at; 0 for never.

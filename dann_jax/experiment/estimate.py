@@ -13,9 +13,9 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.batches import gather_features
 from dann_jax.tasks.task import Task
-from dann_jax.training.loop import Timetable
 from dann_jax.training.program import Program
 from dann_jax.training.replicas import ReplicaLayout
+from dann_jax.training.timetable import Timetable
 from dann_jax.types import UNKNOWN, PyTree
 from dann_jax.utils.resources import available_memory, size
 

@@ -15,8 +15,9 @@ from dann_jax.tasks.fingerprint import fingerprint
 from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
-from dann_jax.training.loop import Timetable, best_step
+from dann_jax.training.loop import best_step
 from dann_jax.training.replicas import ReplicaLayout
+from dann_jax.training.timetable import Timetable
 from dann_jax.utils.arguments import call_checked
 from dann_jax.utils.files import WorkdirError, read_json
 from dann_jax.utils.leftovers import remove_leftovers

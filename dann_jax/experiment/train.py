@@ -27,11 +27,12 @@ from dann_jax.tasks.task import Task
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.checkpoint import open_checkpoints
 from dann_jax.training.compilation import measure_compilations
-from dann_jax.training.loop import Timetable, fit
+from dann_jax.training.loop import fit
 from dann_jax.training.program import Program, step_of
 from dann_jax.training.replicas import ReplicaLayout
 from dann_jax.training.run import Run
 from dann_jax.training.state import TrainState
+from dann_jax.training.timetable import Timetable
 from dann_jax.training.trackers import MakeTracker
 from dann_jax.training.writer import open_writer
 from dann_jax.utils.arguments import call_checked

@@ -191,7 +191,7 @@ def without_directions(values: Array, directions: Array) -> Array:
 
 
 def _of_rows(statistic: Array, feature_domain: Array | None, ndim: int) -> Array:
-    """A statistic of each stream, or of the domain of each of its rows, to broadcast.
+    """A statistic of each group, or of the domain of each of its rows, to broadcast.
 
     Args:
       statistic: `[G, dim]`, or `[G, D, dim]` of `D` domains.
@@ -202,7 +202,7 @@ def _of_rows(statistic: Array, feature_domain: Array | None, ndim: int) -> Array
     if statistic.ndim == 2:
         return statistic.reshape(-1, *(1,) * (ndim - 2), size)
     xp = statistic.__array_namespace__()
-    # A gather with a batch axis, so that streams stay on their devices.
+    # A gather with a batch axis, so that groups stay on their devices.
     flat = feature_domain.reshape(len(feature_domain), -1, 1)
     own = xp.take_along_axis(statistic, flat, axis=1)
     frames = (1,) * (ndim - feature_domain.ndim - 1)

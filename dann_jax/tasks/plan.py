@@ -69,7 +69,7 @@ def padded_frames(frames: int) -> int:
 class Plan:
     """Which dialogues make up which batch, for every fold at once.
 
-    All streams have the same shape at the same step, so that they form one array.
+    All groups have the same shape at the same step, so that they form one array.
 
     Attributes:
       lengths: int `[D]`, size of each dialogue; its turns, without frame features.

@@ -16,7 +16,8 @@ class TrainState(struct.PyTreeNode):
       params: parameters, float32.
       opt_state: of the optimiser.
       average: exponential moving average of `params`; what is evaluated and kept.
-      best: the `average` with the highest selection score so far, the later of equals.
+      best: the `average` with the highest selection score so far, the later of equals;
+        under the selection `last`, whose score is the step, the newest.
       best_score: its score, float32; -inf before the first evaluation.
       best_step: the step it was taken at, int32.
       key: root of the replica's randomness; a step folds its number in.
