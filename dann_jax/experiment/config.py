@@ -230,8 +230,7 @@ def base_config() -> ConfigDict:
             # `training.timetable.Timetable`
             "timetable": {
                 "epochs": 30,
-                # In epochs, as are the other two: how often validation rows, if any,
-                # are scored.
+                # How often validation rows are scored; in epochs, as the other two.
                 "evaluate_every": 1,
                 "checkpoint_every": 10,
                 # How often the gradients in the encoder are looked at; 0 for never.
