@@ -140,7 +140,11 @@ def prefetched(
         num_parallel_calls=1,
         deterministic=True,
     )
-    for flat in steps.prefetch(ahead).as_numpy_iterator():
+    options = tf.data.Options()
+    # There is nothing to tune, and the thread that would do it sleeps ever longer: the
+    # end of a run would wait for it, up to as long again as the run took.
+    options.autotune.enabled = False
+    for flat in steps.prefetch(ahead).with_options(options).as_numpy_iterator():
         yield treedef.unflatten(flat)
 
 
