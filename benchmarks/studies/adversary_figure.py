@@ -21,14 +21,17 @@ def draw(found: Mapping[str, Any], path: pathlib.Path) -> None:
 
     A row of panels for each way of standardising, transductive and inductive.
     """
-    cells = [each for each in found["cells"] if each["features"] == FEATURES]
+    cells, summaries = (
+        [each for each in found[key] if each["features"] == FEATURES]
+        for key in ("cells", "over_corpora")
+    )
     kinds = list(dict.fromkeys(_kind(cell) for cell in cells))
     corpora = [name for name in CORPORA if name in {cell["corpus"] for cell in cells}]
     height = 1.0 + len(kinds) * (0.5 + 0.25 * (len(corpora) + 1))
     figure = Figure(figsize=(11, height), layout="constrained")
     panels = figure.subplots(len(kinds), len(SHOWN), sharex="col", squeeze=False)
     for kind, row in zip(kinds, panels, strict=True):
-        over = [each for each in found["over_corpora"] if _kind(each) == kind]
+        over = [each for each in summaries if _kind(each) == kind]
         of_kind = [cell for cell in cells if _kind(cell) == kind]
         for arm, axis in zip(SHOWN, row, strict=True):
             _panel(axis, arm, corpora, of_kind, [x for x in over if x["arm"] == arm])
