@@ -17,6 +17,7 @@ import pytest
 from commands import Call
 from commands import call as call
 from corpora_and_batches import assert_trees_equal
+from few_devices import all_devices as all_devices
 from forked import TRAIN, Forked
 from processes import job_environments, outcomes
 from runs import tiny_corpus, write_table
