@@ -187,7 +187,9 @@ def recalls(
     program, start, total = program_of(context)
     task = task_of(corpus, train)
     layout, plan = layout_of(task, context), task.plan(task.protocol.visible())
-    state, strength = layout.put(start), layout.put(layout.peak_strength())
+    # A step may reuse the memory of the state that it is given.
+    state = layout.put(jax.tree.map(lambda leaf: leaf.copy(), start))
+    strength = layout.put(layout.peak_strength())
     loader = BatchLoader(task.training, plan, layout, shuffle=True)
     for step in range(total):
         state, _ = program.train_step(state, loader.batch(step), strength)
