@@ -22,7 +22,7 @@ from dann_jax.report.run import read_run
 TINY = (
     *("--config.protocol.split_args.folds=2", "--config.seeds=2"),
     *("--config.timetable.epochs=2", "--config.encoder.width=8"),
-    "--config.analysis.rows=0",
+    *("--config.analysis.rows=0", "--config.timetable.gradients_every=0"),
 )
 
 
