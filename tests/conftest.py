@@ -23,6 +23,7 @@ install_import_hook(
 from few_devices import use_few_devices  # noqa: E402
 from shared_contexts import share_contexts  # noqa: E402
 from shared_draws import share_draws  # noqa: E402
+from shared_programs import share_programs  # noqa: E402
 
 from dann_jax.training import program  # noqa: E402
 from dann_jax.training.compilation import use_compilation_cache  # noqa: E402
@@ -48,6 +49,7 @@ os.environ["XLA_FLAGS"] = f"{_QUICK} {os.environ.get('XLA_FLAGS', '')}"
 program._RUNS_ONCE["xla_backend_optimization_level"] = 0
 share_contexts()
 share_draws()
+share_programs()
 use_few_devices()
 # A command that tests start would compile the whole package's source first, and pytest
 # all tests.

@@ -8,7 +8,6 @@ import pytest
 import soundfile
 from commands import Call, assert_refused
 from commands import call as call
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.bundle import load_bundle
 from dann_jax.cli import adapt, predict
