@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -19,7 +20,10 @@ install_import_hook(
     ["dann_jax.objectives", "dann_jax.models", "dann_jax.evaluation.metrics"],
     "shape_checks.checked",
 )
+from few_devices import use_few_devices  # noqa: E402
+from shared_contexts import share_contexts  # noqa: E402
 from shared_draws import share_draws  # noqa: E402
+from shared_programs import share_programs  # noqa: E402
 
 from dann_jax.training import program  # noqa: E402
 from dann_jax.training.compilation import use_compilation_cache  # noqa: E402
@@ -43,9 +47,17 @@ if jax.__version_info__ < (0, 11):
     _QUICK += " --xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{_QUICK} {os.environ.get('XLA_FLAGS', '')}"
 program._RUNS_ONCE["xla_backend_optimization_level"] = 0
+share_contexts()
 share_draws()
-# A command that tests start would compile the whole package's source first.
+share_programs()
+use_few_devices()
+# A command that tests start would compile the whole package's source first, and pytest
+# all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Keras, which nobody uses, is half of what TensorFlow imports. It looks for the old one
+# instead, and goes on without.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 # What they keep for later is not for the user's cache.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from shared_draws import key_of, once, shapes_of
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.models.network import initialise
@@ -130,9 +131,17 @@ def plain_apply(
     return Outputs(features, features @ params["label_head"], domain_logits)
 
 
+_made: dict = {}
+"""Shapes of parameters: networks of one kind are drawn again and again."""
+
+
 def network_params(module: nn.Module, batch: Batch, seed: int = 0) -> PyTree:
     """Random parameters of a network, biases included; initialising takes seconds."""
-    shapes = jax.eval_shape(lambda: initialise(module, batch, jax.random.key(0)))
+    shapes = once(
+        _made,
+        (key_of(module), shapes_of(batch)),
+        lambda: jax.eval_shape(lambda: initialise(module, batch, jax.random.key(0))),
+    )
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: jnp.asarray(rng.normal(0.0, 0.4, leaf.shape), leaf.dtype), shapes

@@ -12,7 +12,7 @@ import jax
 from flax import linen as nn
 
 from dann_jax.training import program
-from dann_jax.types import Batch
+from dann_jax.types import Batch, PyTree
 
 
 def share_draws() -> None:
@@ -21,18 +21,30 @@ def share_draws() -> None:
 
     @functools.wraps(make)
     def shared(module: nn.Module, batch: Batch, arms: int, on_cpu: bool) -> Callable:
-        leaves, structure = jax.tree.flatten(batch)
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        key = key_of(module), structure, shapes, arms, on_cpu
-        try:
-            hash(key)
-        except TypeError:
-            return make(module, batch, arms, on_cpu)
-        if key not in made:
-            made[key] = make(module, batch, arms, on_cpu)
-        return made[key]
+        return once(
+            made,
+            (key_of(module), shapes_of(batch), arms, on_cpu),
+            lambda: make(module, batch, arms, on_cpu),
+        )
 
     program._drawing = shared
+
+
+def once(made: dict, key: Any, make: Callable[[], Any]) -> Any:
+    """What is made of this key, if there is something, else a new one."""
+    try:
+        hash(key)
+    except TypeError:
+        return make()
+    if key not in made:
+        made[key] = make()
+    return made[key]
+
+
+def shapes_of(tree: PyTree) -> Any:
+    """Equal where no program can tell two trees of arrays apart."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
 def key_of(value: Any) -> Any:

@@ -1,16 +1,12 @@
 """Programs of earlier runs serve later ones of the same network and settings.
 
-A run compiles them for itself; here those of a module's runs are few.
+A run compiles them for itself; here hundreds of runs are few.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
-from unittest import mock
 
-import pytest
 from ml_collections import ConfigDict
-from shared_draws import key_of
+from shared_draws import key_of, once
 
 from dann_jax.experiment import restored, train
 from dann_jax.experiment.build import build_network, compiled
@@ -23,9 +19,8 @@ _SECTIONS = ("objective", "optimizer", "strength")
 """Of a config: with the network they are what a program is made of."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def shared_programs() -> Iterator[None]:
-    """In force for the tests of every module that imports it."""
+def share_programs() -> None:
+    """From here on, in this process."""
     made = {}
 
     def shared(
@@ -38,11 +33,6 @@ def shared_programs() -> Iterator[None]:
             key_of([getattr(layout, f.name) for f in dataclasses.fields(layout)]),
             (timetable.steps_per_epoch, timetable.epochs),
         )
-        if key not in made:
-            made[key] = compiled(config, task, layout, timetable)
-        return made[key]
+        return once(made, key, lambda: compiled(config, task, layout, timetable))
 
-    with contextlib.ExitStack() as patches:
-        for module in (train, restored):
-            patches.enter_context(mock.patch.object(module, "compiled", shared))
-        yield
+    train.compiled = restored.compiled = shared

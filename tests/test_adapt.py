@@ -8,7 +8,6 @@ import pytest
 import soundfile
 from commands import Call, assert_refused
 from commands import call as call
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.bundle import load_bundle
 from dann_jax.cli import adapt, predict
@@ -22,7 +21,7 @@ from dann_jax.report.run import read_run
 TINY = (
     *("--config.protocol.split_args.folds=2", "--config.seeds=2"),
     *("--config.timetable.epochs=2", "--config.encoder.width=8"),
-    "--config.analysis.rows=0",
+    *("--config.analysis.rows=0", "--config.timetable.gradients_every=0"),
 )
 
 

@@ -5,7 +5,6 @@ import pathlib
 import numpy as np
 import pytest
 from runs import tiny_config, tiny_corpus, write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.bundle import load_bundle
 from dann_jax.experiment.run import train_and_evaluate

@@ -11,7 +11,6 @@ from commands import Call, assert_refused
 from commands import call as call
 from ml_collections import ConfigDict
 from runs import tiny_corpus, write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.cli import evaluate, report, train
 from dann_jax.cli.config import ConfigError, change_config

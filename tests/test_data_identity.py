@@ -12,7 +12,6 @@ import pytest
 from corpora_and_batches import toy_corpus
 from ml_collections import ConfigDict
 from runs import loader_that_stops, tiny_config, tiny_corpus
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.bundle import load_bundle
 from dann_jax.data.corpus import Corpus

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 import pytest
+from few_devices import all_devices as all_devices
 from forked import Forked
 from processes import job_environments, outcomes
 from runs import tiny_config, tiny_corpus, write_table

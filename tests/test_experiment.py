@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from corpora_and_batches import assert_trees_equal, network_params, stack
 from etils import epath
+from few_devices import all_devices as all_devices
 from ml_collections import ConfigDict
 from runs import loader_that_stops, tiny_config, tiny_corpus, write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.scorers import classes

@@ -202,11 +202,11 @@ def test_who_kills_or_hangs_or_errs_is_left_out_alone(
         name="c",
         make=make,
         workers=2,
-        timeout=6.0,
+        timeout=4.0,
     )
     assert {p.file: (p.severity, p.reason) for p in problems} == {
         "bad0.wav": ("error", "kills the process that reads it"),
-        "bad1.wav": ("error", "takes longer than 6 s"),
+        "bad1.wav": ("error", "takes longer than 4 s"),
         "bad2.wav": ("error", "RuntimeError: a fault of the extractor"),
         "bad3.wav": ("error", "energy is not finite"),
     }

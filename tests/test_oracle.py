@@ -9,7 +9,6 @@ import pytest
 from config_steps import load_config, tiny, utterances
 from corpora_and_batches import LABELS, toy_corpus
 from runs import write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.experiment.build import build_task_and_layout
 from dann_jax.experiment.run import train_and_evaluate

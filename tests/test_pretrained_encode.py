@@ -12,6 +12,9 @@ from dann_jax.models.pretrained.pooling import Moments, merge, pooled
 CHUNK = 1
 """Seconds; the random Whisper has positions for .6 of them."""
 
+SHORT, LONG = 0.5, 1.55
+"""Seconds of recordings; every other length is compiled for itself."""
+
 KINDS = ("whisper", "wavlm", "hubert")
 """One of each front end and feature encoder; the first two differ most."""
 
@@ -30,7 +33,7 @@ def sound(seconds: float) -> np.ndarray:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_recording_has_the_same_features_in_any_company(name, encoders) -> None:
     """Of other recordings, in a batch or alone, in any order."""
-    recordings = [sound(seconds) for seconds in (0.5, 0.49, 1.55)]
+    recordings = [sound(seconds) for seconds in (SHORT, 0.49, LONG)]
     options = {"pooling": "mean_std", "chunk_seconds": CHUNK}
     model = encoders[name]
     alone = [
@@ -43,7 +46,7 @@ def test_a_recording_has_the_same_features_in_any_company(name, encoders) -> Non
         np.testing.assert_allclose(found, wanted, atol=2e-5)
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.7])
+@pytest.mark.parametrize("seconds", [SHORT, LONG])
 @pytest.mark.parametrize("name", ["whisper", "wavlm"])
 def test_pooling_is_that_of_the_frames(name, seconds, encoders) -> None:
     """Also over the chunks of a long recording."""
@@ -137,7 +140,7 @@ def test_an_argument_out_of_its_range_is_refused(options, said, encoders) -> Non
 def test_silence_has_finite_features(encoders) -> None:
     for name in KINDS:
         found = pretrained.hidden_states(
-            encoders[name], [np.zeros(4000, np.float32)], pooling="mean_std"
+            encoders[name], [0 * sound(SHORT)], pooling="mean_std"
         )
         assert np.isfinite(found[0]).all()
 

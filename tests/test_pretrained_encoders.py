@@ -26,13 +26,26 @@ def padded(model: pretrained.Pretrained, recordings, length: int, fill: float):
     return jnp.array(batch), jnp.array([len(samples) for samples in recordings])
 
 
+def states(front_end, module, params, waveform, lengths, **options):
+    """Hidden states of padded recordings, and how many frames of each are real."""
+    inputs, attended = front_end(waveform, lengths)
+    hidden = module.apply({"params": params}, inputs, attended, **options)
+    return hidden, module.settings.num_frames(attended)
+
+
+compiled = jax.jit(states, static_argnames=("front_end", "module"))
+
+
 def encoded(model: pretrained.Pretrained, recordings, length: int, fill=0.0, **options):
-    """The real frames of each recording of a padded batch, `[L, T, D]`."""
-    waveform, lengths = padded(model, recordings, length, fill)
-    # Not jitted: what is compiled operation by operation serves all tests.
-    inputs, attended = model.front_end(waveform, lengths)
-    hidden = model.module.apply({"params": model.params}, inputs, attended, **options)
-    frames = model.module.settings.num_frames(attended)
+    """The real frames of each recording of a padded batch, `[L, T, D]`.
+
+    Where layers are named nothing is compiled but single operations, which serve all of
+    them.
+    """
+    batch = padded(model, recordings, length, fill)
+    compute = states if options else compiled
+    given = model.front_end, model.module, model.params
+    hidden, frames = compute(*given, *batch, **options)
     return [
         np.stack([np.asarray(layer[row, :count]) for layer in hidden])
         for row, count in enumerate(frames)
@@ -42,10 +55,10 @@ def encoded(model: pretrained.Pretrained, recordings, length: int, fill=0.0, **o
 @pytest.mark.parametrize("name", NAMES)
 def test_all_hidden_states_are_those_of_transformers(name: str, encoders) -> None:
     for index, waveform in enumerate(waveforms(name)):
-        (states,) = encoded(encoders[name], [waveform], len(waveform))
+        (found,) = encoded(encoders[name], [waveform], len(waveform))
         wanted = expected(name)[f"states_{index}"]
-        assert states.shape == wanted.shape
-        np.testing.assert_allclose(states, wanted, atol=1e-4, rtol=0)
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("fill", [0.0, 0.7])
@@ -56,17 +69,17 @@ def test_a_padded_batch_equals_its_recordings(name: str, fill, encoders) -> None
     recordings = [first, second, second[: len(second) - 173]]
     length = len(first) + 640
     together = encoded(encoders[name], recordings, length, fill)
-    for recording, states in zip(recordings, together, strict=True):
+    for recording, found in zip(recordings, together, strict=True):
         (alone,) = encoded(encoders[name], [recording], len(recording))
-        assert states.shape == alone.shape
-        np.testing.assert_allclose(states, alone, atol=1e-5, rtol=0)
+        assert found.shape == alone.shape
+        np.testing.assert_allclose(found, alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("layers", [(0,), (1,), (2,), (-1, 0), (1, 2)])
 @pytest.mark.parametrize("name", NAMES)
 def test_chosen_layers_are_those_of_a_full_run(name: str, layers, encoders) -> None:
     waveform = waveforms(name)[0]
-    (full,) = encoded(encoders[name], [waveform], len(waveform))
+    (full,) = encoded(encoders[name], [waveform], len(waveform), layers=None)
     (some,) = encoded(encoders[name], [waveform], len(waveform), layers=layers)
     np.testing.assert_allclose(some, full[list(layers)], atol=1e-6, rtol=0)
 

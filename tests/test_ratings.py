@@ -13,7 +13,6 @@ from bundles import hearing_bundle, write_tones
 from corpora_and_batches import LABELS, network_params, toy_batch, toy_corpus
 from ml_collections import ConfigDict
 from runs import tiny_config, tiny_corpus, write_table
-from shared_programs import shared_programs as shared_programs
 from test_configs import load
 
 from dann_jax.bundle import BundleError, Rating, load_bundle

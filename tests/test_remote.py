@@ -12,7 +12,6 @@ import pytest
 from etils import epath
 from etils.epath import backend, gpath
 from runs import tiny_config, tiny_corpus, write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.bundle import load_bundle
 from dann_jax.experiment import train

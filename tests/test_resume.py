@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +14,7 @@ import pytest
 from commands import Call
 from commands import call as call
 from corpora_and_batches import assert_trees_equal
+from few_devices import all_devices as all_devices
 from forked import TRAIN, Forked
 from processes import job_environments, outcomes
 from runs import tiny_corpus, write_table
@@ -27,7 +25,6 @@ from dann_jax.types import PyTree
 pytestmark = pytest.mark.slow
 
 GROUPS, EPOCHS = 3, 12
-Process = subprocess.Popen | Forked
 
 CONFIG = """
 import sys
@@ -72,22 +69,12 @@ class Command:
             f"--cpu_devices={devices}",
         ]
 
-    def start(self, workdir: pathlib.Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "dann_jax.cli.train"]
-        return subprocess.Popen(
-            [*command, *self.flags(workdir, devices=1)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | self.environment(),
-        )
-
     def fork(self, workdir: pathlib.Path) -> Forked:
         flags = self.flags(workdir, devices=1)
         return Forked(TRAIN, *flags, environment=self.environment())
 
     @staticmethod
-    def finish(process: Process) -> tuple[str, str]:
+    def finish(process: Forked) -> tuple[str, str]:
         """What a run that nobody disturbs prints, on both streams.
 
         Without the last line, which says where the page of the run is.
@@ -135,7 +122,7 @@ class Command:
         return process
 
 
-def wait_until(moment: Callable[[], bool], processes: Sequence[Process]) -> None:
+def wait_until(moment: Callable[[], bool], processes: Sequence[Forked]) -> None:
     """Wait for a moment in the life of these processes."""
     deadline = time.monotonic() + 300
     while not moment():
@@ -214,7 +201,7 @@ def undisturbed(
 ) -> tuple[pathlib.Path, str]:
     """The work directory of a whole run, and the table that it printed."""
     workdir = tmp_path_factory.mktemp("undisturbed") / "whole"
-    return workdir, command.finish(command.start(workdir))[0]
+    return workdir, command.finish(command.fork(workdir))[0]
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from config_steps import Run, load_config, take_steps, tiny, utterances
 from runs import write_table
-from shared_programs import shared_programs as shared_programs
 
 from dann_jax.experiment.run import train_and_evaluate
 

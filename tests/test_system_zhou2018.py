@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -89,37 +90,39 @@ def test_any_other_variant_is_refused() -> None:
         load("zhou2018").get_config("few")
 
 
-def trained(source: pathlib.Path, *, swap: bool) -> tuple[PyTree, list[str]]:
-    """Parameters of all arms of both folds; labels of the target may be swapped."""
-    config = tiny(source)
+@pytest.fixture(scope="module")
+def trained(table: pathlib.Path) -> Callable[[bool], PyTree]:
+    """Whether labels of the target are swapped -> parameters of all arms and folds."""
+    config = tiny(table)
     task, layout = build_task_and_layout(config)
+    assert set(layout.arms) == {*ARMS} and list(layout.arms)[0] == "source_only"
     timetable = Timetable(1, **config.timetable)
     program = compiled(config, task, layout, timetable)
     plan = task.plan(task.protocol.visible())
     assert plan.steps_per_epoch == 2
     target = task.protocol.adapt_side[layout.fold_of]
     batch = BatchLoader(task.training, plan, layout, shuffle=False).batch
-    state, strength = (
-        program.initial_state(batch(0)),
-        layout.put(layout.peak_strength()),
-    )
-    for step in range(STEPS):
-        one = batch(step)
-        group = np.arange(len(layout.fold_of))[:, None, None]
-        few = target[group, one.row] & (one.label != UNKNOWN)
-        one = one._replace(label=np.where(few & swap, 1 - one.label, one.label))
-        state, _ = program.train_step(state, layout.put(one), strength)
-    return jax.device_get(state.params), list(layout.arms)
+    strength = layout.put(layout.peak_strength())
+
+    def parameters(swap: bool) -> PyTree:
+        state = program.initial_state(batch(0))
+        for step in range(STEPS):
+            one = batch(step)
+            group = np.arange(len(layout.fold_of))[:, None, None]
+            few = target[group, one.row] & (one.label != UNKNOWN)
+            one = one._replace(label=np.where(few & swap, 1 - one.label, one.label))
+            state, _ = program.train_step(state, layout.put(one), strength)
+        return jax.device_get(state.params)
+
+    return parameters
 
 
 @pytest.fixture(scope="module")
-def as_it_is(table: pathlib.Path) -> PyTree:
-    params, arms = trained(table, swap=False)
-    assert set(arms) == {*ARMS} and arms[0] == "source_only"
-    return params
+def as_it_is(trained: Callable[[bool], PyTree]) -> PyTree:
+    return trained(False)
 
 
-def changed(one: PyTree, other: PyTree, arms: list[str]) -> dict[str, bool]:
+def changed(one: PyTree, other: PyTree, arms: Sequence[str]) -> dict[str, bool]:
     """Arm -> whether its encoder or label head differ in any fold."""
     return {
         arm: any(
@@ -134,11 +137,10 @@ def changed(one: PyTree, other: PyTree, arms: list[str]) -> dict[str, bool]:
 
 
 def test_source_only_learns_nothing_from_labels_of_the_target(
-    table: pathlib.Path, as_it_is: PyTree
+    trained: Callable[[bool], PyTree], as_it_is: PyTree
 ) -> None:
-    params, arms = trained(table, swap=True)
-    found = changed(as_it_is, params, arms)
-    assert found == {arm: arm != "source_only" for arm in arms}
+    found = changed(as_it_is, trained(True), ARMS)
+    assert found == {arm: arm != "source_only" for arm in ARMS}
 
 
 def test_all_arms_differ(as_it_is: PyTree) -> None:

@@ -13,7 +13,7 @@ from processes import ROOT
 
 SMALL = (
     *("seeds=1", "timetable.epochs=2", "timetable.gradients_every=0"),
-    *("analysis.rows=0", "encoder.width=8"),
+    *("analysis.rows=0", "encoder.width=8", "encoder.context=False"),
 )
 FIND_AND_SPEAK = """
 import sys

@@ -5,9 +5,10 @@ bear each other.
 """
 
 import argparse
+import functools
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,7 +24,7 @@ from benchmarks.speed import MODES
 from dann_jax.models.network import Dann, DialogueEncoder, as_apply
 from dann_jax.objectives import dann
 from dann_jax.training.optimizer import make_optimizer
-from dann_jax.types import UNKNOWN, Batch, PyTree
+from dann_jax.types import UNKNOWN, Batch, Outputs, PyTree
 
 WIDTH, HEADS, STRENGTH = 12, 4, 0.3
 
@@ -44,17 +45,40 @@ def padded_batch() -> Batch:
     )
 
 
-def network(own_heads: int, own_turns: bool = True) -> Dann:
+class System(NamedTuple):
+    """The main system, its parameters, and what is compiled once for all tests.
+
+    Attributes:
+      params: drawn at random.
+      batch: from `padded_batch`.
+      compute: parameters -> ((loss, outputs), gradient).
+    """
+
+    params: PyTree
+    batch: Batch
+    compute: Callable[[PyTree], tuple]
+
+
+@functools.cache
+def system(own_heads: int, own_turns: bool = True) -> System:
     encoder = DialogueEncoder(
         width=WIDTH, heads=HEADS, own_heads=own_heads, own_turns=own_turns, dropout=0.0
     )
-    return Dann(
+    module = Dann(
         encoder,
         num_labels=2,
         num_domains={"speaker": 3},
         domain_hidden=(5,),
         head_dropout=0.0,
     )
+    batch, strength = padded_batch(), {"speaker": STRENGTH}
+
+    def loss(params: PyTree) -> tuple[jax.Array, Outputs]:
+        outputs = as_apply(module)(params, batch, strength, None)
+        return dann()(outputs, batch, strength)[0], outputs
+
+    compute = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    return System(network_params(module, batch), batch, compute)
 
 
 def peer_of(params: PyTree, own_heads: int) -> Any:
@@ -66,21 +90,10 @@ def peer_of(params: PyTree, own_heads: int) -> Any:
     return peer
 
 
-def loss_and_gradient(module: Dann, batch: Batch) -> Callable[[PyTree], tuple]:
-    strength = {"speaker": STRENGTH}
-
-    def loss(params: PyTree) -> jax.Array:
-        outputs = as_apply(module)(params, batch, strength, None)
-        return dann()(outputs, batch, strength)[0]
-
-    return jax.jit(jax.value_and_grad(loss))
-
-
 @pytest.mark.parametrize(("own_heads", "own_turns"), [(0, False), (2, True), (4, True)])
 def test_outputs_agree_on_visible_turns(own_heads: int, own_turns: bool) -> None:
-    batch, module = padded_batch(), network(own_heads, own_turns)
-    params = network_params(module, batch)
-    ours = jax.jit(lambda p: as_apply(module)(p, batch, {"speaker": 0.0}, None))(params)
+    params, batch, compute = system(own_heads, own_turns)
+    (_, ours), _ = compute(params)
     with torch.no_grad():
         label, domain = peer_of(params, own_heads)(torch_peer.to_torch(batch))
     for mine, theirs in (
@@ -94,9 +107,8 @@ def test_outputs_agree_on_visible_turns(own_heads: int, own_turns: bool) -> None
 
 @pytest.mark.parametrize(("own_heads", "own_turns"), [(0, False), (2, True)])
 def test_the_loss_and_its_gradients_agree(own_heads: int, own_turns: bool) -> None:
-    batch, module = padded_batch(), network(own_heads, own_turns)
-    params = network_params(module, batch)
-    value, gradient = loss_and_gradient(module, batch)(params)
+    params, batch, compute = system(own_heads, own_turns)
+    (value, _), gradient = compute(params)
     peer, tensors = peer_of(params, own_heads), torch_peer.to_torch(batch)
     loss = torch_peer.loss_of(*peer(tensors, STRENGTH), tensors)
     loss.backward()
@@ -111,17 +123,15 @@ def test_the_loss_and_its_gradients_agree(own_heads: int, own_turns: bool) -> No
 
 
 def test_steps_of_the_optimisers_agree() -> None:
-    batch, module = padded_batch(), network(2)
-    params = network_params(module, batch)
+    params, batch, compute = system(2)
     settings = {"learning_rate": 1e-2, "weight_decay": 0.1, "total_steps": 4}
     peer, tensors = peer_of(params, 2), torch_peer.to_torch(batch)
     step = torch_peer.make_step(peer, average_decay=0.9, **settings)
     optimizer = make_optimizer(schedule="cosine", **settings)
     state = optimizer.init(params)
-    ours = loss_and_gradient(module, batch)
     update = jax.jit(optimizer.update)
     for _ in range(3):
-        value, gradient = ours(params)
+        (value, _), gradient = compute(params)
         updates, state = update(gradient, state, params)
         params = optax.apply_updates(params, updates)
         np.testing.assert_allclose(step(tensors, STRENGTH).item(), value, atol=1e-4)
@@ -134,8 +144,7 @@ def test_steps_of_the_optimisers_agree() -> None:
 
 
 def test_every_parameter_of_the_network_is_copied() -> None:
-    batch, module = padded_batch(), network(2)
-    params = network_params(module, batch)
+    params = system(2).params
     copied = torch_peer.as_state_dict(params)
     gates = 4 * 2 * WIDTH
     count = sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -73,13 +73,13 @@ def hidden_states(
     Example:
       >>> from dann_jax.models.pretrained import from_config
       >>> config = {"model_type": "whisper", "num_mel_bins": 80, "d_model": 8,
-      ...     "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 16,
+      ...     "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16,
       ...     "max_source_positions": 1500, "activation_function": "gelu"}
       >>> pretrained = from_config(config, jax.random.key(0))
       >>> second, two = np.zeros(16000, np.float32), np.zeros(32000, np.float32)
       >>> features = hidden_states(pretrained, [second, two], pooling="mean_std")
       >>> len(features), features[0].shape
-      (2, (3, 16))
+      (2, (2, 16))
     """
     wanted = chosen_layers(
         None if layers is None else tuple(layers), pretrained.num_layers

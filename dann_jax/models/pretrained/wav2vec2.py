@@ -40,7 +40,7 @@ class SpeechEncoder(nn.Module):
     Example:
       >>> import jax
       >>> settings = SpeechSettings(
-      ...     "wavlm", 8, 2, 2, 16, "gelu", "group", "gelu",
+      ...     "wavlm", 8, 1, 2, 16, "gelu", "group", "gelu",
       ...     conv_dim=(4, 4), conv_stride=(5, 4), conv_kernel=(10, 4), conv_bias=False,
       ...     num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
       ...     do_stable_layer_norm=False)

@@ -35,13 +35,13 @@ class WhisperEncoder(nn.Module):
 
     Example:
       >>> import jax
-      >>> settings = WhisperSettings(80, 8, 2, 2, 16, 1500, "gelu")
+      >>> settings = WhisperSettings(80, 8, 1, 2, 16, 1500, "gelu")
       >>> encoder = WhisperEncoder(settings)
       >>> mel, lengths = jnp.zeros((1, 100, 80)), jnp.array([100])
       >>> variables = jax.jit(encoder.init)(jax.random.key(0), mel, lengths)
       >>> hidden = jax.jit(encoder.apply)(variables, mel, lengths)
       >>> len(hidden), hidden[0].shape
-      (3, (1, 50, 8))
+      (2, (1, 50, 8))
     """
 
     settings: WhisperSettings
