@@ -20,7 +20,10 @@ class _Last(threading.local):
 
 def share_contexts() -> None:
     """From here on, in this process."""
-    make, last = mlir.make_ir_context, _Last()
+    make, last = getattr(mlir, "make_ir_context", None), _Last()
+    if make is None:
+        # No public name, which another version of JAX may lack: then each has its own.
+        return
 
     def shared() -> ir.Context:
         if not last.left:
