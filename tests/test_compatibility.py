@@ -13,6 +13,7 @@ import tarfile
 import jax
 import numpy as np
 import pytest
+from few_devices import all_devices as all_devices
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 from runs import default_config

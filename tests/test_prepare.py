@@ -247,10 +247,11 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(
     assert content(broken.joinpath(*store)) == content(whole.joinpath(*store))
 
 
-def start(corpus: pathlib.Path, data: pathlib.Path, *flags: str) -> Forked:
+def start(
+    corpus: pathlib.Path, data: pathlib.Path, *flags: str, features: str = "waveform"
+) -> Forked:
     # Workers import nothing for this feature, which takes seconds for others.
-    words = command(corpus, data, *flags, features="waveform")[3:]
-    return Forked(PREPARE, *words)
+    return Forked(PREPARE, *command(corpus, data, *flags, features=features)[3:])
 
 
 def wait_for_parts(process: Forked, data: pathlib.Path, more: int) -> None:

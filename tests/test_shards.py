@@ -204,7 +204,10 @@ def test_killed_shards_go_on_and_lose_nothing(tmp_path: pathlib.Path) -> None:
     root, data = tmp_path / "corpus", tmp_path / "data"
     write_corpus(root, 60, dialogue=5)
     make(root, tmp_path / "whole", workers=2)
-    started = [start(root, data, "--workers=1", f"--shard={n}/2") for n in (1, 2)]
+    started = [
+        start(root, data, "--workers=1", f"--shard={n}/2", features="logmel")
+        for n in (1, 2)
+    ]
     for n, process in enumerate(started, 1):
         parts = work_folder("manifest", data) / "shards" / f"{n}-of-2" / "parts"
         while process.poll() is None and len(list(parts.glob("*.npz"))) < 2:

@@ -51,8 +51,8 @@ def run(
             stream.reconfigure(errors="backslashreplace")
     # TensorFlow only feeds batches and writes stores; its messages do not help users.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow would import Keras, which nothing here uses, and take twice as long; the
-    # old one is not there to be imported.
+    # TensorFlow would import Keras, which nothing here uses, and take twice as long;
+    # the old one is not there to be imported.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     app.run(call, flags_parser=parse)
