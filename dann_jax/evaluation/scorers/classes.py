@@ -133,4 +133,5 @@ def probe_replicas(
     flat = features.reshape(-1, *features.shape[2:])
     # What processes save is more than their start costs from about a hundred on.
     jobs = -1 if len(flat) >= 100 else 1
-    return Parallel(jobs)(delayed(domain_probe)(replica, value) for replica in flat)
+    run_all: Any = Parallel(jobs)
+    return run_all(delayed(domain_probe)(replica, value) for replica in flat)
