@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.selection_tables import table_of_criteria
+from benchmarks.studies.numbers import rounded
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.evaluation.criteria import criterion_scores
 from dann_jax.evaluation.resampling import bootstrap_interval
@@ -123,16 +124,12 @@ def _mean(values: np.ndarray) -> list[float | None]:
         return values[who, which].mean((-1, -2))
 
     ends = bootstrap_interval(score, values.shape[1], values.shape[0])
-    return [_rounded(value) for value in (values.mean(), *ends)]
+    return rounded(values.mean(), *ends)
 
 
 def _mean_of_known(values: np.ndarray) -> float | None:
     known = values[np.isfinite(values)]
-    return _rounded(known.mean()) if len(known) else None
-
-
-def _rounded(value: float) -> float | None:
-    return round(float(value), 5) if np.isfinite(value) else None
+    return rounded(known.mean())[0] if len(known) else None
 
 
 def main(words: Sequence[str]) -> None:

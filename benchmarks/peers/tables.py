@@ -7,6 +7,7 @@ from benchmarks.peers.grid import METHODS
 from benchmarks.peers.ours import ARMS as OURS
 from benchmarks.peers.scores import CONTRASTS
 from benchmarks.studies.numbers import gain_in_points, in_percent
+from benchmarks.timing import table
 
 NOT_RUN = "not run"
 ARMS = (
@@ -24,36 +25,34 @@ def table_of_arms(found: Mapping[str, Any]) -> str:
     head = ["arm"]
     for record in corpora:
         head += [f"{record['corpus']}, UA", "gain over its source-only"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for name in ARMS:
         row = [name]
         for record in corpora:
             gain = record["gain"].get(name)
             row += [_ua(record["ua"].get(name), record), _gain(gain, record)]
         rows.append(row)
-    return "\n".join(_row(row) for row in rows)
+    return table(head, rows)
 
 
 def table_of_contrasts(found: Mapping[str, Any]) -> str:
     """Rows are questions; of each corpus the paired difference of UA, in points."""
     corpora = found["corpora"]
-    rows = [["difference", *(record["corpus"] for record in corpora)]]
-    rows.append(["---"] * len(rows[0]))
+    rows = []
     for question in CONTRASTS:
         each = [_gain(record["contrasts"].get(question), record) for record in corpora]
         rows.append([question, *(gain or NOT_RUN for gain in each)])
-    return "\n".join(_row(row) for row in rows)
+    return table(["difference", *(record["corpus"] for record in corpora)], rows)
 
 
 def table_of_settings(found: Mapping[str, Any]) -> str:
     """What the training speakers chose for skada's methods, and in how many folds."""
     corpora = found["corpora"]
-    rows = [["arm", *(record["corpus"] for record in corpora)]]
-    rows.append(["---"] * len(rows[0]))
+    rows = []
     for name in (name for name in ARMS if name.endswith("tuned")):
         each = [record["settings"].get(name, {}) for record in corpora]
         rows.append([name, *(_choice(choice) for choice in each)])
-    return "\n".join(_row(row) for row in rows)
+    return table(["arm", *(record["corpus"] for record in corpora)], rows)
 
 
 def _choice(choice: Mapping[str, int]) -> str:
@@ -72,7 +71,3 @@ def _gain(gain: Sequence[float] | None, record: Mapping[str, Any]) -> str:
 def _fewer(seeds: float, record: Mapping[str, Any]) -> str:
     """How many seeds there are, if they are not all that there should be."""
     return "" if seeds == record["seeds"] else f", seeds: {seeds}"
-
-
-def _row(words: Sequence[str]) -> str:
-    return f"| {' | '.join(words)} |"

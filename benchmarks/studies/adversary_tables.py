@@ -1,9 +1,10 @@
 """The tables of docs/study.md, from the numbers that the study keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.studies.numbers import gain_in_points, in_percent
+from benchmarks.timing import table
 
 ARMS = {
     "dann_0_1": "adversary .1",
@@ -41,15 +42,12 @@ def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
     arms = [arm for arm in ARMS if any(arm in record["gain"] for record in cells)]
     features, standardised, mode = kind
     head = [f"{features}, {KINDS[standardised]}, {mode}", "seeds", "source-only UA"]
-    lines = [
-        _row([*head, *(ARMS[arm] for arm in arms)]),
-        _row(["---"] * (3 + len(arms))),
-    ]
+    lines = []
     for record in cells:
         ua = record["ua"]["source_only"]
         gains = [gain_in_points(record["gain"].get(arm)) for arm in arms]
         first = [record["corpus"], str(record["seeds"]), in_percent(ua)]
-        lines.append(_row([*first, *gains]))
+        lines.append([*first, *gains])
     if over:
         means = [
             gain_in_points([over[arm]["mean"], *over[arm]["ci95"]])
@@ -57,29 +55,25 @@ def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
             else ""
             for arm in arms
         ]
-        lines.append(_row(["**over corpora**", "", "", *means]))
-    return "\n".join(lines)
+        lines.append(["**over corpora**", "", "", *means])
+    return table([*head, *(ARMS[arm] for arm in arms)], lines)
 
 
 def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
     return gain_in_points(combined and [combined["mean"], *combined["ci95"]])
 
 
-def _row(words: Sequence[str]) -> str:
-    return f"| {' | '.join(words)} |"
-
-
 def table_of_probes(found: Mapping[str, Any]) -> str:
     """How often a fresh network finds the domain in the encoder's features, in %."""
     arms = ("source_only", "dann_0_1", "dann", "dann_1", "cdan_e", "mcc", "dann_mcc")
     head = ["cell", "chance", "source-only", *(ARMS[arm] for arm in arms[1:])]
-    lines = [_row(head), _row(["---"] * len(head))]
+    lines = []
     for record in found["cells"]:
         probe = record["probe"]["network"]
         shares = [f"{100 * probe[arm]:.0f}" if arm in probe else "" for arm in arms]
         name = ", ".join((record["corpus"], *_kind(record)))
-        lines.append(_row([name, f"{100 * record['chance']:.0f}", *shares]))
-    return "\n".join(lines)
+        lines.append([name, f"{100 * record['chance']:.0f}", *shares])
+    return table(head, lines)
 
 
 RELATIONS = {
@@ -92,14 +86,11 @@ RELATIONS = {
 
 def table_of_relations(found: Mapping[str, Any]) -> str:
     """Rank correlations of the gain of `dann` over cells."""
-    lines = [
-        _row(["gain of adversary .3 with", "cells", "Spearman"]),
-        _row(["---"] * 3),
-    ]
+    lines = []
     for name, words in RELATIONS.items():
         if name in found["relations"]:
             relation = found["relations"][name]
             rank = relation["spearman"]
             text = "too few cells" if rank is None else f"{rank:+.2f}"
-            lines.append(_row([words, str(relation["cells"]), text]))
-    return "\n".join(lines)
+            lines.append([words, relation["cells"], text])
+    return table(["gain of adversary .3 with", "cells", "Spearman"], lines)

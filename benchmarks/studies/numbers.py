@@ -1,18 +1,22 @@
 """Numbers of studies as they are kept in JSON, and as tables show them."""
 
+import math
 from collections.abc import Sequence
 
 DECIMALS = 5
 
 
-def rounded(*values: float) -> list[float]:
-    """As they are kept.
+def rounded(*values: float) -> list[float | None]:
+    """As they are kept; JSON has nothing but null for NaN and infinity.
 
     Example:
-      >>> rounded(1 / 3, 2)
-      [0.33333, 2.0]
+      >>> rounded(1 / 3, 2, math.nan)
+      [0.33333, 2.0, None]
     """
-    return [round(float(value), DECIMALS) for value in values]
+    return [
+        round(float(value), DECIMALS) if math.isfinite(value) else None
+        for value in values
+    ]
 
 
 def in_percent(values: Sequence[float], sign: str = "") -> str:
