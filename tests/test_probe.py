@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dann_jax.evaluation.probe import domain_probe
+from dann_jax.evaluation.probe import domain_probe, domain_probes
 
 
 def features_with(domain: np.ndarray, shift: float, width: int = 8) -> np.ndarray:
@@ -63,3 +63,13 @@ def test_at_most_so_many_rows_are_used_and_the_seed_draws_them() -> None:
     drawn = np.random.default_rng(0).permutation(200)[:30]
     share = np.bincount(domain[drawn]).max() / 30
     assert few[0]["chance"] == pytest.approx(share, abs=0.04)
+
+
+@pytest.mark.slow
+def test_probes_in_processes_say_what_probes_in_this_one_say() -> None:
+    domain = np.arange(30) % 3
+    features = features_with(domain, 1.0) * np.linspace(0.1, 10, 100)[:, None, None]
+    features[1::2] += np.random.default_rng(1).normal(size=features[1::2].shape)
+    few = domain_probes(features[:10], domain)
+    assert domain_probes(features, domain)[:10] == few
+    assert few[0] != few[1]

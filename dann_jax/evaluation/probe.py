@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
@@ -138,3 +139,15 @@ def domain_probe(
         "accuracy": float(np.mean(accuracy)),
         "chance": float(counts.max() / len(domain)),
     }
+
+
+def domain_probes(features: np.ndarray, domain: np.ndarray) -> list[dict[str, float]]:
+    """`domain_probe` of the features of many replicas, in processes where it pays.
+
+    Args:
+      features: float `[replicas, n, width]`.
+      domain: int `[n]`, the same for all.
+    """
+    # What processes save is more than their start costs from about a hundred on.
+    run_all: Any = Parallel(-1 if len(features) >= 100 else 1)
+    return run_all(delayed(domain_probe)(replica, domain) for replica in features)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from dann_jax.evaluation.chosen_folds import tested_by
-from dann_jax.evaluation.probe import domain_probe
+from dann_jax.evaluation.probe import domain_probes
 from dann_jax.evaluation.scorers.calibrated import calibration_of
 from dann_jax.evaluation.seed_averages import averaged_scores
 from dann_jax.evaluation.strangers import unenrolled_scores
@@ -130,8 +129,4 @@ def probe_replicas(
     # In the order in which they were drawn.
     features = features[:, :, np.searchsorted(rows, drawn)]
     value = np.unique(corpus.column(column), return_inverse=True)[1][drawn]
-    flat = features.reshape(-1, *features.shape[2:])
-    # What processes save is more than their start costs from about a hundred on.
-    jobs = -1 if len(flat) >= 100 else 1
-    run_all: Any = Parallel(jobs)
-    return run_all(delayed(domain_probe)(replica, value) for replica in flat)
+    return domain_probes(features.reshape(-1, *features.shape[2:]), value)
