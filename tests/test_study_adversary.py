@@ -4,9 +4,12 @@ import csv
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.emobox import COLUMN, joined
+from benchmarks.peers.scores import Counts
+from benchmarks.studies import adversary_contrasts
 from benchmarks.studies.adversary_cells import (
     CORPORA,
     FEATURES,
@@ -16,8 +19,13 @@ from benchmarks.studies.adversary_cells import (
     cells,
     train_flags,
 )
+from benchmarks.studies.adversary_contrasts import contrasts_of
 from benchmarks.studies.adversary_summary import combine, record_of, summarise
-from benchmarks.studies.adversary_tables import ARMS, table_of_gains
+from benchmarks.studies.adversary_tables import (
+    ARMS,
+    table_of_contrasts,
+    table_of_gains,
+)
 from benchmarks.studies.pages import DOCUMENTS, all_tables, filled
 from dann_jax.cli.config import change_config, load_config
 from dann_jax.experiment.checks import check_config
@@ -72,6 +80,50 @@ def _write_run(workdir: pathlib.Path, arm: str, ua: float) -> None:
     }
     write_json(workdir / "results.json", results)
     write_json(workdir / "analysis.json", analysis)
+
+
+def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two seeds, four speakers, two classes; so many of ten are right.
+    right = {
+        ("urdu", "transductive"): {"source_only": 5, "dann": 6, "mcc": 7},
+        ("emovo", "transductive"): {"source_only": 3, "dann": 5, "mcc": 4},
+        ("urdu", "inductive"): {"source_only": 5, "dann": 6},
+        ("emovo", "inductive"): {"source_only": 3, "dann": 4},
+    }
+
+    def counts(cell: Cell, *_: object) -> dict[str, Counts]:
+        more = cell.standardised == "speaker"
+        found = {}
+        for arm, hits in right[cell.corpus, cell.mode].items():
+            table = np.full((2, 4, 2, 2), 10.0 - hits - more)
+            table[..., range(2), range(2)] = hits + more
+            found[arm] = Counts(table, table)
+        return found
+
+    monkeypatch.setattr(adversary_contrasts, "_counts", counts)
+    wanted = cells(["emovo", "urdu"], ["pretrained"])
+    found = contrasts_of(wanted, pathlib.Path("out"), 2, 3)["pretrained"]
+    answers = {
+        corpus: {question: answer[0] for question, answer in own.items()}
+        for corpus, own in found["corpora"].items()
+    }
+    seen = "adversary .3 with the tested rows against without"
+    assert answers["urdu"] == pytest.approx(
+        {
+            "adversary .3 against z by domain": 0.0,
+            "MCC against z by domain": 0.1,
+            "adversary .3 against MCC": -0.1,
+            seen: 0.0,
+        }
+    )
+    assert answers["emovo"][seen] == pytest.approx(0.1)
+    assert found["over_corpora"][seen]["mean"] == pytest.approx(0.05)
+    table = table_of_contrasts({"contrasts": {"pretrained": found}})
+    assert "| adversary .3 against MCC | **+10.0 [10.0, 10.0]** | **-10.0" in table
+    # What is not finished is left out.
+    found = contrasts_of(wanted[:1], pathlib.Path("out"), 2, 3)["pretrained"]
+    assert [*found["corpora"]["emovo"]] == ["adversary .3 against MCC"]
+    assert found["over_corpora"] == {}
 
 
 def test_cells_differ_in_one_thing_each() -> None:

@@ -26,9 +26,10 @@ from benchmarks.studies.adversary_cells import (
     prepare_flags,
     train_flags,
 )
+from benchmarks.studies.adversary_contrasts import contrasts_of
 from benchmarks.studies.adversary_figure import draw
 from benchmarks.studies.adversary_summary import record_of, summarise
-from benchmarks.studies.adversary_tables import table_of_gains
+from benchmarks.studies.adversary_tables import table_of_contrasts, table_of_gains
 from dann_jax.cli.console import exit_with_message
 from dann_jax.utils.files import write_json
 
@@ -57,8 +58,9 @@ def main(words: Sequence[str] | None = None) -> None:
         for cell in finished
     ]
     found = summarise(records)
+    found["contrasts"] = contrasts_of(finished, output, seeds, epochs)
     write_json(output / "adversary.json", found)
-    print(table_of_gains(found))
+    print(f"{table_of_gains(found)}\n\n{table_of_contrasts(found)}")
     draw(found, output / "adversary.svg")
 
 

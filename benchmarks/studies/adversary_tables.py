@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.studies.adversary_contrasts import QUESTIONS
 from benchmarks.studies.numbers import gain_in_points, in_percent
 from benchmarks.timing import table
 
@@ -20,9 +21,9 @@ ARMS = {
 }
 KINDS = {
     "none": "as they are",
-    "speaker": "z by speaker",
-    "shrunk": "shrunk by speaker",
-    "label_aware": "label-aware by speaker",
+    "speaker": "z by domain",
+    "shrunk": "shrunk by domain",
+    "label_aware": "label-aware by domain",
 }
 
 
@@ -49,14 +50,27 @@ def _table_of_kind(found: Mapping[str, Any], kind: tuple[str, str, str]) -> str:
         first = [record["corpus"], str(record["seeds"]), in_percent(ua)]
         lines.append([*first, *gains])
     if over:
-        means = [
-            gain_in_points([over[arm]["mean"], *over[arm]["ci95"]])
-            if arm in over
-            else ""
-            for arm in arms
-        ]
+        means = [_mean_in_points(over.get(arm)) for arm in arms]
         lines.append(["**over corpora**", "", "", *means])
     return table([*head, *(ARMS[arm] for arm in arms)], lines)
+
+
+def table_of_contrasts(found: Mapping[str, Any]) -> str:
+    """Rows are questions, columns corpora; paired differences of UA in points."""
+    tables = []
+    for features, own in found["contrasts"].items():
+        answers, over = own["corpora"].values(), own["over_corpora"]
+        lines = [
+            [
+                question,
+                *(gain_in_points(each.get(question)) for each in answers),
+                _mean_in_points(over.get(question)),
+            ]
+            for question in QUESTIONS
+        ]
+        head = [f"{features}, transductive", *own["corpora"], "over corpora"]
+        tables.append(table(head, lines))
+    return "\n\n".join(tables)
 
 
 def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
@@ -65,13 +79,16 @@ def _mean_in_points(combined: Mapping[str, Any] | None) -> str:
 
 def table_of_probes(found: Mapping[str, Any]) -> str:
     """How often a fresh network finds the domain in the encoder's features, in %."""
-    arms = ("source_only", "dann_0_1", "dann", "dann_1", "cdan_e", "mcc", "dann_mcc")
-    head = ["cell", "chance", "source-only", *(ARMS[arm] for arm in arms[1:])]
+    head = ["cell", "chance", "source-only", *ARMS.values()]
     lines = []
     for record in found["cells"]:
         probe = record["probe"]["network"]
-        shares = [f"{100 * probe[arm]:.0f}" if arm in probe else "" for arm in arms]
-        name = ", ".join((record["corpus"], *_kind(record)))
+        shares = [
+            f"{100 * probe[arm]:.0f}" if arm in probe else ""
+            for arm in ("source_only", *ARMS)
+        ]
+        features, standardised, mode = _kind(record)
+        name = ", ".join((record["corpus"], features, KINDS[standardised], mode))
         lines.append([name, f"{100 * record['chance']:.0f}", *shares])
     return table(head, lines)
 
@@ -80,7 +97,7 @@ RELATIONS = {
     "label_shift": "how differently domains are labelled",
     "probe": "how well the domain is found without an adversary",
     "probe_drop": "how much less it is found with the adversary",
-    "standardising": "what z by speaker gains without an adversary",
+    "standardising": "what z by domain gains without an adversary",
 }
 
 

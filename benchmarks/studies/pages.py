@@ -13,17 +13,9 @@ from collections.abc import Callable, Mapping
 
 from benchmarks import leak_tables
 from benchmarks.emobox import table_of_emobox
-from benchmarks.peers.tables import (
-    table_of_arms,
-    table_of_contrasts,
-    table_of_settings,
-)
+from benchmarks.peers import tables as peers
 from benchmarks.selection_tables import table_of_criteria
-from benchmarks.studies.adversary_tables import (
-    table_of_gains,
-    table_of_probes,
-    table_of_relations,
-)
+from benchmarks.studies import adversary_tables
 from benchmarks.studies.systems import SYSTEMS, table_of_run, table_of_systems
 from dann_jax.utils.files import read_json, write_whole
 
@@ -31,12 +23,13 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 ADVERSARY, PEERS = DOCS / "study.json", DOCS / "peers.json"
 LEAKS, SELECTION = DOCS / "leaks.json", DOCS / "selection.json"
 TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
-    "gains": (ADVERSARY, table_of_gains),
-    "probes": (ADVERSARY, table_of_probes),
-    "relations": (ADVERSARY, table_of_relations),
-    "peers_arms": (PEERS, table_of_arms),
-    "peers_contrasts": (PEERS, table_of_contrasts),
-    "peers_settings": (PEERS, table_of_settings),
+    "gains": (ADVERSARY, adversary_tables.table_of_gains),
+    "contrasts": (ADVERSARY, adversary_tables.table_of_contrasts),
+    "probes": (ADVERSARY, adversary_tables.table_of_probes),
+    "relations": (ADVERSARY, adversary_tables.table_of_relations),
+    "peers_arms": (PEERS, peers.table_of_arms),
+    "peers_contrasts": (PEERS, peers.table_of_contrasts),
+    "peers_settings": (PEERS, peers.table_of_settings),
     "emobox": (DOCS / "emobox.json", table_of_emobox),
     "systems": (SYSTEMS, table_of_systems),
     "leak_runs": (LEAKS, leak_tables.table_of_runs),
