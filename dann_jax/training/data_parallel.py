@@ -12,16 +12,16 @@ import jax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec as P
 
-from dann_jax.training.replicas import DATA, REPLICA
+from dann_jax.training.replicas import DATA, GROUP
 from dann_jax.types import Apply, Array, Batch, Outputs, PyTree, Scalar
 
-WHOLE = Batch._make([P(REPLICA)] * len(Batch._fields))
+WHOLE = Batch._make([P(GROUP)] * len(Batch._fields))
 """Batches that every device of a model has whole."""
 
-DIVIDED = Batch._make([P(REPLICA, DATA), *WHOLE[1:]])
+DIVIDED = Batch._make([P(GROUP, DATA), *WHOLE[1:]])
 """Batches of which each device of a model has its part of the inputs, and all else."""
 
-IN_CHUNKS = DIVIDED._replace(inputs=P(REPLICA, None, DATA))
+IN_CHUNKS = DIVIDED._replace(inputs=P(GROUP, None, DATA))
 """Several of `DIVIDED`, one after the other in the second axis."""
 
 

@@ -12,9 +12,9 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from dann_jax.models.ops.fusion_barrier import barrier_compiler_options
-from dann_jax.training.replicas import REPLICA
+from dann_jax.training.replicas import GROUP
 
-_BY_GROUP = P(REPLICA)
+_BY_GROUP = P(GROUP)
 
 
 def map_replicas(

@@ -17,7 +17,7 @@ from dann_jax.models.normalisation import as_moments, normalisations
 from dann_jax.training.chunks import over_chunks
 from dann_jax.training.data_parallel import DIVIDED, IN_CHUNKS
 from dann_jax.training.mapping import map_replicas
-from dann_jax.training.replicas import DATA, REPLICA, ReplicaLayout
+from dann_jax.training.replicas import DATA, GROUP, ReplicaLayout
 from dann_jax.training.state import TrainState, create_state, keep_best
 from dann_jax.training.step import (
     make_evaluation_step,
@@ -70,7 +70,7 @@ def make_program(
 ) -> Program:
     """Compile (lazily, once a batch shape) what a run calls."""
     apply, in_parts = as_apply(module), layout.data_shards > 1
-    batch = DIVIDED if in_parts else P(REPLICA)
+    batch = DIVIDED if in_parts else P(GROUP)
     learning = {
         "apply": apply,
         "objective": objective,
@@ -92,29 +92,29 @@ def make_program(
             train_step,
             shared=(1,),
             donate=(0,),
-            in_specs=(P(REPLICA), batch, P(REPLICA)),
+            in_specs=(P(GROUP), batch, P(GROUP)),
         ),
         train_steps=on_replicas(
             over_chunks(train_step),
             shared=(1, 2),
             donate=(0,),
             in_specs=(
-                P(REPLICA),
-                IN_CHUNKS if in_parts else P(REPLICA),
-                P(REPLICA),
-                P(REPLICA),
+                P(GROUP),
+                IN_CHUNKS if in_parts else P(GROUP),
+                P(GROUP),
+                P(GROUP),
             ),
         ),
         gradients=on_replicas(
             gradient_step,
             shared=(1,),
-            in_specs=(P(REPLICA), batch, P(REPLICA)),
+            in_specs=(P(GROUP), batch, P(GROUP)),
         ),
         evaluate=on_replicas(
             evaluation_step,
             shared=(1,),
-            in_specs=(P(REPLICA), batch),
-            out_specs=P(REPLICA, None, DATA),
+            in_specs=(P(GROUP), batch),
+            out_specs=P(GROUP, None, DATA),
         ),
         moments=on_replicas(as_moments(module), shared=(1,)),
         keep_best=on_replicas(keep_best, donate=(0,)),

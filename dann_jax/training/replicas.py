@@ -20,7 +20,7 @@ from jax.sharding import PartitionSpec as P
 
 from dann_jax.types import Batch, PyTree
 
-REPLICA, DATA = "replica", "data"
+GROUP, DATA = "group", "data"
 """The axes of a mesh: groups of replicas, and parts of their batches."""
 
 
@@ -36,7 +36,7 @@ class ReplicaLayout:
       folds: fold names.
       seeds: seeds.
       arms: arm name -> adversary -> peak strength; every arm names every adversary.
-      mesh: the axes `replica` and `data`, from `make_mesh`.
+      mesh: the axes `group` and `data`, from `make_mesh`.
     """
 
     folds: Sequence[str]
@@ -65,9 +65,7 @@ class ReplicaLayout:
 
         Of 5 groups on 4 devices: `[0, 1, 2, 3, 4, 0, 1, 2]`.
         """
-        padded = (
-            -(-self.num_groups // self.mesh.shape[REPLICA]) * self.mesh.shape[REPLICA]
-        )
+        padded = -(-self.num_groups // self.mesh.shape[GROUP]) * self.mesh.shape[GROUP]
         return np.arange(padded) % self.num_groups
 
     def peak_strength(self) -> dict[str, np.ndarray]:
@@ -97,7 +95,7 @@ class ReplicaLayout:
     @property
     def local_groups(self) -> slice:
         """The groups whose batches this process makes."""
-        return self._local(P(REPLICA), len(self.reported_group_of))
+        return self._local(P(GROUP), len(self.reported_group_of))
 
     def local_dialogues(self, count: int) -> slice:
         """Of `count` dialogues of a batch those whose features this process reads."""
@@ -114,7 +112,7 @@ class ReplicaLayout:
 
         A process has all groups in them, or its own alone.
         """
-        return _placed(tree, self.mesh, P(REPLICA), (len(self.reported_group_of),))
+        return _placed(tree, self.mesh, P(GROUP), (len(self.reported_group_of),))
 
     def put_batch(self, batch: Batch) -> Batch:
         """Put a batch on the mesh, its inputs divided among the devices of a group.
@@ -122,7 +120,7 @@ class ReplicaLayout:
         A process has all dialogues in the inputs, or its own alone; of the rest all.
         """
         sizes = (len(self.reported_group_of), batch.row.shape[1])
-        inputs = _placed(batch.inputs, self.mesh, P(REPLICA, DATA), sizes)
+        inputs = _placed(batch.inputs, self.mesh, P(GROUP, DATA), sizes)
         return self.put(batch._replace(inputs={}))._replace(inputs=inputs)
 
     def put_everywhere(self, tree: PyTree) -> PyTree:
@@ -194,7 +192,7 @@ def make_mesh(devices: int | None = None, *, parts: int = 1) -> Mesh:
             f"divided into groups of {parts}"
         )
     grid = np.array(chosen).reshape(-1, parts)
-    return Mesh(grid, (REPLICA, DATA), axis_types=(AxisType.Auto,) * 2)
+    return Mesh(grid, (GROUP, DATA), axis_types=(AxisType.Auto,) * 2)
 
 
 def spare_data_shards(groups: int) -> int:
