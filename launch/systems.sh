@@ -113,9 +113,10 @@ train latif2022 latif2022.py "$stores/languages" --config.seeds=5 \
 train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=3
 full lu2024-z lu2024.py:emodb "$stores/emodb" --config.seeds=3 \
   --config.data.standardise_by=speaker
-if [[ $encoder ]]; then
-  full lu2024-pretrained lu2024.py:emodb "$stores/languages" --config.seeds=3 \
-    --config.data.rows.corpus="('emodb',)" --config.data.modalities="('$vectors',)"
+if [[ $encoder ]] && ! ((quickly)); then
+  prepare emodb-pretrained emodb pretrained
+  train lu2024-pretrained lu2024.py:emodb "$stores/emodb-pretrained" \
+    --config.seeds=3 --config.data.modalities="('pretrained',)"
 fi
 small=(--config.seeds=3 --config.encoder.width=32 --config.timetable.epochs=15)
 train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"

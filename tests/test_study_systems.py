@@ -9,7 +9,7 @@ from benchmarks.studies.systems import main, record_of, table_of_run
 from dann_jax.utils.files import read_json, write_json
 
 
-def _leave_run(workdir: pathlib.Path, gain: float) -> None:
+def _leave_run(workdir: pathlib.Path, gain: float, *leaks: str) -> None:
     workdir.mkdir(parents=True)
     scores = {
         arm: {"ua": {"pooled": ua, "ci95": [0.4, 0.6]}, "macro_f1": {}}
@@ -27,6 +27,7 @@ def _leave_run(workdir: pathlib.Path, gain: float) -> None:
         "replicas": [{"seed": seed, "fold": "f"} for seed in (0, 1, 2)],
         "summary": scores,
         "comparisons": [compared, compared | {"metric": "macro_f1"}],
+        "protocol": {"allowed_leaks": leaks} if leaks else {},
     }
     write_json(workdir / "results.json", results)
 
@@ -39,6 +40,12 @@ def test_a_table_has_what_the_run_measured(tmp_path: pathlib.Path) -> None:
     assert "| source_only | 50.0 [40.0, 60.0] |  |  |" in table
     assert "| dann | 55.0 [40.0, 60.0] | **+5.0 [3.0, 7.0]** | 0.06 |" in table
     assert table.endswith("3 seeds, 1 fold; pooled, in %.")
+
+
+def test_a_table_names_the_leaks_of_its_run(tmp_path: pathlib.Path) -> None:
+    _leave_run(tmp_path / "run", 0.05, "oracle")
+    table = table_of_run(record_of(tmp_path / "run"))
+    assert table.endswith("LEAK: oracle. 3 seeds, 1 fold; pooled, in %.")
 
 
 def test_what_is_known_of_runs_that_are_gone_is_kept(

@@ -43,8 +43,9 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
     """What is kept of a run; scores and differences as shares.
 
     Returns:
-      `seeds`, `folds`, `arms`: arm -> metric -> score and the ends of its interval, and
-      `gains`: arm -> metric -> difference to the first arm, its ends, p, p after Holm.
+      `seeds`, `folds`, `arms`: arm -> metric -> score and the ends of its interval,
+      `gains`: arm -> metric -> difference to the first arm, its ends, p, p after Holm,
+      and `leaks`, if the run has any.
     """
     results = read_json(workdir / "results.json")
     arms = {
@@ -64,11 +65,13 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
                 each["p_value"],
                 each.get("p_corrected", each["p_value"]),
             )
+    leaks = results["protocol"].get("allowed_leaks")
     return {
         "seeds": len({each["seed"] for each in results["replicas"]}),
         "folds": len({each["fold"] for each in results["replicas"]}),
         "arms": arms,
         "gains": gains,
+        **({"leaks": leaks} if leaks else {}),
     }
 
 
@@ -87,7 +90,8 @@ def table_of_run(record: Mapping[str, Any]) -> str:
             line += [in_percent(scores[metric]), gain_in_points(gain), shown]
         lines.append(line)
     sizes = f"{counted(record['seeds'], 'seed')}, {counted(record['folds'], 'fold')}"
-    return f"{table(head, lines)}\n\n{sizes}; pooled, in %."
+    leaks = "".join(f"LEAK: {name}. " for name in record.get("leaks", ()))
+    return f"{table(head, lines)}\n\n{leaks}{sizes}; pooled, in %."
 
 
 def table_of_systems(found: Mapping[str, Any]) -> str:
