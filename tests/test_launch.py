@@ -12,6 +12,9 @@ import tarfile
 
 import pytest
 
+from dann_jax.cli.config import change_config, load_config
+from dann_jax.experiment.checks import check_config
+
 LAUNCH = pathlib.Path(__file__).parents[1] / "launch"
 HARD = ["--config.a=two words", '--config.b=it\'s "quoted"', "--c=$HOME;`x`\\", "", "*"]
 PLACE = ["--name=my tpu", "--zone=us west"]
@@ -497,12 +500,23 @@ def test_an_encoder_is_of_the_systems_whose_inputs_are_vectors(
         for name, call in stores.items()
         if "--features=pretrained" in call
     }
-    assert encoded == {"languages", "speakers"}
+    assert encoded == {"languages", "speakers", "emodb-pretrained"}
     assert all(
         ("--pretrained.model=my/encoder" in call)
         == (name.removeprefix("--name=") in encoded)
         for name, call in stores.items()
     )
+
+
+def test_every_system_is_given_flags_that_its_config_has(machine: Machine) -> None:
+    assert machine.launch("systems", "--encoder=E", "data", "runs").returncode == 0
+    trained = [words for name, *words in machine.calls() if name == "dann-train"]
+    assert len(trained) > 20
+    for named, *flags in trained:
+        config = load_config(named.removeprefix("--config="))
+        words = [word for word in flags if word.startswith("--config.")]
+        assert change_config(config, ["dann-train", *words]) == ["dann-train"]
+        check_config(config)
 
 
 def test_a_failing_system_stops_the_rest_and_is_named(machine: Machine) -> None:
