@@ -114,8 +114,8 @@ train lu2024 lu2024.py:emodb "$stores/emodb" --config.seeds=3
 full lu2024-z lu2024.py:emodb "$stores/emodb" --config.seeds=3 \
   --config.data.standardise_by=speaker
 if [[ $encoder ]] && ! ((quickly)); then
-  prepare emodb-pretrained emodb pretrained
-  train lu2024-pretrained lu2024.py:emodb "$stores/emodb-pretrained" \
+  prepare emodb_pretrained emodb pretrained
+  train lu2024-pretrained lu2024.py:emodb "$stores/emodb_pretrained" \
     --config.seeds=3 --config.data.modalities="('pretrained',)"
 fi
 small=(--config.seeds=3 --config.encoder.width=32 --config.timetable.epochs=15)

@@ -500,7 +500,7 @@ def test_an_encoder_is_of_the_systems_whose_inputs_are_vectors(
         for name, call in stores.items()
         if "--features=pretrained" in call
     }
-    assert encoded == {"languages", "speakers", "emodb-pretrained"}
+    assert encoded == {"languages", "speakers", "emodb_pretrained"}
     assert all(
         ("--pretrained.model=my/encoder" in call)
         == (name.removeprefix("--name=") in encoded)
