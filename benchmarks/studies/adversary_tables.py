@@ -67,6 +67,7 @@ def table_of_contrasts(found: Mapping[str, Any]) -> str:
                 _mean_in_points(over.get(question)),
             ]
             for question in QUESTIONS
+            if any(question in each for each in answers)
         ]
         head = [f"{features}, transductive", *own["corpora"], "over corpora"]
         tables.append(table(head, lines))
