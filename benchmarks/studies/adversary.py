@@ -58,6 +58,8 @@ def main(words: Sequence[str] | None = None) -> None:
         for cell in finished
     ]
     found = summarise(records)
+    # These need the runs' checkpoints; what does not is written before.
+    write_json(output / "adversary.json", found)
     found["contrasts"] = contrasts_of(finished, output, seeds, epochs)
     write_json(output / "adversary.json", found)
     print(f"{table_of_gains(found)}\n\n{table_of_contrasts(found)}")
