@@ -10,17 +10,11 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.folds import Folds, counts_of, difference, ua
 from benchmarks.peers import ours
 from benchmarks.peers.grid import METHODS, Candidate, candidates
-from benchmarks.peers.scores import (
-    CONTRASTS,
-    baseline_of,
-    choice_of,
-    counts_of,
-    difference,
-    ua,
-)
-from benchmarks.peers.study import Folds, export, logits_of
+from benchmarks.peers.scores import CONTRASTS, baseline_of, choice_of
+from benchmarks.peers.study import export, logits_of
 from benchmarks.peers.tables import ARMS
 from dann_jax.data.synthetic.conversations import synthetic_conversations
 from dann_jax.experiment.checks import check_config

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runs import tiny_config, tiny_corpus, write_table
 
 from benchmarks.emobox import COLUMN, joined
-from benchmarks.peers.scores import Counts
+from benchmarks.folds import Counts, difference
 from benchmarks.studies import adversary_contrasts
 from benchmarks.studies.adversary_cells import (
     CORPORA,
@@ -28,8 +29,10 @@ from benchmarks.studies.adversary_tables import (
 )
 from benchmarks.studies.pages import DOCUMENTS, all_tables, filled
 from dann_jax.cli.config import change_config, load_config
+from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment.checks import check_config
-from dann_jax.utils.files import write_json
+from dann_jax.experiment.run import train_and_evaluate
+from dann_jax.utils.files import WorkdirError, write_json
 
 
 def test_every_cell_is_two_configs_that_can_be_run() -> None:
@@ -82,6 +85,29 @@ def _write_run(workdir: pathlib.Path, arm: str, ua: float) -> None:
     write_json(workdir / "analysis.json", analysis)
 
 
+def test_counts_of_a_run_are_those_that_its_results_are_of(
+    tmp_path: pathlib.Path,
+) -> None:
+    table = write_table(tmp_path, tiny_corpus())
+    changes = {"seeds": 2, "batches.num_buckets": 1, "encoder.context": False}
+    workdir = tmp_path / "run"
+    results = train_and_evaluate(tiny_config(table, changes), workdir)
+    (expected,) = (own for own in results["comparisons"] if own["metric"] == "ua")
+    # Predicted, and then read.
+    for _ in range(2):
+        counts = adversary_contrasts.counts_of_run(workdir)
+        gain, *ends, _, seeds = difference(counts["dann"], counts["source_only"])
+        assert gain == pytest.approx(expected["difference"], abs=1e-5)
+        assert ends == pytest.approx(expected["ci95"], abs=1e-5)
+        assert seeds == 2
+    # A file of predictions is of its data and of no other.
+    corpus = tiny_corpus()
+    corpus.columns["emotion"][:] = corpus.columns["emotion"][::-1].copy()
+    write_manifest(table / "manifest.csv", corpus.columns)
+    with pytest.raises(WorkdirError, match="emotion: 136 of 160 rows differ"):
+        adversary_contrasts.counts_of_run(workdir)
+
+
 def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     # Two seeds, four speakers, two classes; so many of ten are right.
     right = {
@@ -91,7 +117,8 @@ def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None
         ("emovo", "inductive"): {"source_only": 3, "dann": 4},
     }
 
-    def counts(cell: Cell, *_: object) -> dict[str, Counts]:
+    def counts(workdir: pathlib.Path) -> dict[str, Counts]:
+        cell = by_name[workdir.name]
         more = cell.standardised == "speaker"
         found = {}
         for arm, hits in right[cell.corpus, cell.mode].items():
@@ -100,9 +127,10 @@ def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None
             found[arm] = Counts(table, table)
         return found
 
-    monkeypatch.setattr(adversary_contrasts, "_counts", counts)
+    monkeypatch.setattr(adversary_contrasts, "counts_of_run", counts)
     wanted = cells(["emovo", "urdu"], ["pretrained"])
-    found = contrasts_of(wanted, pathlib.Path("out"), 2, 3)["pretrained"]
+    by_name = {cell.name: cell for cell in wanted}
+    found = contrasts_of(wanted, pathlib.Path("out"))["pretrained"]
     answers = {
         corpus: {question: answer[0] for question, answer in own.items()}
         for corpus, own in found["corpora"].items()
@@ -121,7 +149,7 @@ def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None
     table = table_of_contrasts({"contrasts": {"pretrained": found}})
     assert "| adversary .3 against MCC | **+10.0 [10.0, 10.0]** | **-10.0" in table
     # What is not finished is left out.
-    found = contrasts_of(wanted[:1], pathlib.Path("out"), 2, 3)["pretrained"]
+    found = contrasts_of(wanted[:1], pathlib.Path("out"))["pretrained"]
     assert [*found["corpora"]["emovo"]] == ["adversary .3 against MCC"]
     assert found["over_corpora"] == {}
 

@@ -17,10 +17,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.finished import predicted
+from benchmarks.folds import counts_of
 from benchmarks.peers import ours
 from benchmarks.peers.fits import Peers
 from benchmarks.peers.grid import METHODS
-from benchmarks.peers.scores import counts_of, record_of
+from benchmarks.peers.scores import record_of
 from benchmarks.peers.study import study_of
 from benchmarks.peers.tables import table_of_arms, table_of_contrasts
 from dann_jax.cli.console import exit_with_message
@@ -67,7 +69,7 @@ def _corpus(
             ours.train(flags[name], workdir)
         peers.train(chosen.python, [*filter(None, chosen.methods.split(","))])
     found = {
-        name: ours.logits_of(flags[name], workdir)
+        name: predicted(workdir)[1]
         for name, workdir in workdirs.items()
         if (workdir / "results.json").exists()
     }

@@ -1,19 +1,12 @@
-"""Our runs, and what they predict for the tested rows."""
+"""Our runs: their flags, and their training."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from etils import epath
 from ml_collections import ConfigDict
 
 from benchmarks.commands import run
 from dann_jax.cli.config import change_config, load_config
-from dann_jax.evaluation.scorers.table import SCORERS
-from dann_jax.experiment.restored import restored
-from dann_jax.experiment.train import build_for_workdir
-from dann_jax.training.run import Run
-from dann_jax.utils.files import open_whole, read_json
 
 _SIDES = pathlib.Path(__file__).with_name("sides.py")
 _UNSEEN = ("protocol.unlabelled=()", "adversaries.speaker.unlabelled=()")
@@ -73,24 +66,3 @@ def train(flags: Sequence[str], workdir: pathlib.Path) -> None:
     if not (workdir / "results.json").exists():
         log = workdir.with_name(f"{workdir.name}.log")
         run("train", [*flags, f"--workdir={workdir}"], log)
-
-
-def logits_of(flags: Sequence[str], workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    """Arm -> logits `[folds, seeds, tested rows, classes]` of a run that has ended.
-
-    It may have more seeds than the flags say. What it predicts is kept beside it,
-    because to restore it takes a while.
-    """
-    config, kept = config_of(flags).unlock(), workdir / "predictions.npz"
-    config.seeds = read_json(epath.Path(workdir / "config.json"))["seeds"]
-    task, layout = build_for_workdir(workdir, config.lock())
-    if not kept.exists():
-        trained = restored(config, task, layout, epath.Path(workdir))
-        scorer = SCORERS[task.protocol.kind]
-        found = scorer.predict(Run(task, layout, trained.program), trained.state.best)
-        with open_whole(kept, "wb") as file:
-            np.savez_compressed(file, label_logits=found.label_logits)
-    with np.load(kept) as file:
-        logits = file["label_logits"]
-    logits = logits.reshape(len(layout.folds), len(layout.seeds), *logits.shape[1:])
-    return {arm: logits[:, :, index] for index, arm in enumerate(layout.arms)}

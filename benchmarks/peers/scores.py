@@ -1,44 +1,13 @@
 """From predictions of both sides to UA, gains and contrasts, as plain numbers."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.study import Folds
-from benchmarks.studies.numbers import rounded
+from benchmarks.folds import Counts, Folds, difference, ua
 from dann_jax.evaluation.plainest import best, inner_counts, inner_scores
-from dann_jax.evaluation.statistics import compare, interval, pooled
-from dann_jax.evaluation.summaries import fold_counts, replica_scores, speaker_counts
 from dann_jax.training.run import Predictions
-
-
-class Counts(NamedTuple):
-    """Confusion counts of one arm.
-
-    Attributes:
-      speakers: `[seeds, tested speakers, classes, classes]`.
-      folds: `[seeds, folds, classes, classes]`.
-    """
-
-    speakers: np.ndarray
-    folds: np.ndarray
-
-
-def counts_of(folds: Folds, logits: np.ndarray) -> Counts:
-    """The counts of one arm.
-
-    Args:
-      folds: of which they are.
-      logits: float `[folds, seeds, tested rows, classes]`, of any number of seeds.
-    """
-    folds = folds._replace(seeds=logits.shape[1])
-    protocol, rows, layout = folds.protocol, folds.tested, folds.layout(["arm"])
-    speaker = folds.corpus.column("speaker")
-    each = logits.reshape(-1, 1, *logits.shape[2:])
-    by_speaker = speaker_counts(each, rows, speaker, protocol, layout)
-    by_fold = fold_counts(replica_scores(each, rows, protocol, layout), layout)
-    return Counts(by_speaker["arm"], by_fold["arm"])
 
 
 def choice_of(folds: Folds, logits: np.ndarray) -> np.ndarray:
@@ -57,26 +26,6 @@ def choice_of(folds: Folds, logits: np.ndarray) -> np.ndarray:
         folds.corpus.column("speaker"),
     )
     return best(inner_scores(counts))
-
-
-def ua(counts: Counts) -> list[float]:
-    """Pooled UA and the ends of its interval, in [0, 1]; and the number of seeds."""
-    table = counts.speakers
-    return [*rounded(pooled(table, "ua"), *interval(table, "ua")), len(table)]
-
-
-def difference(one: Counts, other: Counts) -> list[float]:
-    """Paired difference of UA, the ends of its interval, p, and the number of seeds.
-
-    Where one arm has fewer seeds, the others of the other do not count.
-    """
-    seeds = min(len(one.speakers), len(other.speakers))
-    one, other = (Counts(*(each[:seeds] for each in arm)) for arm in (one, other))
-    found = compare(
-        one.speakers, other.speakers, "ua", trainings=(one.folds, other.folds)
-    )
-    numbers = rounded(found["difference"], *found["ci95"], found["p_value"])
-    return [*numbers, seeds]
 
 
 CONTRASTS = {

@@ -9,42 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks.folds import Folds
 from dann_jax.data.corpus import Corpus
 from dann_jax.tasks.domains import domain_ids
 from dann_jax.tasks.nested import nested_protocol
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.tasks.standardise import fit_standardiser
 from dann_jax.tasks.task import Task
-from dann_jax.training.replicas import ReplicaLayout, make_mesh
 from dann_jax.utils.files import open_whole
 
 INNER_FOLDS = 3
-
-
-class Folds(NamedTuple):
-    """Folds and seeds of a corpus, whoever trains on them.
-
-    Attributes:
-      corpus: the rows.
-      protocol: their roles.
-      seeds: how many.
-      outer: of folds within folds the index of the outer one, int `[folds]`.
-    """
-
-    corpus: Corpus
-    protocol: Protocol
-    seeds: int
-    outer: np.ndarray | None = None
-
-    @property
-    def tested(self) -> np.ndarray:
-        """Rows that any fold tests, int `[n]`."""
-        return np.flatnonzero((self.protocol.roles == Role.TEST).any(0))
-
-    def layout(self, arms: Sequence[str]) -> ReplicaLayout:
-        """Of these arms; nobody asks for their strengths."""
-        names = {arm: {} for arm in arms}
-        return ReplicaLayout(self.protocol.folds, range(self.seeds), names, make_mesh())
 
 
 class Study(NamedTuple):

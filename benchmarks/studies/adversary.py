@@ -60,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> None:
     found = summarise(records)
     # These need the runs' checkpoints; what does not is written before.
     write_json(output / "adversary.json", found)
-    found["contrasts"] = contrasts_of(finished, output, seeds, epochs)
+    found["contrasts"] = contrasts_of(finished, output)
     write_json(output / "adversary.json", found)
     print(f"{table_of_gains(found)}\n\n{table_of_contrasts(found)}")
     draw(found, output / "adversary.svg")

@@ -9,12 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.peers.ours import config_of, logits_of
-from benchmarks.peers.scores import Counts, counts_of, difference
-from benchmarks.peers.study import Folds
-from benchmarks.studies.adversary_cells import Cell, train_flags
+from benchmarks.finished import predicted
+from benchmarks.folds import Counts, counts_of, difference
+from benchmarks.studies.adversary_cells import Cell
 from benchmarks.studies.adversary_summary import combine
-from dann_jax.experiment.train import build_for_workdir
 
 Side = tuple[str, str, str]
 """How features are standardised, what training sees, and the arm."""
@@ -35,16 +33,12 @@ QUESTIONS: Mapping[str, tuple[Side, Side]] = {
 _KINDS = {side[:2] for pair in QUESTIONS.values() for side in pair}
 
 
-def contrasts_of(
-    cells: Sequence[Cell], output: pathlib.Path, seeds: int, epochs: int
-) -> dict[str, Any]:
+def contrasts_of(cells: Sequence[Cell], output: pathlib.Path) -> dict[str, Any]:
     """The answers of the questions whose runs are among the cells.
 
     Args:
       cells: that are finished.
       output: of the study, with checkpoints: the tested rows are predicted once more.
-      seeds: of the runs.
-      epochs: of the runs.
 
     Returns:
       For each of the features `corpora`, corpus -> question -> difference of UA, the
@@ -57,7 +51,7 @@ def contrasts_of(
         for cell in cells:
             kind = cell.standardised, cell.mode
             if (cell.features, cell.corpus) == (features, corpus) and kind in _KINDS:
-                arms = _counts(cell, output, seeds, epochs)
+                arms = counts_of_run(output / "runs" / cell.name)
                 counts |= {(*kind, arm): each for arm, each in arms.items()}
         corpora[features][corpus] = {
             question: difference(counts[one], counts[other])
@@ -70,17 +64,9 @@ def contrasts_of(
     }
 
 
-def _counts(
-    cell: Cell, output: pathlib.Path, seeds: int, epochs: int
-) -> dict[str, Counts]:
-    """Arm -> confusion counts, of the first run of a cell."""
-    workdir = output / "runs" / cell.name
-    words = train_flags(cell, cell.name, output, seeds, epochs)
-    flags = [word for word in words if word.startswith("--config")]
-    config = config_of(flags)
-    logits = logits_of(flags, workdir)
-    task, layout = build_for_workdir(workdir, config)
-    folds = Folds(task.corpus, task.protocol, len(layout.seeds))
+def counts_of_run(workdir: pathlib.Path) -> dict[str, Counts]:
+    """Arm -> confusion counts of a run that has ended; errors as from `predicted`."""
+    folds, logits = predicted(workdir)
     return {arm: counts_of(folds, each) for arm, each in logits.items()}
 
 
