@@ -18,6 +18,8 @@ from few_devices import all_devices as all_devices
 from ml_collections import ConfigDict
 from runs import loader_that_stops, tiny_config, tiny_corpus, write_table
 
+from benchmarks.folds import difference
+from benchmarks.studies.adversary_contrasts import counts_of_run
 from dann_jax.data.corpus import Corpus
 from dann_jax.evaluation.scorers import classes
 from dann_jax.experiment import evaluate, train
@@ -354,6 +356,28 @@ def test_evaluated_again_a_run_has_the_same_numbers(finished: Run) -> None:
     assert strict(evaluate_again(finished.workdir)) == strict(finished.results)
     assert (finished.workdir / "results.json").read_text() == before
     assert not (finished.workdir / "analysis.json").exists()
+
+
+def test_benchmarks_count_again_what_the_results_are_of(
+    finished: Run, table: pathlib.Path
+) -> None:
+    (expected,) = (x for x in finished.results["comparisons"] if x["metric"] == "ua")
+    # Predicted, and then read.
+    for _ in range(2):
+        counts = counts_of_run(finished.workdir)
+        gain, *ends, _, seeds = difference(counts["dann"], counts["source_only"])
+        assert gain == pytest.approx(expected["difference"], abs=1e-5)
+        assert ends == pytest.approx(expected["ci95"], abs=1e-5)
+        assert seeds == 1
+    # What is kept of a run is of its data and of no other.
+    manifest = table / "manifest.csv"
+    before = manifest.read_text()
+    manifest.write_text(before.replace("anger", "surprise"))
+    try:
+        with pytest.raises(WorkdirError, match="emotion: 29 of 160 rows differ"):
+            counts_of_run(finished.workdir)
+    finally:
+        manifest.write_text(before)
 
 
 def test_only_a_run_that_has_ended_is_evaluated_again(

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import tiny_config, tiny_corpus, write_table
 
 from benchmarks.emobox import COLUMN, joined
-from benchmarks.folds import Counts, difference
+from benchmarks.folds import Counts
 from benchmarks.studies import adversary_contrasts
 from benchmarks.studies.adversary_cells import (
     CORPORA,
@@ -29,10 +28,8 @@ from benchmarks.studies.adversary_tables import (
 )
 from benchmarks.studies.pages import DOCUMENTS, all_tables, filled
 from dann_jax.cli.config import change_config, load_config
-from dann_jax.data.manifest import write_manifest
 from dann_jax.experiment.checks import check_config
-from dann_jax.experiment.run import train_and_evaluate
-from dann_jax.utils.files import WorkdirError, write_json
+from dann_jax.utils.files import write_json
 
 
 def test_every_cell_is_two_configs_that_can_be_run() -> None:
@@ -83,29 +80,6 @@ def _write_run(workdir: pathlib.Path, arm: str, ua: float) -> None:
     }
     write_json(workdir / "results.json", results)
     write_json(workdir / "analysis.json", analysis)
-
-
-def test_counts_of_a_run_are_those_that_its_results_are_of(
-    tmp_path: pathlib.Path,
-) -> None:
-    table = write_table(tmp_path, tiny_corpus())
-    changes = {"seeds": 2, "batches.num_buckets": 1, "encoder.context": False}
-    workdir = tmp_path / "run"
-    results = train_and_evaluate(tiny_config(table, changes), workdir)
-    (expected,) = (own for own in results["comparisons"] if own["metric"] == "ua")
-    # Predicted, and then read.
-    for _ in range(2):
-        counts = adversary_contrasts.counts_of_run(workdir)
-        gain, *ends, _, seeds = difference(counts["dann"], counts["source_only"])
-        assert gain == pytest.approx(expected["difference"], abs=1e-5)
-        assert ends == pytest.approx(expected["ci95"], abs=1e-5)
-        assert seeds == 2
-    # A file of predictions is of its data and of no other.
-    corpus = tiny_corpus()
-    corpus.columns["emotion"][:] = corpus.columns["emotion"][::-1].copy()
-    write_manifest(table / "manifest.csv", corpus.columns)
-    with pytest.raises(WorkdirError, match="emotion: 136 of 160 rows differ"):
-        adversary_contrasts.counts_of_run(workdir)
 
 
 def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None:
