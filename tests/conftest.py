@@ -59,12 +59,13 @@ sys.dont_write_bytecode = False
 # instead, and goes on without.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-# What they keep for later is not for the user's cache.
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
-atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
-# Compiling is most of the time. What one worker of pytest-xdist has compiled, the
-# others and the commands that they start need not: they have the environment of the
-# process that started them. Who sets the folder keeps it for the next time.
+# What they keep for later is not for the user's cache. Workers of pytest-xdist, and the
+# commands that they start, have the environment of the process that started them: what
+# one has compiled or prepared the others need not.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dann_jax_tests_")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+# Compiling is most of the time. Who sets the folder keeps it for the next time.
 _COMPILED = pathlib.Path(os.environ["XDG_CACHE_HOME"], "xla")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])

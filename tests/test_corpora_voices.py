@@ -1,13 +1,17 @@
 """Embedded voices: the acoustics are as asked, the files whole and repeatable."""
 
+import concurrent.futures
 import itertools
 import pathlib
+import threading
+import time
 
 import numpy as np
 import pytest
 import soundfile
 from scipy import signal
 
+from dann_jax.data import embedded
 from dann_jax.data.corpus import CorpusError
 from dann_jax.data.readers.table import read_manifest
 from dann_jax.data.synthetic import voices
@@ -301,3 +305,23 @@ def test_arguments_out_of_range(tmp_path: pathlib.Path, wrong: dict) -> None:
     with pytest.raises(CorpusError, match=f"{[*wrong][0]}={[*wrong.values()][0]}"):
         write_voices(tmp_path / "voices", **wrong)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_first_runs_at_once_write_the_voices_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, written = threading.Barrier(2), []
+
+    def write(folder: pathlib.Path) -> None:
+        written.append(folder)
+        time.sleep(0.2)
+        write_voices(folder, speakers=1, utterances=2)
+
+    def first_run(_: int) -> int:
+        both.wait(timeout=60)
+        return len(embedded.prepared_voices(tmp_path))
+
+    monkeypatch.setattr(voices, "write_voices", write)
+    with concurrent.futures.ThreadPoolExecutor(2) as runs:
+        assert list(runs.map(first_run, range(2))) == [2, 2]
+    assert len(written) == 1

@@ -6,6 +6,7 @@ from etils import epath
 
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.synthetic.conversations import synthetic_conversations
+from dann_jax.utils.locks import locked
 
 FEATURES: Mapping[str, Mapping[str, object]] = {"functionals": {}}
 """What the voices are prepared with."""
@@ -28,9 +29,10 @@ def prepared_voices(folder: epath.PathLike | None = None) -> Corpus:
 
     home = epath.Path(folder) if folder else voices_folder()
     recordings = home / "recordings"
-    if not recordings.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        write_voices(recordings)
+    # Two first runs at once are no reason to fail.
+    with locked(home / "recordings.lock", wait=True):
+        if not recordings.exists():
+            write_voices(recordings)
     prepare(
         {"manifest": recordings},
         features=FEATURES,
