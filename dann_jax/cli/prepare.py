@@ -78,7 +78,11 @@ _EMOTIONS = flags.DEFINE_string(
 )
 _TABLE_FLAGS = TableFlags(_FLAGS)
 _NAME = flags.DEFINE_string(
-    "name", None, "Of the store; that of the corpus if unset.", flag_values=_FLAGS
+    "name",
+    None,
+    "Of the store; that of the corpus if unset. Letters, digits and _ alone are kept: "
+    "a-b makes the store a_b.",
+    flag_values=_FLAGS,
 )
 _STRICT = flags.DEFINE_bool(
     "strict", False, "Stop where a file cannot be used.", flag_values=_FLAGS
