@@ -16,7 +16,13 @@ from benchmarks.emobox import table_of_emobox
 from benchmarks.peers import tables as peers
 from benchmarks.selection_tables import table_of_criteria
 from benchmarks.studies import adversary_tables
-from benchmarks.studies.systems import SYSTEMS, table_of_run, table_of_systems
+from benchmarks.studies.systems import (
+    SYSTEMS,
+    table_of_folds,
+    table_of_labelled_rows,
+    table_of_run,
+    table_of_systems,
+)
 from dann_jax.utils.files import read_json, write_whole
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
@@ -32,6 +38,7 @@ TABLES: Mapping[str, tuple[pathlib.Path, Callable[[Mapping], str]]] = {
     "peers_settings": (PEERS, peers.table_of_settings),
     "emobox": (DOCS / "emobox.json", table_of_emobox),
     "systems": (SYSTEMS, table_of_systems),
+    "zhou2018": (SYSTEMS, table_of_labelled_rows),
     "leak_runs": (LEAKS, leak_tables.table_of_runs),
     "leak_worths": (LEAKS, leak_tables.table_of_worths),
     "leak_gains": (LEAKS, leak_tables.table_of_gains),
@@ -71,10 +78,17 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 
 
 def all_tables() -> dict[str, str]:
-    """Every table, from its JSON; that of a run of the systems has the run's name."""
+    """Every table, from its JSON.
+
+    A run of the systems has a table of its own name, and one of `NAME-folds`.
+    """
     named = {name: write(read_json(path)) for name, (path, write) in TABLES.items()}
-    runs = {run: table_of_run(own) for run, own in read_json(SYSTEMS).items()}
-    return named | runs
+    runs = read_json(SYSTEMS)
+    for run, own in runs.items():
+        named[run] = table_of_run(own)
+        if "by_fold" in own:
+            named[f"{run}-folds"] = table_of_folds(own)
+    return named
 
 
 def main() -> None:

@@ -9,8 +9,10 @@ keeps what it has of others; the second writes the tables of the documents.
 
 import argparse
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from benchmarks.studies.numbers import gain_in_points, in_percent, rounded
 from benchmarks.timing import table
@@ -45,7 +47,8 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
     Returns:
       `seeds`, `folds`, `arms`: arm -> metric -> score and the ends of its interval,
       `gains`: arm -> metric -> difference to the first arm, its ends, p, p after Holm,
-      and `leaks`, if the run has any.
+      `by_fold`: fold -> arm -> mean of the seeds in the first metric, and `leaks`, if
+      the run has any.
     """
     results = read_json(workdir / "results.json")
     arms = {
@@ -71,7 +74,22 @@ def record_of(workdir: pathlib.Path) -> dict[str, Any]:
         "folds": len({each["fold"] for each in results["replicas"]}),
         "arms": arms,
         "gains": gains,
+        "by_fold": _by_fold(results["replicas"], next(iter(arms.values()))),
         **({"leaks": leaks} if leaks else {}),
+    }
+
+
+def _by_fold(
+    replicas: Sequence[Mapping[str, Any]], metrics: Iterable[str]
+) -> dict[str, dict[str, float]]:
+    metric = next(iter(metrics))
+    found: dict[str, dict[str, list[float]]] = {}
+    for each in replicas:
+        arms = found.setdefault(each["fold"], {})
+        arms.setdefault(each["arm"], []).append(each[metric])
+    return {
+        fold: {arm: rounded(np.mean(scores))[0] for arm, scores in arms.items()}
+        for fold, arms in found.items()
     }
 
 
@@ -94,6 +112,17 @@ def table_of_run(record: Mapping[str, Any]) -> str:
     return f"{table(head, lines)}\n\n{leaks}{sizes}; pooled, in %."
 
 
+def table_of_folds(record: Mapping[str, Any]) -> str:
+    """The first metric of a run in every fold, in %, means of the seeds."""
+    arms, folds = record["arms"], record["by_fold"]
+    metric = METRICS[next(iter(next(iter(arms.values()))))]
+    lines = [
+        [fold, *(f"{100 * scores[arm]:.1f}" for arm in arms)]
+        for fold, scores in folds.items()
+    ]
+    return table([f"{metric} of the fold", *arms], lines)
+
+
 def table_of_systems(found: Mapping[str, Any]) -> str:
     """Each system's own measure, with and without it."""
     head = ["system", "seeds", "measure, in %", "source-only", "the system", "gain"]
@@ -114,6 +143,24 @@ def table_of_systems(found: Mapping[str, Any]) -> str:
             ]
         )
     return table(head, lines)
+
+
+def table_of_labelled_rows(found: Mapping[str, Any]) -> str:
+    """UA of zhou2018 by the labelled rows that it has of each class of the target.
+
+    The first arm with its score, the others with their gain over it.
+    """
+    prefix = "zhou2018-"
+    numbers = [run.removeprefix(prefix) for run in found if run.startswith(prefix)]
+    lines, arms = [], list[str]()
+    for number in sorted(map(int, filter(str.isdigit, numbers))):
+        record = found[f"{prefix}{number}"]
+        (first, scores), *_ = record["arms"].items()
+        gains = {arm: own["ua"] for arm, own in record["gains"].items()}
+        shown = [gain_in_points(gain) for gain in gains.values()]
+        lines.append([str(number), in_percent(scores["ua"]), *shown])
+        arms = [f"{first}: UA [95 %]", *(f"{arm}: paired [95 %]" for arm in gains)]
+    return table(["n", *arms], lines)
 
 
 def main(words: Sequence[str] | None = None) -> None:
