@@ -10,6 +10,7 @@ from benchmarks.studies.systems import (
     record_of,
     table_of_folds,
     table_of_labelled_rows,
+    table_of_metrics,
     table_of_run,
 )
 from dann_jax.utils.files import read_json, write_json
@@ -58,6 +59,15 @@ def test_a_table_of_folds_has_means_of_the_seeds(tmp_path: pathlib.Path) -> None
         "| UA of the fold | source_only | dann |",
         "|---|---|---|",
         "| f | 60.0 | 60.0 |",
+    ]
+
+
+def test_a_table_of_metrics_has_a_line_for_each(tmp_path: pathlib.Path) -> None:
+    _leave_run(tmp_path / "run", 0.05)
+    assert table_of_metrics(record_of(tmp_path / "run")).splitlines() == [
+        "|  | source_only [95 %] | dann [95 %] | paired [95 %] |",
+        "|---|---|---|---|",
+        "| UA | 50.0 [40.0, 60.0] | 55.0 [40.0, 60.0] | **+5.0 [3.0, 7.0]** |",
     ]
 
 

@@ -20,6 +20,7 @@ from benchmarks.studies.systems import (
     SYSTEMS,
     table_of_folds,
     table_of_labelled_rows,
+    table_of_metrics,
     table_of_run,
     table_of_systems,
 )
@@ -80,12 +81,14 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 def all_tables() -> dict[str, str]:
     """Every table, from its JSON.
 
-    A run of the systems has a table of its own name, and one of `NAME-folds`.
+    A run of the systems has a table of its own name, and those of `NAME-metrics` and
+    `NAME-folds`.
     """
     named = {name: write(read_json(path)) for name, (path, write) in TABLES.items()}
     runs = read_json(SYSTEMS)
     for run, own in runs.items():
         named[run] = table_of_run(own)
+        named[f"{run}-metrics"] = table_of_metrics(own)
         if "by_fold" in own:
             named[f"{run}-folds"] = table_of_folds(own)
     return named

@@ -25,6 +25,10 @@ METRICS = {
     "ua": "UA",
     "eer_cosine": "EER, cosine",
     "eer_plda": "EER, PLDA",
+    "ccc": "CCC, mean",
+    "ccc_valence": "CCC, valence",
+    "ccc_activation": "CCC, activation",
+    "ccc_dominance": "CCC, dominance",
 }
 """What tables show of a run, where it has it; of error rates less is better."""
 HEADLINES = {
@@ -110,6 +114,22 @@ def table_of_run(record: Mapping[str, Any]) -> str:
     sizes = f"{counted(record['seeds'], 'seed')}, {counted(record['folds'], 'fold')}"
     leaks = "".join(f"LEAK: {name}. " for name in record.get("leaks", ()))
     return f"{table(head, lines)}\n\n{leaks}{sizes}; pooled, in %."
+
+
+def table_of_metrics(record: Mapping[str, Any]) -> str:
+    """As `table_of_run`, a line for each metric, without p."""
+    (first, scores), *others = record["arms"].items()
+    head = ["", f"{first} [95 %]"]
+    for arm, _ in others:
+        head += [f"{arm} [95 %]", "paired [95 %]"]
+    lines = []
+    for metric in scores:
+        line = [METRICS[metric], in_percent(scores[metric])]
+        for arm, own in others:
+            gain = record["gains"][arm][metric]
+            line += [in_percent(own[metric]), gain_in_points(gain)]
+        lines.append(line)
+    return table(head, lines)
 
 
 def table_of_folds(record: Mapping[str, Any]) -> str:
