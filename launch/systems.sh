@@ -121,5 +121,5 @@ small=(--config.seeds=3 --config.encoder.width=32 --config.timetable.epochs=15)
 train li2021 li2021.py:script-impro "$data/iemocap" "${small[@]}"
 full li2021-back li2021.py:impro-script "$data/iemocap" "${small[@]}"
 train dimensions dimensions.py "$data/iemocap"
-# As long as a third of all others together, so it comes last.
+# About half as long as all others together, so it comes last.
 full lian2019-choice lian2019.py:choice "$data/iemocap"
