@@ -15,24 +15,28 @@ from dann_jax.training.run import Run
 from dann_jax.utils.files import open_whole
 
 
-def predicted(workdir: pathlib.Path) -> tuple[Folds, dict[str, np.ndarray]]:
+def predicted(
+    workdir: pathlib.Path, source: pathlib.Path
+) -> tuple[Folds, dict[str, np.ndarray]]:
     """The folds of a run, and its predictions.
 
     They are kept beside the run, because to restore it takes a while.
 
     Args:
-      workdir: of a run that has ended, with its checkpoints; its data are where they
-        were.
+      workdir: of a run that has ended, with its checkpoints.
+      source: where its data are now, `data.source` of its config.
 
     Returns:
       The folds, and arm -> logits `[folds, seeds, tested rows, classes]`, NaN where a
       fold does not test a row.
 
     Raises:
-      WorkdirError: there is no run, its training has not ended, or its data are others
-        now.
+      WorkdirError: there is no run, its training has not ended, or these are not its
+        data.
     """
-    config, kept = config_of(epath.Path(workdir)).lock(), workdir / "predictions.npz"
+    config, kept = config_of(epath.Path(workdir)), workdir / "predictions.npz"
+    config.data.source = str(source)
+    config.lock()
     task, layout = build_for_workdir(workdir, config)
     claim_data(epath.Path(workdir), fingerprint(task))
     if not kept.exists():

@@ -364,7 +364,7 @@ def test_benchmarks_count_again_what_the_results_are_of(
     (expected,) = (x for x in finished.results["comparisons"] if x["metric"] == "ua")
     # Predicted, and then read.
     for _ in range(2):
-        counts = counts_of_run(finished.workdir)
+        counts = counts_of_run(finished.workdir, table)
         gain, *ends, _, seeds = difference(counts["dann"], counts["source_only"])
         assert gain == pytest.approx(expected["difference"], abs=1e-5)
         assert ends == pytest.approx(expected["ci95"], abs=1e-5)
@@ -375,7 +375,7 @@ def test_benchmarks_count_again_what_the_results_are_of(
     manifest.write_text(before.replace("anger", "surprise"))
     try:
         with pytest.raises(WorkdirError, match="emotion: 29 of 160 rows differ"):
-            counts_of_run(finished.workdir)
+            counts_of_run(finished.workdir, table)
     finally:
         manifest.write_text(before)
 

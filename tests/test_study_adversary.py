@@ -91,7 +91,7 @@ def test_contrasts_are_paired_over_runs(monkeypatch: pytest.MonkeyPatch) -> None
         ("emovo", "inductive"): {"source_only": 3, "dann": 4},
     }
 
-    def counts(workdir: pathlib.Path) -> dict[str, Counts]:
+    def counts(workdir: pathlib.Path, _: pathlib.Path) -> dict[str, Counts]:
         cell = by_name[workdir.name]
         more = cell.standardised == "speaker"
         found = {}

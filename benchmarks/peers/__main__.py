@@ -69,7 +69,7 @@ def _corpus(
             ours.train(flags[name], workdir)
         peers.train(chosen.python, [*filter(None, chosen.methods.split(","))])
     found = {
-        name: predicted(workdir)[1]
+        name: predicted(workdir, source)[1]
         for name, workdir in workdirs.items()
         if (workdir / "results.json").exists()
     }

@@ -51,7 +51,7 @@ def contrasts_of(cells: Sequence[Cell], output: pathlib.Path) -> dict[str, Any]:
         for cell in cells:
             kind = cell.standardised, cell.mode
             if (cell.features, cell.corpus) == (features, corpus) and kind in _KINDS:
-                arms = counts_of_run(output / "runs" / cell.name)
+                arms = counts_of_run(output / "runs" / cell.name, output / cell.store)
                 counts |= {(*kind, arm): each for arm, each in arms.items()}
         corpora[features][corpus] = {
             question: difference(counts[one], counts[other])
@@ -64,9 +64,9 @@ def contrasts_of(cells: Sequence[Cell], output: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def counts_of_run(workdir: pathlib.Path) -> dict[str, Counts]:
-    """Arm -> confusion counts of a run that has ended; errors as from `predicted`."""
-    folds, logits = predicted(workdir)
+def counts_of_run(workdir: pathlib.Path, source: pathlib.Path) -> dict[str, Counts]:
+    """Arm -> confusion counts of a run that has ended, as by `predicted`."""
+    folds, logits = predicted(workdir, source)
     return {arm: counts_of(folds, each) for arm, each in logits.items()}
 
 
