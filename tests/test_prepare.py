@@ -303,6 +303,20 @@ def test_interrupted_by_hand_it_says_one_line_and_leaves_no_process(
     wait_for_end_of(process.pid)
 
 
+def test_ctrl_c_reaches_no_worker_from_its_first_moment() -> None:
+    """Blocked when it is born: what it sets up itself comes after its imports."""
+    program = """
+import signal
+from dann_jax.data.features.pool import IsolatedWorker
+worker = IsolatedWorker()
+for call in (worker.call, lambda function, *words: function(*words)):
+    print(*call(signal.pthread_sigmask, signal.SIG_BLOCK, ()))
+worker.close()
+"""
+    said, errors = Forked(program).communicate(timeout=60)
+    assert said == "2\n\n", errors
+
+
 @pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path: pathlib.Path) -> None:
     corpus = tmp_path / "corpus"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import Any
 
 from dann_jax.data.features.extraction_worker import (
@@ -72,12 +73,30 @@ def _start() -> tuple[futures.ProcessPoolExecutor, int]:
         1, mp_context=_context(), initializer=begin_worker
     )
     try:
-        return pool, pool.submit(os.getpid).result()
+        with _ctrl_c_kept_from_new_processes():
+            pid = pool.submit(os.getpid)
+        return pool, pid.result()
     except (BrokenProcessPool, EOFError, OSError):
         raise WorkerError(
             "worker processes die as they start; a script that starts them must do so "
             "below `if __name__ == '__main__':`, and be a file"
         ) from None
+
+
+@contextlib.contextmanager
+def _ctrl_c_kept_from_new_processes() -> Iterator[None]:
+    """Block SIGINT in this thread: a process that it starts is born with it blocked.
+
+    What the process itself did about it would come late: Ctrl-C at the terminal reaches
+    every process of the group, one that is still importing too.
+    """
+    # Started first, because it unblocks SIGINT once it has started.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def write_parts(
