@@ -30,6 +30,7 @@ from dann_jax.bundle import (
     load_bundle,
     write_bundle,
 )
+from dann_jax.bundle.card import model_card
 from dann_jax.bundle.description import modalities_of
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.audio import AudioError, resample
@@ -447,6 +448,36 @@ def test_numbers_that_do_not_fit_the_description_are_not_written(
 
 
 # The model card.
+
+
+def test_no_name_in_the_card_is_markup_or_a_link() -> None:
+    """Names come from anybody's corpus, and a hub shows the card as HTML."""
+    trap = "<img src=x>[click](http://trap)"
+    plain = tiny_description({})
+    compared = {"against": trap, "metric": "ua", "difference": 0.1, "ci95": [0.0, 0.2]}
+    rows = {"rows": 20, "speakers": 2, "ua": 0.5}
+    card = model_card(
+        tiny_description(
+            {trap: Modality(3, False, {"extractor": trap})},
+            system=trap,
+            labels=(trap, "joy", "neutral"),
+            adversaries={trap: 2},
+            corpora=(trap,),
+            licence=trap,
+            standardised_by=trap,
+            members=({"fold": trap, "seed": 0, "arm": trap, "step": 1},),
+            protocol={**plain.protocol, "name": trap, "allowed_leaks": [trap]},
+            measured={
+                **plain.measured,
+                "arm": trap,
+                "comparisons": [compared],
+                "groups": {trap: {trap: rows}},
+            },
+        )
+    )
+    shown = r"&lt;img src=x&gt;\[click\](http://trap)"
+    assert card.count(shown) == 15
+    assert "<" not in card and "](http" not in card.replace(shown, "")
 
 
 def test_the_card_says_what_is_known_and_what_is_not(

@@ -49,6 +49,7 @@ def model_card(description: Description) -> str:
     Args:
       description: of the bundle.
     """
+    description = _escaped(description)
     sections = {
         "Inputs and outputs": _use(description),
         "Data": _data(description),
@@ -57,7 +58,6 @@ def model_card(description: Description) -> str:
         "Limits": _limits(description),
         "Not to be used for": _MISUSE,
     }
-    description = _escaped(description)
     parts = [f"# Model card: {description.system}"]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
     return "\n\n".join(parts) + "\n"
@@ -79,7 +79,7 @@ def _escaped(description: Description) -> Description:
         return value
 
     names = ("system", "labels", "adversaries", "members", "corpora", "licence")
-    names += ("standardised_by", "speaker_statistics", "measured")
+    names += ("standardised_by", "speaker_statistics", "measured", "protocol")
     changes = {name: escape(getattr(description, name)) for name in names}
     modalities = {
         escape(name): modality._replace(provenance=escape(modality.provenance))
