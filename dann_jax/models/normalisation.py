@@ -2,7 +2,7 @@
 
 In training the statistics are those of the batch. In evaluation they are `mean` and
 `variance` of the parameter tree, which no gradient reaches and which training leaves
-alone: `evaluation.norm_statistics.normalised_for` fills them in, by one pass over the
+alone: `evaluation.evaluated.normalised_for` fills them in, by one pass over the
 right rows, just before the parameters are used. Running averages would not be exact:
 what is evaluated is the moving average of the parameters, whose statistics no train
 step has seen. As parameters they travel with a bundle and an exported program.

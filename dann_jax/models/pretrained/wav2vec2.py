@@ -122,7 +122,13 @@ class SpeechEncoder(nn.Module):
             if known.feat_extract_norm == "layer":
                 x = layer_norm(1e-5, self.dtype, f"conv_norm_{index}")(x)
             elif index == 0:
-                x = TimeNorm(self.dtype, name="conv_norm_0")(x, lengths)
+                # Over the real frames of a recording; PyTorch's counts padding too.
+                x = nn.InstanceNorm(
+                    epsilon=1e-5,
+                    use_fast_variance=False,
+                    dtype=self.dtype,
+                    name="conv_norm_0",
+                )(x, mask=frame_mask(lengths, x.shape[1])[..., None])
             x = ACTIVATIONS[known.feat_extract_activation](x)
         if known.feat_proj_layer_norm:
             x = layer_norm(known.layer_norm_eps, self.dtype, "projection_norm")(x)
@@ -148,30 +154,6 @@ class SpeechEncoder(nn.Module):
         x = jnp.pad(x, ((0, 0), (span // 2, (span - 1) // 2), (0, 0)))
         y = grouped_convolution(x, kernel.astype(self.dtype), groups)
         return ACTIVATIONS[known.feat_extract_activation](y + bias.astype(self.dtype))
-
-
-class TimeNorm(nn.Module):
-    """Each channel by its mean and deviation over the real frames of a recording.
-
-    Group normalisation with as many groups as channels. PyTorch's counts padding too.
-
-    Attributes:
-      dtype: compute type; the statistics are float32.
-    """
-
-    dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Array, lengths: Array) -> Array:
-        """`[B, T, C] -> [B, T, C]`; `lengths` `[B]` are frames."""
-        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        real = frame_mask(lengths, x.shape[1])[..., None]
-        wide = x.astype(jnp.float32)
-        mean = jnp.mean(wide, axis=1, keepdims=True, where=real)
-        variance = jnp.var(wide, axis=1, keepdims=True, where=real)
-        scale = scale * lax.rsqrt(variance + 1e-5)
-        return ((wide - mean) * scale + bias).astype(self.dtype)
 
 
 def grouped_convolution(x: Array, kernel: Array, groups: int) -> Array:
