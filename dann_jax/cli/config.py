@@ -16,12 +16,14 @@ from ml_collections import ConfigDict, config_flags
 
 from dann_jax.cli.options import add_options, unset_options
 from dann_jax.experiment.checks import annotation_of
+from dann_jax.experiment.choose_settings import value_at
 from dann_jax.experiment.config import base_config
 from dann_jax.experiment.unused import without_effect
 from dann_jax.utils.arguments import in_words
 from dann_jax.utils.words import shortened, shown
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)(=.*)?", re.DOTALL)
+_ABSENT = object()
 _CANDIDATES = re.compile(r"--?config\.choose\.settings\.([^=]+)=(.*)", re.DOTALL)
 
 
@@ -206,12 +208,7 @@ def _holds_words(config: ConfigDict, key: str, values: Mapping[str, Any]) -> boo
 
 
 def _require_key(config: ConfigDict, key: str) -> None:
-    here: Any = config
-    for part in key.split("."):
-        if not isinstance(here, ConfigDict) or part not in here:
-            break
-        here = here[part]
-    else:
+    if value_at(config, key, _ABSENT) is not _ABSENT:
         return
     known = [name for name, _ in (*keys(config), *unset_options(config))]
     inner = {name.rsplit(".", 1)[-1]: name for name in known}

@@ -11,6 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dann_jax.experiment.checks import NAMED
+from dann_jax.experiment.choose_settings import value_at
 
 _OPEN = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 _NOTHING = {int: 0, float: 0.0, bool: False, str: ""}
@@ -25,9 +26,9 @@ def unset_options(config: ConfigDict) -> Iterator[tuple[str, Any]]:
       >>> dict(unset_options(base_config()))["objective.label_balanced"]
       False
     """
-    for section, (_, table) in NAMED.items():
-        here, word = _section(config, section), _word(config, section)
-        for name, parameter in _parameters(table.get(word)).items():
+    for section, (key, table) in NAMED.items():
+        here = value_at(config, section, {})
+        for name, parameter in _parameters(table.get(value_at(config, key))).items():
             plain = parameter.default is not inspect.Parameter.empty
             if name not in here and plain and not isinstance(parameter.default, dict):
                 yield f"{section}.{name}", parameter.default
@@ -51,10 +52,10 @@ def add_options(config: ConfigDict, changes: Mapping[str, str]) -> None:
             config.protocol.split_args = ConfigDict(
                 {name: before[name] for name in before if name in known}
             )
-        for section, (_, table) in NAMED.items():
-            parameters = _parameters(table.get(_word(config, section)))
+        for section, (key, table) in NAMED.items():
+            parameters = _parameters(table.get(value_at(config, key)))
             for name, parameter in parameters.items():
-                here = _section(config, section)
+                here = value_at(config, section, {})
                 if f"{section}.{name}" in changes and name not in here:
                     here[name] = _initial(parameter)
 
@@ -75,18 +76,3 @@ def _initial(parameter: inspect.Parameter) -> Any:
     if default is inspect.Parameter.empty:
         return _NOTHING.get(parameter.annotation, ())
     return tuple(default) if isinstance(default, list | tuple) else default
-
-
-def _word(config: ConfigDict, section: str) -> Any:
-    key = NAMED[section][0].split(".")
-    here: Any = config
-    for part in key:
-        here = here.get(part) if isinstance(here, ConfigDict) else None
-    return here
-
-
-def _section(config: ConfigDict, section: str) -> Any:
-    here: Any = config
-    for part in section.split("."):
-        here = here.get(part, {}) if isinstance(here, ConfigDict) else {}
-    return here

@@ -14,7 +14,7 @@ from dann_jax.bundle.run import bundle_run
 from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.analysis.options import require_analysis
 from dann_jax.evaluation.selection import SELECTIONS
-from dann_jax.experiment.choose_settings import check_choice
+from dann_jax.experiment.choose_settings import check_choice, value_at
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.frame_encoders import FRAME_ENCODERS
 from dann_jax.models.network import Dann, DialogueEncoder
@@ -100,7 +100,7 @@ def check_config(config: ConfigDict) -> None:
       ValueError: config.timetable.epochs must be at least 1, got 0
     """
     for key in _NEEDED:
-        if _value(config, key) is None:
+        if value_at(config, key) is None:
             raise ValueError(f"config.{key} is missing")
     if not config.data.source:
         raise ValueError(
@@ -126,14 +126,14 @@ def check_values(config: ConfigDict) -> None:
       ValueError: a section is none, or a value is of another kind or out of its range.
     """
     for key, wanted in KEYS.items():
-        value = _value(config, key, _ABSENT)
+        value = value_at(config, key, _ABSENT)
         if value is not _ABSENT:
             require(f"config.{key}", value, wanted)
     for section, constructors in SECTIONS.items():
         for constructor in constructors:
             check(_path(section), constructor, _section(config, section))
     for section, (key, table) in NAMED.items():
-        word, options = _value(config, key), _section(config, section)
+        word, options = value_at(config, key), _section(config, section)
         if word is not None:
             require(f"config.{key}", word, str)
         # A word that is in no table is told with those that are by who looks it up.
@@ -158,7 +158,7 @@ def annotation_of(config: ConfigDict, key: str) -> Any:
     """
     section, _, name = key.rpartition(".")
     word, table = NAMED.get(section, ("", {}))
-    named = table.get(_value(config, word))
+    named = table.get(value_at(config, word))
     for constructor in (*SECTIONS.get(section, ()), *filter(None, [named])):
         if name in (known := inspect.signature(constructor).parameters):
             return known[name].annotation
@@ -167,7 +167,7 @@ def annotation_of(config: ConfigDict, key: str) -> Any:
 
 def _section(config: ConfigDict, name: str) -> Mapping[str, Any]:
     """The section as plain values; empty where there is none."""
-    section = _value(config, name, {}) if name else config
+    section = value_at(config, name, {}) if name else config
     if isinstance(section, ConfigDict):
         return section.to_dict()
     require(_path(name), section, Mapping[str, Any])
@@ -215,7 +215,7 @@ def _check_heads(config: ConfigDict) -> None:
 
 def _check_task(config: ConfigDict) -> None:
     """What is learned is what is asked: values or classes."""
-    name, targets = config.objective.name, _value(config, "protocol.targets", ())
+    name, targets = config.objective.name, value_at(config, "protocol.targets", ())
     if not is_user_code(name) and bool(targets) != (name in REGRESSIONS):
         raise ValueError(
             f"config.objective.name is {name!r}; it must be {' or '.join(REGRESSIONS)} "
@@ -229,12 +229,3 @@ def _check_task(config: ConfigDict) -> None:
             f"config.heads.{given_classes[0]} gives an adversary the predicted class, "
             f"and there are no classes where config.protocol.targets names columns"
         )
-
-
-def _value(config: ConfigDict, key: str, default: Any = None) -> Any:
-    here: Any = config
-    for part in key.split("."):
-        if not isinstance(here, ConfigDict) or part not in here:
-            return default
-        here = here[part]
-    return here

@@ -3,9 +3,10 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
+from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from dann_jax.utils.arguments import Range, call_checked, require
@@ -94,10 +95,12 @@ def candidate_values(config: ConfigDict) -> dict[str, tuple[Any, ...]]:
       >>> candidate_values(config)
       {'encoder.width': (32, 64)}
     """
-    found = dict(_leaves(config.choose.settings))
+    found: dict[str, Any] = dict(
+        flatten_dict(config.choose.settings.to_dict(), sep=".")
+    )
     for key, values in found.items():
         named = f"config.choose.settings.{key}"
-        if not has_key(config, key):
+        if isinstance(value_at(config, key, ConfigDict()), ConfigDict):
             raise ValueError(f"{named}: the config has no key {key!r}")
         if key.partition(".")[0] not in CHOOSABLE or key in _WHAT_IS_TESTED:
             raise ValueError(
@@ -154,22 +157,19 @@ def setting_name(values: Mapping[str, Any]) -> str:
     return ",".join(parts) or "as_given"
 
 
-def has_key(config: ConfigDict, key: str) -> bool:
-    """Whether a config has a value, and no section, at a dotted key."""
+def value_at(config: ConfigDict, key: str, default: Any = None) -> Any:
+    """The value or section at a dotted key; `default` where there is none.
+
+    Example:
+      >>> value_at(ConfigDict({"encoder": {"width": 32}}), "encoder.width")
+      32
+    """
     here: Any = config
     for part in key.split("."):
         if not isinstance(here, ConfigDict) or part not in here:
-            return False
+            return default
         here = here[part]
-    return not isinstance(here, ConfigDict)
-
-
-def _leaves(section: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(section, ConfigDict):
-        for name, value in section.items():
-            yield from _leaves(value, f"{key}.{name}" if key else name)
-    else:
-        yield key, section
+    return here
 
 
 def _with(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
