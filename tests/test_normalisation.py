@@ -8,7 +8,7 @@ from corpora_and_batches import LABELS, network_params, toy_batch, toy_corpus
 from flax.traverse_util import flatten_dict
 from sklearn.preprocessing import StandardScaler
 
-from dann_jax.evaluation.norm_statistics import normalised_for
+from dann_jax.evaluation.evaluated import normalised_for
 from dann_jax.models import network
 from dann_jax.models.normalisation import (
     BY_DOMAIN,

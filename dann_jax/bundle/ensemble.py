@@ -1,4 +1,4 @@
-"""The members of a bundle as one compiled program on the devices."""
+"""The members of a bundle as one compiled program, and the batches it predicts."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,9 +7,10 @@ import jax
 import numpy as np
 from flax import linen as nn
 
+from dann_jax.data.corpus import Corpus
 from dann_jax.models.network import as_apply
 from dann_jax.tasks.batches import Assembler
-from dann_jax.tasks.plan import Plan
+from dann_jax.tasks.plan import Plan, padded_frames
 from dann_jax.training.batch_loader import BatchLoader
 from dann_jax.training.mapping import map_replicas
 from dann_jax.training.replicas import ReplicaLayout, make_mesh
@@ -57,3 +58,46 @@ class Ensemble:
     def _evaluate(self) -> Callable:
         step = make_evaluation_step(apply=as_apply(self._network))
         return map_replicas(step, self._layout.mesh, shared=(1,))
+
+
+def plan_of(
+    corpus: Corpus, members: int, batch_size: int, max_frames: int = 0
+) -> tuple[Plan, dict[int, tuple[int, int]]]:
+    """Whole dialogues, padded to powers of two: few shapes, and the same every time.
+
+    What is longer than `padded_frames(max_frames)` is cut to it, as in training.
+
+    Args:
+      corpus: to be predicted, of at least one utterance.
+      members: of the ensemble; each predicts every dialogue.
+      batch_size: dialogues in a batch.
+      max_frames: of an utterance; 0 for no limit.
+
+    Returns:
+      The plan, and its buckets' padded turns and frames.
+    """
+    frames = corpus.num_frames()
+    limit = padded_frames(max_frames) if max_frames else np.inf
+    frames = np.minimum(frames, limit).astype(int)
+    exponents = np.array(
+        [
+            (_exponent(len(turns)), _exponent(frames[turns].max()))
+            for turns in corpus.dialogues()
+        ]
+    )
+    # One number for each pair; no exponent is near a hundred.
+    buckets, sizes = np.unique(exponents @ (100, 1), return_inverse=True)
+    shapes = {
+        int(bucket): (
+            2 ** (bucket // 100),
+            int(min(2 ** (bucket % 100), limit)) if frames.any() else 0,
+        )
+        for bucket in buckets
+    }
+    everyone = np.ones((members, len(sizes)), bool)
+    return Plan(buckets[sizes], everyone, batch_size, tuple(shapes)), shapes
+
+
+def _exponent(number: int) -> int:
+    """Of the smallest power of two that is no smaller."""
+    return max(int(number) - 1, 0).bit_length()

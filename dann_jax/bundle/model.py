@@ -10,10 +10,9 @@ import numpy as np
 from etils import epath
 from flax import linen as nn
 
-from dann_jax.bundle.batching import plan_of
 from dann_jax.bundle.description import BundleError, Description
 from dann_jax.bundle.enrolment import enrolled_standardiser, require_enrolment
-from dann_jax.bundle.ensemble import Ensemble
+from dann_jax.bundle.ensemble import Ensemble, plan_of
 from dann_jax.bundle.given_sounds import Sound, corpus_of_sounds
 from dann_jax.bundle.priors import Priors
 from dann_jax.bundle.provenance import extractors_of, require_features

@@ -1,7 +1,8 @@
-"""A protocol: one table of roles, and what derives from it."""
+"""A protocol: the folds, one table of roles, and what derives from it."""
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,28 @@ from dann_jax.types import UNKNOWN
 TARGET = "target"
 """The fold that adapts to a target, beside folds that only rehearse that on the source;
 see `splits.adapt`."""
+
+
+class ProtocolError(ValueError):
+    """The protocol cannot be built on this corpus, or its result would mislead."""
+
+
+class Split(NamedTuple):
+    """One fold.
+
+    Attributes:
+      name: of the fold.
+      train: bool `[N]`, rows that may be labelled.
+      test: bool `[N]`, rows that are scored.
+      adapt: bool `[N]`, rows of the target that are not scored and may be seen in
+        training without their labels, or a few of them with (`labelled_target` of
+        `assign_roles`).
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    adapt: np.ndarray
 
 
 class Role(enum.IntEnum):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dann_jax.data.corpus import Corpus
-from dann_jax.tasks.sides import ProtocolError, Split
+from dann_jax.tasks.roles import ProtocolError, Split
 from dann_jax.utils.words import listed, shorten
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.identifiers import codes
 from dann_jax.data.selection import rows_with
-from dann_jax.tasks.roles import TARGET
-from dann_jax.tasks.sides import ProtocolError, Split
+from dann_jax.tasks.roles import TARGET, ProtocolError, Split
 from dann_jax.tasks.source_target import fixed_split, ordered_pairs
 from dann_jax.utils.arguments import CountOrNone
 from dann_jax.utils.words import listed, shorten

@@ -14,7 +14,7 @@ from dann_jax.evaluation.calibration import (
     fit_temperature,
     probabilities_at,
 )
-from dann_jax.evaluation.norm_statistics import normalised_for
+from dann_jax.evaluation.evaluated import normalised_for
 from dann_jax.evaluation.statistics import interval, pooled
 from dann_jax.tasks.roles import Protocol, Role
 from dann_jax.training.replicas import ReplicaLayout
