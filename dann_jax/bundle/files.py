@@ -14,7 +14,7 @@ from dann_jax.objectives.stateful import heads_of
 from dann_jax.tasks.standardise import Standardiser
 from dann_jax.types import PyTree
 from dann_jax.utils.checksums import write_checksums
-from dann_jax.utils.files import sync_tree, write_json
+from dann_jax.utils.files import partial_folder, sync_tree, write_json
 from dann_jax.utils.leftovers import remove_leftovers
 
 
@@ -51,16 +51,12 @@ def write_bundle(
     remove_leftovers(folder.parent, folder.name)
     domain_heads = heads_of(description.adversaries, params)
     kept = {name: tree for name, tree in params.items() if name not in domain_heads}
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    try:
+    with partial_folder(folder) as partial:
         partial.mkdir(parents=True, exist_ok=True)
         (partial / "MODEL_CARD.md").write_text(model_card(description))
         write_files(partial, LOCAL, description, kept, standardiser, priors or {})
         sync_tree(partial)
         _put_in_place(partial, folder)
-    finally:
-        if partial.exists():
-            partial.rmtree()
     return folder
 
 

@@ -1,6 +1,5 @@
 """The formats that a bundle can be exported to."""
 
-import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from dann_jax.bundle.export_onnx import onnx_difference, onnx_model
 from dann_jax.bundle.export_savedmodel import write_saved_model
 from dann_jax.bundle.hub_folder import write_hub_folder
 from dann_jax.bundle.model import Bundle
-from dann_jax.utils.files import replace_folder, write_whole
+from dann_jax.utils.files import partial_folder, replace_folder, write_whole
 
 
 class Format(NamedTuple):
@@ -115,11 +114,7 @@ def write_export(bundle: Bundle, path: epath.PathLike, form: str) -> str:
         raise FileExistsError(
             f"{path} holds something already; name a new folder, or remove it"
         )
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with partial_folder(path) as partial:
         remark = FORMATS[form].write(bundle, partial)
         replace_folder(partial, path)
-    finally:
-        if partial.exists():
-            partial.rmtree()
     return remark

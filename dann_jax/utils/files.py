@@ -65,6 +65,20 @@ def open_whole(path: epath.Path, mode: str = "w") -> Iterator[IO]:
 
 
 @contextlib.contextmanager
+def partial_folder(folder: epath.Path) -> Iterator[epath.Path]:
+    """A folder beside `folder`, to be filled and put in its place; else it is removed.
+
+    It need not be made. `leftovers.remove_leftovers` finds what a killed process left.
+    """
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+    finally:
+        if partial.exists():
+            partial.rmtree()
+
+
+@contextlib.contextmanager
 def named_errors(path: epath.PathLike) -> Iterator[None]:
     """Let errors of the system that name no file, as of a full disk, name this one."""
     try:

@@ -23,7 +23,7 @@ from etils import epath
 from dann_jax.data.corpus import Corpus
 from dann_jax.data.frames import Frames
 from dann_jax.utils.checksums import write_checksums
-from dann_jax.utils.files import named_errors, replace_folder
+from dann_jax.utils.files import named_errors, partial_folder, replace_folder
 
 DTYPES = ("float32", "float16")
 """Types of values on disk; in a batch they are float32."""
@@ -76,17 +76,12 @@ def write_arrays(
       The corpus, memory-mapped.
     """
     folder = epath.Path(folder)
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    try:
-        with named_errors(partial):
-            partial.mkdir(parents=True, exist_ok=True)
-            _write_table(partial, table, modalities)
-            _write_values(partial, modalities, pieces)
-            write_checksums(partial)
-            _take_place(partial, folder)
-    finally:
-        if partial.exists():
-            partial.rmtree()
+    with partial_folder(folder) as partial, named_errors(partial):
+        partial.mkdir(parents=True, exist_ok=True)
+        _write_table(partial, table, modalities)
+        _write_values(partial, modalities, pieces)
+        write_checksums(partial)
+        _take_place(partial, folder)
     return open_arrays(folder)
 
 

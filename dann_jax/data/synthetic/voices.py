@@ -7,8 +7,6 @@ different proportions. So a classifier is misled by an unseen speaker, and less 
 it cannot classify the speaker.
 """
 
-import os
-
 import numpy as np
 from etils import epath
 from scipy import signal
@@ -33,6 +31,7 @@ from dann_jax.data.synthetic.speakers import (
     make_speaker,
     vary,
 )
+from dann_jax.utils.files import partial_folder
 
 _LEVEL = -32.0
 """Of neutral speech, in dB of full scale."""
@@ -110,8 +109,7 @@ def write_voices(
             f"need speakers and utterances of at least 1 and a label_shift from 0 to "
             f"1, got {speakers=} {utterances=} {label_shift=}"
         )
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    try:
+    with partial_folder(folder) as partial:
         (partial / "wav").mkdir(parents=True)
         rows = []
         for number in range(1, speakers + 1):
@@ -124,9 +122,6 @@ def write_voices(
         columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         write_manifest(partial / "manifest.csv", columns)
         partial.rename(folder)
-    finally:
-        if partial.exists():
-            partial.rmtree()
     return folder
 
 
