@@ -2,13 +2,13 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 
 from dann_jax.data.corpus import Corpus, CorpusError
 from dann_jax.data.features.extractor import mismatch
 from dann_jax.data.frames import Frames
+from dann_jax.data.stacked import stack_columns
 from dann_jax.utils.words import listed, shorten
 
 SIDE = "side"
@@ -47,7 +47,8 @@ def with_target(source: Corpus, target: Corpus) -> Corpus:
     """
     require_alike(source, target)
     _require_other_sound(source, target)
-    columns = _joined_columns(source, _own_names(source, target))
+    columns = stack_columns([source.columns, _own_names(source, target)])
+    columns[SIDE] = np.repeat(SIDES, (len(source), len(target)))
     return dataclasses.replace(
         source,
         name=f"{source.name} and target {target.name}",
@@ -123,23 +124,6 @@ def _own_names(source: Corpus, target: Corpus) -> dict[str, np.ndarray]:
         if np.isin(values[values != ""], taken).any():
             columns[name] = np.array([f"target:{v}" if v else "" for v in values])
     return columns
-
-
-def _joined_columns(
-    source: Corpus, target: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    sizes = (len(source), len(target["utt_id"]))
-    tables: Sequence[dict[str, np.ndarray]] = (dict(source.columns), target)
-    columns = {
-        name: np.concatenate(
-            [
-                table.get(name, np.full(rows, ""))
-                for table, rows in zip(tables, sizes, strict=True)
-            ]
-        )
-        for name in dict.fromkeys([*tables[0], *tables[1]])
-    }
-    return {**columns, SIDE: np.repeat(SIDES, sizes)}
 
 
 def _joined_features(

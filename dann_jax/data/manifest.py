@@ -21,11 +21,13 @@ import numpy as np
 from etils import epath
 
 from dann_jax.data.corpus import CorpusError
+from dann_jax.data.features.sound_names import SUFFIXES
 from dann_jax.data.identifiers import spelled
-from dann_jax.data.moved_files import find_files
+from dann_jax.data.moved_files import match_names
 from dann_jax.data.raters import VOTES
 from dann_jax.data.rows import TABLES, read_rows
 from dann_jax.utils.files import on_disk, write_whole
+from dann_jax.utils.walk import walk
 from dann_jax.utils.words import shorten, shortened
 
 NAMES = ("manifest.csv", "manifest.jsonl")
@@ -218,7 +220,8 @@ def _files_there(
     )
     # A bucket may be large beyond measure.
     look = len(missing) == len(files) and "://" not in str(root)
-    elsewhere = find_files(root, missing) if look else {}
+    there = walk(root, SUFFIXES).files if look else []
+    elsewhere = match_names(missing, [p.relative_to(root).as_posix() for p in there])
     if elsewhere:
         name, file = next(iter(elsewhere.items()))
         # Whoever reads it sees whether they are the right ones.

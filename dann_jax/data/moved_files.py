@@ -3,24 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from etils import epath
-
-from dann_jax.data.features.sound_names import SUFFIXES
-from dann_jax.utils.walk import walk
-
-
-def find_files(root: epath.Path, names: Iterable[str]) -> dict[str, str]:
-    """Where the files of a table are below a folder, as far as their names tell.
-
-    See `match_names`.
-
-    Args:
-      root: with sound at any depth below it.
-      names: of files, as a table has them.
-    """
-    paths = walk(root, SUFFIXES).files
-    return match_names(names, [path.relative_to(root).as_posix() for path in paths])
-
 
 def match_names(names: Iterable[str], files: Sequence[str]) -> dict[str, str]:
     r"""The one file that each name can mean, by as much of its end as is there.

@@ -112,8 +112,8 @@ def column_of_votes(
     else:
         _require_emotions(names, emotion_of, where)
         rows = [
-            ";".join(f"{word}:{_number(text)}" for word, text in row if text)
-            for row in _named_rows(chosen)
+            ";".join(f"{w}:{_number(t)}" for w, t in zip(chosen, row, strict=True) if t)
+            for row in zip(*chosen.values(), strict=True)
         ]
     return mapped_votes(np.array(rows), str, columns["utt_id"], where)
 
@@ -146,12 +146,6 @@ def mapped_votes(
                 merged[name] = merged.get(name, 0.0) + weight
         mapped[text] = written_votes(merged)
     return np.array([mapped[text] for text in texts.tolist()])
-
-
-def _named_rows(columns: Columns) -> list[list[tuple[str, str]]]:
-    """Of each row the name of each column and its value."""
-    rows = zip(*columns.values(), strict=True)
-    return [list(zip(columns, row, strict=True)) for row in rows]
 
 
 def _column(columns: Columns, name: str, where: object) -> str:

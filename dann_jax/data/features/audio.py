@@ -1,7 +1,6 @@
 """Audio files as mono samples at one rate, with warnings about their faults."""
 
 import contextlib
-import hashlib
 import math
 import os
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from etils import epath
 
-from dann_jax.data.features.long_sound import StoredSamples, in_16_bits, join_blocks
+from dann_jax.data.features.long_sound import StoredSamples, join_blocks
 from dann_jax.data.features.sound_sizes import Unusable
 
 if TYPE_CHECKING:
@@ -170,25 +169,6 @@ def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         samples = soxr.resample(samples, rate, wanted, quality="HQ")
     # A band-limited curve through a clipped peak overshoots it.
     return np.clip(samples, -1, 1).astype(np.float32, copy=False)
-
-
-def audio_hash(samples: np.ndarray) -> str:
-    """Digest of the samples, independent of file name and lossless format.
-
-    Args:
-      samples: float `[n]` in [-1, 1], at the rate of the file.
-
-    Returns:
-      The first 16 hexadecimal digits of the SHA-256 of the samples in 16 bits.
-
-    Example:
-      >>> tone = np.sin(np.arange(9.0))
-      >>> audio_hash(tone) == audio_hash(tone + 1e-7)
-      True
-      >>> audio_hash(tone) == audio_hash(-tone)
-      False
-    """
-    return hashlib.sha256(in_16_bits(samples)).hexdigest()[:16]
 
 
 def _resampled(

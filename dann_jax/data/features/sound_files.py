@@ -183,7 +183,7 @@ class Measured:
       full: how many values, of all channels, are at full scale.
       lowest: of the mono samples.
       highest: of the mono samples.
-      digest: of the mono samples, as in `audio_hash`.
+      digest: SHA-256 of the mono samples in 16 bits.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,6 @@ def write_store(
     data_dir: epath.PathLike,
     *,
     notes: Mapping[str, str] | None = None,
-    file_format: str | None = None,
     runner: str | None = None,
 ) -> epath.Path:
     """Write a corpus under `data_dir`, whole or not at all.
@@ -46,7 +45,6 @@ def write_store(
         they are.
       data_dir: where TFDS datasets are kept; local or `gs://`.
       notes: text files to lay beside the records, name -> content.
-      file_format: any that TFDS writes, such as `array_record`; `tfrecord` by default.
       runner: of Apache Beam, such as `DirectRunner`, which then writes the shards; its
         workers must see `data_dir`. Without one they are written one after the other.
 
@@ -69,7 +67,6 @@ def write_store(
         return write_claimed(
             *(corpus, data_dir),
             notes=notes,
-            file_format=file_format,
             beam=BeamRunner(runner) if runner else None,
         )
 
@@ -79,7 +76,6 @@ def write_claimed(
     data_dir: epath.PathLike,
     *,
     notes: Mapping[str, str] | None = None,
-    file_format: str | None = None,
     beam: BeamRunner | None = None,
 ) -> epath.Path:
     """`write_store` for a caller that already holds the lock of the name (`claimed`).
@@ -88,9 +84,7 @@ def write_claimed(
     the new one is complete.
     """
     beside = staging_folder(corpus.name, data_dir)
-    builder = _builder_class(corpus, metadata_of(corpus), notes or {})(
-        data_dir=beside, file_format=file_format
-    )
+    builder = _builder_class(corpus, metadata_of(corpus), notes or {})(data_dir=beside)
     try:
         with named_errors(beside):
             _build(builder, corpus, beside, beam)
