@@ -9,9 +9,8 @@ the published description; what it leaves open is a key below.
 
 DIR is a store or feature table of several corpora, side by side, with a column
 `corpus`. Each is adapted to each other one: the variant says how many rows of each
-class of the target are labelled (0, 1, 3, 5, 10, 20, ...). They come from every other
-speaker of the target, and the remaining speakers are scored. Figures are in
-docs/systems/zhou2018.md.
+class of the target are labelled (0, 1, 3, 5, 10, 20, ...). They come from every second
+speaker of the target, and the others are scored. Figures: docs/systems/zhou2018.md.
 """
 
 from ml_collections import ConfigDict
@@ -22,6 +21,7 @@ CORPORA = ("emodb", "emovo", "ravdess")
 """Of those in DIR, the ones that are adapted to each other."""
 
 SOURCE, TARGET = 0, 1
+"""The ids of the column `side` (`tasks.domains`)."""
 
 
 def get_config(variant: str = "5") -> ConfigDict:
@@ -52,13 +52,19 @@ def get_config(variant: str = "5") -> ConfigDict:
             # Few rows are of the target; they count as much as those of the source.
             "balance": "domains",
             "penalties": {
+                # See `labels_of` (dann_jax/objectives/penalties.py): at strength 1 it
+                # puts the loss of the source in the place of that of all labels ...
                 "source_alone": {
-                    **{"name": "labels_of", "on": "side"},
-                    **{"domains": (SOURCE,)},
+                    "name": "labels_of",
+                    "on": "side",
+                    "domains": (SOURCE,),
                 },
+                # ... and, beside it, that of the target in the place of the source's.
                 "fine_tuning": {
-                    **{"name": "labels_of", "on": "side"},
-                    **{"domains": (TARGET,), "instead_of": (SOURCE,)},
+                    "name": "labels_of",
+                    "on": "side",
+                    "domains": (TARGET,),
+                    "instead_of": (SOURCE,),
                 },
             },
         }
@@ -74,7 +80,7 @@ def get_config(variant: str = "5") -> ConfigDict:
         {
             # The labels of the target are not learned from.
             "source_only": {"source_alone": 1.0},
-            # They are labels like any other.
+            # They are labels like any other; no strength at all.
             "joint": {},
             "fine_tuned": {"source_alone": 1.0, "fine_tuning": 1.0},
             "dann": {"side": 0.3},

@@ -105,11 +105,11 @@ def base_config() -> ConfigDict:
             # Arm -> adversary -> strength: the peak, which the schedule in `strength`
             # reaches; what is not named has strength 0. A penalty with `on: ADVERSARY`
             # has its own strength, set in an arm under the penalty's key. All arms
-            # minimise the one `objective`: the arm "source_only" is the one whose
-            # strengths are 0, the arm "dann" the one with the adversary. Arms may have
-            # any names, which have nothing to do with the objectives of these names.
-            # `baseline` is the arm that the others are compared with; `seeds` says how
-            # often each fold is trained.
+            # minimise the one `objective`: in the arm "source_only" all adversaries are
+            # at 0, in the arm "dann" one is not. Arms may have any names, which have
+            # nothing to do with the objectives of these names. `baseline` is the arm
+            # that the others are compared with; `seeds` says how often each fold is
+            # trained.
             "arms": {"source_only": {}, "dann": {"speaker": 0.3}},
             "baseline": "source_only",
             "seeds": 3,

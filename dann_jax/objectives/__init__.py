@@ -3,7 +3,7 @@
 A constructor binds the hyper-parameters and returns an `Objective`, which works on the
 outputs of any model that fills `Outputs`; or a `StatefulObjective`, where outputs alone
 do not suffice. A config names one for all of its arms, which differ in their strengths:
-`source_only` here is the loss of the labels, an arm of that name has strength 0.
+`source_only` here is the loss of the labels; an arm of that name has adversaries at 0.
 """
 
 from collections.abc import Callable

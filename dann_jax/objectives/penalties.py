@@ -1,7 +1,8 @@
 """Penalties: loss terms scaled by a strength, beside or in place of an adversary.
 
 A penalty looks at one domain column: `(outputs, batch, name) -> scalar`. The rows that
-take part are those with a domain in it; the unlabelled ones among them are the target.
+take part are those with a domain in it. `mcc` and its like take the unlabelled ones
+among them for the target; `labels_of` and `soft_labels` learn from labelled rows.
 `penalised.py` adds them to an objective.
 """
 

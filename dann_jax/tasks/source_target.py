@@ -56,9 +56,10 @@ def ordered_pairs(
       corpus: all rows.
       column: what source and target differ in.
       values: of the column to pair; all of them by default.
-      adapt_on: a column, such as `speaker`. Every other one of a target's values of it
-        (in sorted order) is set aside for adaptation, without labels, and only the
-        rest is scored, so that what is scored is never seen in training.
+      adapt_on: a column, such as `speaker`. Every second one of a target's values of it
+        (in sorted order, from the first) is set aside for adaptation, without labels
+        but those of `labelled_target`, and only the rest is scored, so that what is
+        scored is never seen in training.
 
     Example:
       >>> from dann_jax.data.synthetic.conversations import synthetic_conversations
