@@ -89,15 +89,11 @@ def _checked(
 def postponed(extractors: Mapping[str, Extractor]) -> dict[str, Extractor]:
     """The same extractors, of which those for batches return the sound instead."""
     return {
-        modality: dataclasses.replace(extractor, framewise=False, compute=_unchanged)
+        modality: dataclasses.replace(extractor, framewise=False, compute=lambda x: x)
         if extractor.compute_batch
         else extractor
         for modality, extractor in extractors.items()
     }
-
-
-def _unchanged(samples: np.ndarray) -> np.ndarray:
-    return samples
 
 
 def complete(

@@ -123,10 +123,7 @@ _MODALITY = {"dim": int, "framewise": bool, "provenance": (dict, type(None))}
 
 def to_json(description: Description) -> dict[str, Any]:
     """The description as JSON values."""
-    fields = {
-        field.name: getattr(description, field.name)
-        for field in dataclasses.fields(description)
-    }
+    fields = dict(vars(description))
     fields["modalities"] = {
         name: modality._asdict() for name, modality in description.modalities.items()
     }

@@ -24,7 +24,8 @@ from dann_jax.report.choice_tables import run_text
 from dann_jax.report.exports import write_page
 from dann_jax.report.run import SETTINGS
 from dann_jax.training.checkpoint_folders import complete_steps
-from dann_jax.training.trackers import tracker_named
+from dann_jax.training.trackers import TRACKERS
+from dann_jax.utils.named import lookup
 
 USAGE = """\
 dann-train [--config=FILE[:VARIANT]] [--workdir=DIR] [--config.KEY=VALUE ...]
@@ -108,7 +109,7 @@ def main(words: list[str], config: ConfigDict) -> None:
     command.require_no_arguments(words)
     with exit_with_message():
         config = swept(config, _SWEEP.value)
-        trackers = [tracker_named(word) for word in _TRACKER.value]
+        trackers = [lookup("--tracker", word, TRACKERS) for word in _TRACKER.value]
     if _SHOW.value:
         shown = sorted([*keys(config), *unset_options(config)])
         print("\n".join(f"{key} = {value!r}" for key, value in shown))
@@ -160,7 +161,6 @@ def _one_prediction(workdir: str) -> str:
     """The prediction for a recording of the test speaker."""
     from dann_jax.bundle import load_bundle
     from dann_jax.data.embedded import voices_folder
-    from dann_jax.data.features.audio import read_audio
 
     path = min((voices_folder() / "recordings" / "wav").iterdir())
     speaker = path.name.split("_")[0]
@@ -169,8 +169,7 @@ def _one_prediction(workdir: str) -> str:
     if f"speaker {speaker}" in folds:
         bundle = bundle.member(folds.index(f"speaker {speaker}"))
         by = f"by the model that saw no label of {speaker}"
-    recording = read_audio(path, sample_rate=16000)
-    prediction = bundle.predict(recording.samples, recording.sample_rate)
+    prediction = bundle.predict(path)
     probability = prediction.probabilities[prediction.label]
     return (
         f"{path.name}: {prediction.label} ({probability:.0%}), {by}; "

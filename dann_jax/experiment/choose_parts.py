@@ -15,7 +15,7 @@ from dann_jax.evaluation.plainest import inner_counts
 from dann_jax.evaluation.scorers.table import SCORERS
 from dann_jax.experiment.build import build_from_protocol
 from dann_jax.experiment.evaluate import evaluate
-from dann_jax.experiment.train import Trained, build_for_workdir, train
+from dann_jax.experiment.train import build_for_workdir, train
 from dann_jax.experiment.workdir import claim
 from dann_jax.report.run import SETTINGS
 from dann_jax.tasks.fingerprint import fingerprint
@@ -166,7 +166,9 @@ def _train(part: Part, trackers: Sequence[MakeTracker]) -> Predictions:
     trained = train(part.config, part.task, part.layout, part.folder, trackers=trackers)
     if part.outer is None:
         evaluate(part.config, part.task, part.layout, trained)
-    predictions = _predict(part, trained)
+    run = Run(part.task, part.layout, trained.program)
+    scorer = SCORERS[part.task.protocol.kind]
+    predictions = scorer.predict(run, trained.state.best)
     if jax.process_index() == 0:
         with open_whole(part.folder / _PREDICTIONS, "wb") as file:
             np.savez_compressed(
@@ -176,11 +178,6 @@ def _train(part: Part, trackers: Sequence[MakeTracker]) -> Predictions:
             # They are many, and their scores are all that is asked of them.
             (part.folder / "checkpoints").rmtree()
     return predictions
-
-
-def _predict(part: Part, trained: Trained) -> Predictions:
-    run = Run(part.task, part.layout, trained.program)
-    return SCORERS[part.task.protocol.kind].predict(run, trained.state.best)
 
 
 def _read(path: epath.Path) -> Predictions:

@@ -102,7 +102,11 @@ def _of_manifest(path: epath.Path) -> dict[str, list[str]]:
         name: columns[name].tolist() for name in ("speaker", *_KEPT) if name in columns
     }
     names = columns["file"].tolist()
-    return {**kept, "name": names, "file": [_absolute(path.parent / n) for n in names]}
+    return {
+        **kept,
+        "name": names,
+        "file": [os.path.abspath(path.parent / n) for n in names],
+    }
 
 
 def _of_sound(path: epath.Path) -> dict[str, list[str]]:
@@ -114,8 +118,4 @@ def _of_sound(path: epath.Path) -> dict[str, list[str]]:
         raise CorpusError(problems[0] if problems else f"{path}: holds no audio")
     root = path if path.is_dir() else path.parent
     names = [os.path.relpath(file, root) for file in files]
-    return {"name": names, "file": [_absolute(file) for file in files]}
-
-
-def _absolute(path: epath.PathLike) -> str:
-    return os.path.abspath(path)
+    return {"name": names, "file": [os.path.abspath(file) for file in files]}

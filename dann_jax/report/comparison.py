@@ -6,7 +6,7 @@ from typing import Any
 from dann_jax.evaluation.verdicts import is_error
 from dann_jax.report.elements import Section, data_table, flattened, note
 from dann_jax.report.headings import TITLES, headline, marked
-from dann_jax.report.markup import Markup, join, tag
+from dann_jax.report.markup import join, tag
 from dann_jax.report.page import leak_banner, page
 from dann_jax.report.run import RunFiles
 from dann_jax.report.sections.outcome import forest_charts
@@ -34,7 +34,10 @@ def comparison_page(runs: Mapping[str, RunFiles]) -> str:
         tag("h1", "dann-report --compare"),
         tag("p", heading, class_="verdict"),
         tag("ul", verdicts, class_="said"),
-        (_leaks(name, run) for name, run in runs.items()),
+        (
+            leak_banner(run.results["protocol"], f"Leak allowed in {name}.")
+            for name, run in runs.items()
+        ),
     ]
     plots = join(
         [
@@ -86,10 +89,6 @@ def run_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
     for metric in metrics:
         header += [TITLES[metric], gain]
     return Table("runs", "Every arm of every run", header, rows)
-
-
-def _leaks(name: str, run: RunFiles) -> Markup | None:
-    return leak_banner(run.results["protocol"], f"Leak allowed in {name}.")
 
 
 def protocol_table(runs: Mapping[str, RunFiles]) -> Table:

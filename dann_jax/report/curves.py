@@ -53,14 +53,7 @@ class Panel(NamedTuple):
     reference: tuple[str, float] | None
 
 
-class Family(NamedTuple):
-    """The panels of the task, or of one adversary."""
-
-    name: str
-    panels: list[Panel]
-
-
-def families(run: RunFiles) -> list[Family]:
+def families(run: RunFiles) -> dict[str, list[Panel]]:
     """The curves of a run: of the task first, then of each adversary or penalty."""
     by_family: dict[str, list[Panel]] = {}
     for metric in _metrics(run):
@@ -72,7 +65,7 @@ def families(run: RunFiles) -> list[Family]:
         panel = Panel(metric, _title(metric), series, _reference(run, metric))
         by_family.setdefault(_family(metric), []).append(panel)
     order = sorted(by_family, key=lambda name: name != "label")
-    return [Family(name, by_family[name]) for name in order]
+    return {name: by_family[name] for name in order}
 
 
 def _metrics(run: RunFiles) -> list[str]:

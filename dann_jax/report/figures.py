@@ -130,7 +130,7 @@ def _charts(charts: Sequence[Table | None], arms: Sequence[str]) -> "Figure | No
 
 
 def _curves(run: RunFiles) -> "Figure | None":
-    panels = [panel for family in families(run) for panel in family.panels]
+    panels = [panel for panels in families(run).values() for panel in panels]
     return _plots([Plot(p.title, curve_drawing(p, run.arms)) for p in panels], run.arms)
 
 

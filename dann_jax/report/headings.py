@@ -6,6 +6,7 @@ from typing import Any
 from dann_jax.evaluation.unsupervised import ORACLE, described_choice
 from dann_jax.evaluation.verdicts import is_error
 from dann_jax.tasks.oracle import leak_notes
+from dann_jax.utils.words import counted
 
 MEASURES = "WA: share of the rows that are right. UA: mean recall of the classes."
 LEGEND = (
@@ -56,12 +57,6 @@ def headline(results: Mapping[str, Any]) -> tuple[str, str]:
     return ("wa", "ua") if "wa" in metrics else ("eer_cosine", "eer_plda")
 
 
-def shown_metrics(results: Mapping[str, Any]) -> list[str]:
-    """The metrics of a result that tables have a title for, in their order."""
-    metrics = next(iter(results["summary"].values()))
-    return [name for name in TITLES if name in metrics]
-
-
 def marked(name: str, results: Mapping[str, Any]) -> str:
     """The name of a run, and the leaks that it allows.
 
@@ -81,7 +76,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
     protocol = results["protocol"]
     lines = [
         _folds(results),
-        _counted(results, "seed"),
+        counted(distinct(results, "seed"), "seed"),
         "transductive: test rows are seen in training without their labels"
         if protocol["transductive"]
         else "inductive: test rows are not seen in training",
@@ -97,7 +92,7 @@ def notes(results: Mapping[str, Any]) -> list[str]:
 def _folds(results: Mapping[str, Any]) -> str:
     target = results.get("target")
     if not target:
-        return _counted(results, "fold")
+        return counted(distinct(results, "fold"), "fold")
     rest = "and the target" if "summary" in target else "and the target, not scored"
     return f"{len(scored_folds(results))} groups of source speakers held out, {rest}"
 
@@ -111,11 +106,6 @@ def scored_folds(results: Mapping[str, Any]) -> set[str]:
 def distinct(results: Mapping[str, Any], name: str) -> int:
     """How many folds or seeds (`fold` or `seed`) there are."""
     return len({replica[name] for replica in results["replicas"]})
-
-
-def _counted(results: Mapping[str, Any], name: str) -> str:
-    count = distinct(results, name)
-    return f"{count} {name}{'s' * (count != 1)}"
 
 
 def title(results: Mapping[str, Any]) -> str:

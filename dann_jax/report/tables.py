@@ -13,7 +13,6 @@ from dann_jax.report.headings import (
     distinct,
     heading,
     headline,
-    shown_metrics,
     title,
     title_of,
 )
@@ -65,7 +64,7 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
 def arm_table(results: Mapping[str, Any]) -> Table:
     """The scores of every arm, with the accuracy of a domain probe on its features."""
     main, rows = headline(results), []
-    metrics = shown_metrics(results)
+    metrics = [m for m in TITLES if m in next(iter(results["summary"].values()))]
     for arm, scores in results["summary"].items():
         cells = [arm]
         for metric in metrics:

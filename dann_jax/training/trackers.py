@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from dann_jax.utils.named import lookup
-
 
 class Tracker(Protocol):
     """Takes the scalars of a run, step by step."""
@@ -57,16 +55,3 @@ class TensorBoard:
 
 TRACKERS: Mapping[str, MakeTracker] = {"tensorboard": TensorBoard}
 """The word of `dann-train --tracker` -> what makes the tracker."""
-
-
-def tracker_named(word: str) -> MakeTracker:
-    """What a word stands for: a key of `TRACKERS`, or `package.module:Name`.
-
-    Raises:
-      ValueError: it is neither, or cannot be imported.
-
-    Example:
-      >>> tracker_named("tensorboard").__name__
-      'TensorBoard'
-    """
-    return lookup("--tracker", word, TRACKERS)

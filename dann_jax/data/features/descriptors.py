@@ -1,6 +1,6 @@
 """Descriptors of every frame, from which functionals are computed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -57,10 +57,13 @@ def descriptors(
     # Of a long recording they are made again for every use, of a short one kept.
     kept = list(spectra()) if len(parts) == 1 else None
     loudest = max(power.max() for power in kept or spectra())
-    columns = _concatenate(
+    found = [
         _columns(power, sample_rate, length, loudest, skip=min(first, 1))
         for power, (first, _) in zip(kept or spectra(), parts, strict=True)
-    )
+    ]
+    columns = {
+        name: np.concatenate([part[name] for part in found]) for name in found[0]
+    }
     energy, coefficients = columns.pop("energy"), columns.pop("cepstra")
     return {
         **contours(
@@ -85,20 +88,6 @@ def _columns(
         "cepstra": cepstra(np.log(np.maximum(bands, FLOOR)), 1 + len(CEPSTRA))[:, 1:],
     }
     return {name: values[skip:] for name, values in summaries.items()}
-
-
-def _concatenate(
-    parts: Iterable[Mapping[str, np.ndarray]],
-) -> dict[str, np.ndarray]:
-    """The columns of all parts, one after the other."""
-    columns: dict[str, list[np.ndarray]] = {}
-    for part in parts:
-        for name, values in part.items():
-            columns.setdefault(name, []).append(values)
-    return {
-        name: columns_of[0] if len(columns_of) == 1 else np.concatenate(columns_of)
-        for name, columns_of in columns.items()
-    }
 
 
 def spectral_shape(

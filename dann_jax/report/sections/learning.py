@@ -4,7 +4,7 @@ from dann_jax.evaluation.unsupervised import described_choice
 from dann_jax.report.analysis_tables import selection_table
 from dann_jax.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from dann_jax.report.curve_chart import curve_figure
-from dann_jax.report.curves import Family, families
+from dann_jax.report.curves import Panel, families
 from dann_jax.report.elements import Section, data_table, legend, note
 from dann_jax.report.markup import Markup, data_block, join, tag
 from dann_jax.report.run import RunFiles
@@ -16,9 +16,9 @@ def learning_section(run: RunFiles) -> Section | None:
     if not all_families:
         return None
     panels = {
-        f"{family.name}-{index}": panel
-        for family in all_families
-        for index, panel in enumerate(family.panels)
+        f"{name}-{index}": panel
+        for name, of_family in all_families.items()
+        for index, panel in enumerate(of_family)
     }
     values = {
         identifier: {
@@ -46,7 +46,7 @@ def learning_section(run: RunFiles) -> Section | None:
         ),
         legend(run.arms, drawn),
         _slider(run),
-        (_family(family, run.arms) for family in all_families),
+        (_family(*family, run.arms) for family in all_families.items()),
         data_block("curve-data", {"frame": frame, "panels": values}),
     ]
     return Section("learning", "Learning", "Learning curves", join(content))
@@ -64,11 +64,11 @@ def _slider(run: RunFiles) -> Markup:
     )
 
 
-def _family(family: Family, arms: list[str]) -> Markup:
-    title = "Task" if family.name == "label" else f"Adversary or penalty: {family.name}"
+def _family(name: str, panels: list[Panel], arms: list[str]) -> Markup:
+    title = "Task" if name == "label" else f"Adversary or penalty: {name}"
     charts = (
-        curve_figure(panel, arms, f"{family.name}-{index}")
-        for index, panel in enumerate(family.panels)
+        curve_figure(panel, arms, f"{name}-{index}")
+        for index, panel in enumerate(panels)
     )
     return join([tag("h3", title), tag("div", charts, class_="charts")])
 

@@ -78,8 +78,8 @@ def raters(run: RunFiles) -> list[Markup]:
             [
                 name,
                 of_class["rows"],
-                Number(_measured(of_class["entropy"]), scale=1.0),
-                Number(_measured(of_class["agree"]), digits=1),
+                Number(of_class["entropy"], scale=1.0),
+                Number(of_class["agree"], digits=1),
             ]
             for name, of_class in rows
         ],
@@ -93,10 +93,6 @@ def raters(run: RunFiles) -> list[Markup]:
             "(or the table's own label); rows that tie are not scored."
         ),
     ]
-
-
-def _measured(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def _roles(roles: Mapping[str, Mapping[str, int]], transductive: bool) -> Markup | None:
