@@ -7,8 +7,6 @@ import pathlib
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -25,7 +23,6 @@ from dann_jax.data.prepare import prepare
 from dann_jax.data.store import read_metadata, read_store
 from dann_jax.utils.checksums import write_checksums
 
-HERE = pathlib.Path(__file__).parents[1]
 FEATURES = {"logmel": {}}
 
 
@@ -51,15 +48,9 @@ def command(
     corpus: pathlib.Path, data: pathlib.Path, *flags: str, features: str = "logmel"
 ) -> list[str]:
     return [
-        *(sys.executable, "-m", "dann_jax.cli.prepare", "--corpus=manifest"),
-        *(f"--source={corpus}", f"--data_dir={data}", f"--features={features}", *flags),
+        *("--corpus=manifest", f"--source={corpus}", f"--data_dir={data}"),
+        *(f"--features={features}", *flags),
     ]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        arguments, cwd=HERE, capture_output=True, text=True, timeout=240
-    )
 
 
 def content(folder: pathlib.Path) -> dict[str, bytes]:
@@ -251,7 +242,7 @@ def start(
     corpus: pathlib.Path, data: pathlib.Path, *flags: str, features: str = "waveform"
 ) -> Forked:
     # Workers import nothing for this feature, which takes seconds for others.
-    return Forked(PREPARE, *command(corpus, data, *flags, features=features)[3:])
+    return Forked(PREPARE, *command(corpus, data, *flags, features=features))
 
 
 def wait_for_parts(process: Forked, data: pathlib.Path, more: int) -> None:
@@ -268,17 +259,18 @@ def test_the_command_says_what_it_did_and_what_went_wrong(
 ) -> None:
     corpus = tmp_path / "corpus"
     write_corpus(corpus, 5)
-    ended = run(*command(corpus, tmp_path / "data", "--name=a", "--strict"))
-    assert ended.returncode == 0, ended.stderr
-    assert "5 utterances of 3 speakers" in ended.stdout
+    words = command(corpus, tmp_path / "data", "--name=a", "--strict")
+    ended = call(prepare_command, *words)
+    assert ended.code == 0, ended.err
+    assert "5 utterances of 3 speakers" in ended.out
     # The word that the map does not know is named; there is no bar without a terminal.
-    assert "glee (2)" in ended.stderr
-    assert "utt/s" not in ended.stderr
-    again = call(prepare_command, *command(corpus, tmp_path / "data", "--name=a")[3:])
+    assert "glee (2)" in ended.err
+    assert "utt/s" not in ended.err
+    again = call(prepare_command, *command(corpus, tmp_path / "data", "--name=a"))
     assert (again.code, "there already" in again.out) == (0, True)
     (corpus / "0.wav").write_bytes(b"")
-    flags = command(corpus, tmp_path / "data", "--name=b", "--strict")[3:]
-    strict = call(prepare_command, *flags)
+    words = command(corpus, tmp_path / "data", "--name=b", "--strict")
+    strict = call(prepare_command, *words)
     assert strict.code == 1
     assert strict.err.splitlines()[-1].startswith(
         "error: 1 of 5 utterances cannot be used, such as '0' (the file is empty"
@@ -369,7 +361,7 @@ def test_a_flag_that_makes_no_sense_costs_one_line(
     tmp_path: pathlib.Path, flags: list[str], message: str, call: Call
 ) -> None:
     write_corpus(tmp_path / "corpus", 1)
-    words = command(tmp_path / "corpus", tmp_path / "data", *flags)[3:]
+    words = command(tmp_path / "corpus", tmp_path / "data", *flags)
     assert_refused(call(prepare_command, *words), message)
     assert not (tmp_path / "data").exists()
 

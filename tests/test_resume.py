@@ -35,6 +35,8 @@ def get_config():
     return tiny_config(
         {table!r},
         {{
+            # Another modality is another encoder to compile.
+            "data.modalities": ("lexical",),
             "encoder.context": False,
             "batches.batch_size": 2,
             "batches.num_buckets": 1,

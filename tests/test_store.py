@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -263,6 +265,18 @@ def remove(path: pathlib.Path, rng: np.random.Generator) -> None:
     path.unlink()
 
 
+@pytest.fixture(scope="module")
+def arrays(
+    store: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+    """What reading the store leaves in an empty cache."""
+    cache = tmp_path_factory.mktemp("arrays")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        read_store(store)
+    return cache
+
+
 CACHED = ("0.npy", "1.npy", "2.npy", "table.npz", "corpus.json", "checksums.txt")
 SPOIL = (flip, zero_half, empty, remove)
 
@@ -272,11 +286,12 @@ SPOIL = (flip, zero_half, empty, remove)
 def test_a_damaged_cache_is_made_again(
     corpus: Corpus,
     store: pathlib.Path,
+    arrays: pathlib.Path,
     name: str,
     spoil: Callable[[pathlib.Path, np.random.Generator], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    read_store(store)
+    shutil.copytree(arrays, os.environ["XDG_CACHE_HOME"], dirs_exist_ok=True)
     (cached,) = pathlib.Path(cache_folder() / "stores").iterdir()
     assert sorted(CACHED) == sorted(path.name for path in cached.iterdir())
     spoil(cached / name, np.random.default_rng(0))

@@ -1,4 +1,8 @@
-"""Scores of one set of predictions. scikit-learn computes; this only arranges."""
+"""Scores of one set of predictions: scikit-learn's numbers, counted here.
+
+Its own functions take 10 ms to look at their arguments, and a run asks for the scores
+of every replica after every epoch.
+"""
 
 from typing import Any
 
@@ -28,28 +32,21 @@ def classification_scores(
       >>> round(scores["wa"], 3), round(scores["ua"], 3)
       (0.75, 0.833)
     """
-    from sklearn import metrics
-
     if not len(truth):
         return _not_measured(num_classes)
-    classes = np.arange(num_classes)
-    present = np.unique(truth)
+    pairs = np.ravel_multi_index((truth, prediction), (num_classes, num_classes))
+    counts = np.bincount(pairs, minlength=num_classes**2)
+    confusion = counts.reshape(num_classes, num_classes)
+    hits, said, guessed = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
+    present = np.flatnonzero(said)
     recall = np.full(num_classes, np.nan)
-    recall[present] = metrics.recall_score(
-        truth, prediction, labels=present, average=None, zero_division=0
-    )
+    recall[present] = hits[present] / said[present]
     return {
-        "wa": float(metrics.accuracy_score(truth, prediction)),
+        "wa": float(hits.sum() / len(truth)),
         "ua": float(np.mean(recall[present])),
-        "macro_f1": float(
-            metrics.f1_score(
-                truth, prediction, labels=present, average="macro", zero_division=0
-            )
-        ),
+        "macro_f1": float(np.mean(2.0 * hits[present] / (said + guessed)[present])),
         "recall": recall.tolist(),
-        "confusion": metrics.confusion_matrix(
-            truth, prediction, labels=classes
-        ).tolist(),
+        "confusion": confusion.tolist(),
     }
 
 
