@@ -311,12 +311,11 @@ def test_the_weight_of_an_absent_domain_keeps_its_proportion_to_another() -> Non
 
 
 def test_the_balance_starts_at_a_half_and_weighs_both_discrepancies() -> None:
-    loss, metrics = None, None
     objective = objective_of("dynamic_joint")
-    state = state_of(objective)
+    step, state = jax.jit(loss_of(objective)), state_of(objective)
     skewed = {name: b._replace(mu=jnp.float32(0.2)) for name, b in state.items()}
     for memory, mu in ((state, 0.5), (skewed, 0.2)):
-        loss, (metrics, _) = jax.jit(loss_of(objective))(PARAMS, AUDIO, ONES, memory)
+        loss, (metrics, _) = step(PARAMS, AUDIO, ONES, memory)
         expected = metrics["loss/label"]
         for name in DOMAINS:
             expected += (1 - mu) * metrics[f"mda/{name}"] + mu * metrics[f"cda/{name}"]
@@ -325,9 +324,9 @@ def test_the_balance_starts_at_a_half_and_weighs_both_discrepancies() -> None:
 
 def test_a_fixed_balance_is_kept_and_nothing_is_remembered_of_it() -> None:
     objective = objective_of("dynamic_joint", fixed={"speaker": 0.0}, refresh_steps=1)
-    state = state_of(objective)
+    step, state = jax.jit(loss_of(objective)), state_of(objective)
     for _ in range(3):
-        loss, (metrics, state) = jax.jit(loss_of(objective))(PARAMS, AUDIO, ONES, state)
+        loss, (metrics, state) = step(PARAMS, AUDIO, ONES, state)
     assert set(state) == {"gender"} and metrics["mu/speaker"] == 0.0
     mu = metrics["mu/gender"]
     assert mu != 0.5

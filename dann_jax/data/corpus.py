@@ -63,14 +63,18 @@ class Corpus:
         An utterance without a dialogue (an empty value, or no column `dialogue`) is a
         dialogue of one turn.
         """
-        alone = np.array([f"\0{row}" for row in range(len(self))])
-        names = self.columns.get("dialogue", np.full(len(self), ""))
-        groups = np.unique(np.where(names == "", alone, names), return_inverse=True)[1]
+        groups = self._dialogue_numbers()
         order = (
             self.turn_order() if "dialogue" in self.columns else np.arange(len(self))
         )
         grouped = order[np.argsort(groups[order], kind="stable")]
         return np.split(grouped, np.cumsum(np.bincount(groups))[:-1])
+
+    def _dialogue_numbers(self) -> np.ndarray:
+        """Index of each row's dialogue: 0, 1, ..., `[N]`."""
+        alone = np.array([f"\0{row}" for row in range(len(self))])
+        names = self.columns.get("dialogue", np.full(len(self), ""))
+        return np.unique(np.where(names == "", alone, names), return_inverse=True)[1]
 
     def turn_order(self) -> np.ndarray:
         """Row indices `[N]` by `turn`, else by `start` (empty last), else in order."""
@@ -81,12 +85,14 @@ class Corpus:
 
     def parties(self) -> np.ndarray:
         """Index of each row's speaker within its dialogue: 0, 1, ..., int32 `[N]`."""
-        party = np.zeros(len(self), np.int32)
-        for rows in self.dialogues():
-            party[rows] = np.unique(self.columns["speaker"][rows], return_inverse=True)[
-                1
-            ]
-        return party
+        names, speakers = np.unique(self.columns["speaker"], return_inverse=True)
+        dialogues = self._dialogue_numbers()
+        # Pairs in order: those of a dialogue stand together, its first speaker first.
+        pairs, number = np.unique(
+            dialogues * len(names) + speakers, return_inverse=True
+        )
+        first = np.searchsorted(pairs, dialogues * len(names))
+        return (number - first).astype(np.int32)
 
     def num_frames(self) -> np.ndarray:
         """Frames of each utterance, of the modality with the most, int64 `[N]`.
