@@ -19,6 +19,7 @@ from dann_jax.evaluation.plainest import best, chosen, inner_counts, inner_score
 from dann_jax.evaluation.summaries import replica_scores
 from dann_jax.experiment.choose_settings import check_choice, settings_of
 from dann_jax.experiment.config import base_config
+from dann_jax.report import figures
 from dann_jax.report.choice_tables import choice_tables
 from dann_jax.tasks.nested import Nested, nested_protocol
 from dann_jax.tasks.protocols import make_protocol
@@ -156,15 +157,11 @@ def test_a_choice_that_all_folds_agree_on_is_that_candidate() -> None:
 def test_no_choice_is_better_than_that_of_hindsight() -> None:
     rng = np.random.default_rng(0)
     rate = rng.random((4, 3))
-    bound = scored(rate, rate)["choice"]["oracle"]
-    (scores,) = bound.values()
-    for _ in range(5):
-        folds = scored(rng.random((4, 3)), rate)["choice"]["folds"]
-        for fold in folds:
-            assert fold["outer_ua"][fold["candidate"]] <= max(fold["outer_ua"].values())
-    assert scores["ua"]["mean"] >= max(
-        entry["ua"]["mean"] for entry in scored(rate, rate)["summary"].values()
-    )
+    for inner in (rate, *rng.random((3, 4, 3))):
+        results = scored(inner, rate)
+        (bound,) = results["choice"]["oracle"].values()
+        for of_arm in results["summary"].values():
+            assert of_arm["ua"]["mean"] <= bound["ua"]["mean"]
 
 
 def test_tables_have_every_fold_and_every_candidate() -> None:
@@ -255,8 +252,9 @@ def command(source: pathlib.Path, workdir: pathlib.Path) -> list[str]:
         "--config.seeds=1",
         "--config.batches.batch_size=2",
         "--config.batches.num_buckets=1",
-        # A GRU takes long to compile and changes nothing here.
+        # A GRU and a second modality take long to compile and change nothing here.
         "--config.encoder.context=False",
+        "--config.data.modalities=lexical",
         "--config.encoder.width=8",
         "--config.analysis.rows=0",
         "--config.timetable.epochs=2",
@@ -268,8 +266,13 @@ def command(source: pathlib.Path, workdir: pathlib.Path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_choice_goes_on_where_it_stopped_and_serves_predictions(
-    source: pathlib.Path, tmp_path: pathlib.Path, call: Call
+    source: pathlib.Path,
+    tmp_path: pathlib.Path,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # To save every figure once more takes seconds.
+    monkeypatch.setattr(figures, "FORMATS", ("svg",))
     words = command(source, tmp_path / "w")
     whole = call(train, *words)
     assert whole.code == 0, whole.err

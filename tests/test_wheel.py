@@ -22,15 +22,18 @@ from dann_jax.cli.config import find_config
 print(dann_jax.__file__, *map(find_config, sys.argv[2:]), sep="\\n")
 import numpy, soundfile
 from dann_jax.data.synthetic.speakers import make_speaker
-from dann_jax.data.synthetic.voices import SAMPLE_RATE, synthesise
+from dann_jax.data.synthetic.voices import SAMPLE_RATE, synthesise, write_voices
 samples = synthesise(make_speaker(1), "anger", numpy.random.default_rng(0))
 soundfile.write(sys.argv[1], samples, SAMPLE_RATE)
+# The default's recordings, where it looks for them first; it would write 324.
+from dann_jax.data.embedded import voices_folder
+write_voices(voices_folder() / "recordings", speakers=3, utterances=8)
 """
 
 
 def run(folder: pathlib.Path, *words: object) -> str:
     """What a command prints in a folder, without a word of the checkout."""
-    environment = {**os.environ, "PYTHONPATH": ""}
+    environment = {**os.environ, "PYTHONPATH": "", "XDG_CACHE_HOME": f"{folder}/cache"}
     ended = subprocess.run(
         [*map(str, words)],
         cwd=folder,
