@@ -60,7 +60,7 @@ def small(source: pathlib.Path, variant: str = "emotion") -> ConfigDict:
             "encoder.width": 4,
             "heads.domain_hidden": (4,),
             "batches.batch_size": 16,
-            "timetable.epochs": 1,
+            "timetable.epochs": 3,
             "timetable.gradients_every": 0,
             "analysis.rows": 0,
         }
