@@ -1,15 +1,19 @@
 """A config's program taken for a few steps, on a corpus made up for it."""
 
 import dataclasses
+import functools
 import importlib.util
 import itertools
 import pathlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
 import numpy as np
+import pytest
 from ml_collections import ConfigDict
 
+from dann_jax.data import open as reading
 from dann_jax.data.corpus import Corpus
 from dann_jax.experiment.build import build_task_and_layout, compiled
 from dann_jax.training.batch_loader import BatchLoader
@@ -89,6 +93,14 @@ def everything() -> Corpus:
         features[name] = rng.normal(size=(2 * len(rows), 8)).astype(np.float32)
         features[f"{name}_lengths"] = np.full(len(rows), 2)
     return Corpus("everything", columns, features, {})
+
+
+@pytest.fixture(scope="module")
+def read_once() -> Iterator[None]:
+    """A table that many configs of a module are built on is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_read", functools.cache(reading._read))
+        yield
 
 
 def tiny(config: ConfigDict, source: object, **changes: object) -> ConfigDict:

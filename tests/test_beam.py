@@ -13,12 +13,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from pretrained_models import FIXTURES
+from processes import ROOT
 from test_prepare import (
     FEATURES,
-    HERE,
     command,
     content,
-    run,
     wait_for_end_of,
     write_corpus,
 )
@@ -42,8 +41,14 @@ pytestmark = [
 def _cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # Its workers are other processes.
-    paths = (str(HERE), os.environ.get("PYTHONPATH", ""))
+    paths = (str(ROOT), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_a_killed_worker_costs_nothing_that_is_done(tmp_path: pathlib.Path) -> N
     )
     words = command(root, data, "--workers=2", "--runner=DirectRunner")
     process = subprocess.Popen(
-        words, cwd=HERE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     parts = work_folder("manifest", data) / "parts"
     wait_until(lambda: len(list(parts.glob("*.npz"))) > 2)
@@ -111,7 +116,7 @@ def test_a_killed_worker_costs_nothing_that_is_done(tmp_path: pathlib.Path) -> N
     assert "error: DirectRunner ended early: Worker subprocess exited" in said
     wait_for_end_of(process.pid)
     kept = list(parts.glob("*.npz"))
-    again = subprocess.run(words, cwd=HERE, capture_output=True, timeout=240)
+    again = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=240)
     assert again.returncode == 0
     assert len(kept) > 2
     assert content(data) == content(tmp_path / "w")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import jax
 import pytest
 from config_steps import SYSTEMS, everything, load_config, tiny
+from config_steps import read_once as read_once
 from ml_collections import ConfigDict
 from runs import write_table
 
@@ -51,6 +52,7 @@ def build(config: ConfigDict, whole: bool) -> None:
         jax.eval_shape(lambda: initialise(network, one, key))
 
 
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_key_that_nothing_reads_is_refused_in_every_section(
     table: pathlib.Path, system: str

@@ -14,6 +14,7 @@ from config_steps import (
     tiny,
     utterances,
 )
+from config_steps import read_once as read_once
 from ml_collections import ConfigDict
 from runs import write_table
 
@@ -41,6 +42,7 @@ def shared_table(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return write_table(tmp_path_factory.mktemp("everything"), everything())
 
 
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_has_every_control(
     shared_table: pathlib.Path, system: str
