@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -45,9 +46,12 @@ def _cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
+COMMAND = (sys.executable, "-m", "dann_jax.cli.prepare")
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        arguments, cwd=ROOT, capture_output=True, text=True, timeout=240
+        [*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
 
 
@@ -104,7 +108,8 @@ def test_a_killed_worker_costs_nothing_that_is_done(tmp_path: pathlib.Path) -> N
     prepare(
         {"manifest": root}, features=FEATURES, name="manifest", data_dir=tmp_path / "w"
     )
-    words = command(root, data, "--workers=2", "--runner=DirectRunner")
+    flags = ("--workers=2", "--runner=DirectRunner")
+    words = [*COMMAND, *command(root, data, *flags)]
     process = subprocess.Popen(
         words, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
