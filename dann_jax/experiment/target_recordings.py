@@ -102,11 +102,8 @@ def _of_manifest(path: epath.Path) -> dict[str, list[str]]:
         name: columns[name].tolist() for name in ("speaker", *_KEPT) if name in columns
     }
     names = columns["file"].tolist()
-    return {
-        **kept,
-        "name": names,
-        "file": [os.path.abspath(path.parent / n) for n in names],
-    }
+    files = [os.path.abspath(path.parent / name) for name in names]
+    return {**kept, "name": names, "file": files}
 
 
 def _of_sound(path: epath.Path) -> dict[str, list[str]]:

@@ -64,7 +64,8 @@ def result_tables(results: Mapping[str, Any]) -> list[Table]:
 def arm_table(results: Mapping[str, Any]) -> Table:
     """The scores of every arm, with the accuracy of a domain probe on its features."""
     main, rows = headline(results), []
-    metrics = [m for m in TITLES if m in next(iter(results["summary"].values()))]
+    measured = next(iter(results["summary"].values()))
+    metrics = [metric for metric in TITLES if metric in measured]
     for arm, scores in results["summary"].items():
         cells = [arm]
         for metric in metrics:
