@@ -16,8 +16,7 @@ from ml_collections import ConfigDict, config_flags
 
 from dann_jax.cli.options import add_options, unset_options
 from dann_jax.experiment.checks import annotation_of
-from dann_jax.experiment.choose_settings import value_at
-from dann_jax.experiment.config import base_config
+from dann_jax.experiment.config import base_config, value_at
 from dann_jax.experiment.unused import without_effect
 from dann_jax.utils.arguments import in_words
 from dann_jax.utils.words import shortened, shown

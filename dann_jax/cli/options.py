@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dann_jax.experiment.checks import NAMED
-from dann_jax.experiment.choose_settings import value_at
+from dann_jax.experiment.config import value_at
 
 _OPEN = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 _NOTHING = {int: 0, float: 0.0, bool: False, str: ""}

@@ -14,7 +14,8 @@ from dann_jax.bundle.run import bundle_run
 from dann_jax.data.open import open_corpus
 from dann_jax.evaluation.analysis.options import require_analysis
 from dann_jax.evaluation.selection import SELECTIONS
-from dann_jax.experiment.choose_settings import check_choice, value_at
+from dann_jax.experiment.choose_settings import check_choice
+from dann_jax.experiment.config import value_at
 from dann_jax.models.augment import FrameAugmentation
 from dann_jax.models.frame_encoders import FRAME_ENCODERS
 from dann_jax.models.network import Dann, DialogueEncoder

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
+from dann_jax.experiment.config import value_at
 from dann_jax.utils.arguments import Range, call_checked, require
 from dann_jax.utils.words import shown
 
@@ -155,21 +156,6 @@ def setting_name(values: Mapping[str, Any]) -> str:
         f"{key.rpartition('.')[2]}={_word(value)}" for key, value in values.items()
     ]
     return ",".join(parts) or "as_given"
-
-
-def value_at(config: ConfigDict, key: str, default: Any = None) -> Any:
-    """The value or section at a dotted key; `default` where there is none.
-
-    Example:
-      >>> value_at(ConfigDict({"encoder": {"width": 32}}), "encoder.width")
-      32
-    """
-    here: Any = config
-    for part in key.split("."):
-        if not isinstance(here, ConfigDict) or part not in here:
-            return default
-        here = here[part]
-    return here
 
 
 def _with(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:

@@ -10,6 +10,7 @@ take is refused.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -258,3 +259,18 @@ def unseen_speakers(labels: Sequence[str], groups: int = 0) -> ConfigDict:
             split_args=ConfigDict({"column": "speaker", "k": groups}),
         )
     return config
+
+
+def value_at(config: ConfigDict, key: str, default: Any = None) -> Any:
+    """The value or section at a dotted key; `default` where there is none.
+
+    Example:
+      >>> value_at(ConfigDict({"encoder": {"width": 32}}), "encoder.width")
+      32
+    """
+    here: Any = config
+    for part in key.split("."):
+        if not isinstance(here, ConfigDict) or part not in here:
+            return default
+        here = here[part]
+    return here
